@@ -1,0 +1,2 @@
+//! The `ecgan` command line.
+fn main() {}

@@ -1,0 +1,22 @@
+//! Kernels: the arithmetic of the engine, one module an operation, on plain slices.
+//!
+//! Every kernel takes a [`Device`] first (which SIMD path to use), then its operands. Activations are
+//! `[n, h, w, c]` (NHWC) and row-major; convolution weights are `[o, kh, kw, i]`.
+//!
+//! Two rules hold everywhere:
+//! * outputs are written as [`Store`] says, and [`Store::Set`] never reads what was there;
+//! * work is split by the problem's shape, never by the number of threads, so results are bitwise equal
+//!   for any number of threads (one device, one SIMD path).
+
+pub mod device;
+pub mod element;
+pub mod parallel;
+pub mod philox;
+pub mod pool;
+pub mod simd;
+pub mod store;
+
+pub use device::Device;
+pub use element::{Element, Real};
+pub use simd::Simd;
+pub use store::Store;
