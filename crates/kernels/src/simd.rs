@@ -72,7 +72,7 @@ impl FromStr for Simd {
 /// The body is plain Rust over slices, generic over `T: Real`, and the compiler vectorises it with the
 /// instructions of each path. No path contracts `a * b + c` on its own.
 ///
-/// ```ignore
+/// ```text
 /// vectorized! {
 ///     /// y = max(x, 0)
 ///     fn relu<T: Real>(x: &[T], y: &mut [T]) { for (y, &x) in y.iter_mut().zip(x) { *y = x.max(T::ZERO) } }
