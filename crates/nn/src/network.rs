@@ -1,0 +1,104 @@
+//! A network: an architecture and its numbers.
+
+use crate::builder::{Builder, Entry};
+use kernels::philox::Philox;
+use std::cell::RefCell;
+use tensor::params::Named;
+use tensor::{Device, ParamId, Params, Real, Result, Tape, Tensor, Var};
+
+/// What batch norm does in a forward pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Normalise by the batch and update the running statistics: training.
+    Train,
+    /// Normalise by the batch and leave the running statistics alone.
+    FrozenStatistics,
+    /// Normalise by the running statistics: evaluation, sampling.
+    RunningStatistics,
+}
+
+/// An architecture: layers and how they connect. Implement it for a network of your own.
+pub trait Module<T: Real> {
+    /// From input activations (NHWC for images) to the output.
+    fn forward(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<Var<T>>;
+}
+
+/// One forward pass: the parameters on its tape, and the batch norm mode.
+pub struct Pass<'a, T: Real> {
+    params: Vec<Var<T>>,
+    pub(crate) buffers: RefCell<&'a mut Named<T>>,
+    mode: Mode,
+}
+
+impl<T: Real> Pass<'_, T> {
+    /// A parameter, on the tape of this pass.
+    pub fn param(&self, id: ParamId) -> &Var<T> {
+        &self.params[id.index()]
+    }
+
+    /// What batch norm does.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+}
+
+/// An architecture with its parameters, running statistics and their names.
+pub struct Network<T: Real = f32> {
+    module: Box<dyn Module<T>>,
+    params: Params<T>,
+    pub(crate) buffers: Named<T>,
+    pub(crate) entries: Vec<Entry>,
+    /// Forward passes in [`Mode::Train`] so far: every batch norm's `num_batches_tracked`.
+    pub(crate) batches_tracked: u64,
+}
+
+impl<T: Real> Network<T> {
+    /// Builds an architecture and draws its initial parameters from `random`.
+    pub fn new(device: &Device, random: Philox, build: impl FnOnce(&mut Builder) -> Box<dyn Module<T>>) -> Self {
+        let mut builder = Builder::default();
+        let module = build(&mut builder);
+        let (params, buffers, entries) = builder.finish(device, random);
+        Self { module, params, buffers, entries, batches_tracked: 0 }
+    }
+
+    /// One forward pass on x's tape. Where not `trainable`, the parameters' gradients are not computed.
+    pub fn forward(&mut self, x: &Var<T>, mode: Mode, trainable: bool) -> Result<Var<T>> {
+        if mode == Mode::Train {
+            self.batches_tracked += 1;
+        }
+        let params = self.params.bind(x.tape(), trainable);
+        let pass = Pass { params, buffers: RefCell::new(&mut self.buffers), mode };
+        self.module.forward(&pass, x)
+    }
+
+    /// The output for `x` with running statistics, recording nothing.
+    pub fn evaluate(&mut self, x: Tensor<T>) -> Result<Tensor<T>> {
+        let tape = Tape::off(x.device());
+        Ok(self.forward(&tape.constant(x), Mode::RunningStatistics, false)?.value().clone())
+    }
+
+    /// The trainable parameters.
+    pub fn params(&self) -> &Params<T> {
+        &self.params
+    }
+
+    /// The trainable parameters, to step.
+    pub fn params_mut(&mut self) -> &mut Params<T> {
+        &mut self.params
+    }
+
+    /// The running statistics.
+    pub fn buffers(&self) -> &Named<T> {
+        &self.buffers
+    }
+
+    /// Forward passes in [`Mode::Train`] so far.
+    pub fn batches_tracked(&self) -> u64 {
+        self.batches_tracked
+    }
+
+    /// The number of trainable parameters.
+    pub fn parameter_count(&self) -> usize {
+        self.params.values().count()
+    }
+}

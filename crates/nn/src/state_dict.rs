@@ -1,0 +1,240 @@
+//! A network's numbers under PyTorch's names and in PyTorch's layouts.
+//!
+//! Inside the engine, weights of convolutions are `[o,kh,kw,i]` and of transposed ones `[i,kh,kw,o]`; PyTorch has
+//! OIHW and IOHW. Both are the same permutation (0,3,1,2), so a 4-dimensional tensor is permuted, others are not.
+
+use crate::Network;
+use crate::builder::Entry;
+use std::collections::BTreeMap;
+use tensor::{Real, Shape};
+
+/// One entry of a state dict.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StateTensor {
+    /// Floating-point numbers: shape (PyTorch's), elements.
+    Real(Vec<usize>, Vec<f64>),
+    /// A count, of shape `[]`.
+    Count(i64),
+}
+
+/// Names and tensors, in PyTorch's order of the modules.
+pub type StateDict = Vec<(String, StateTensor)>;
+
+/// A state dict that does not fit the network.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum StateError {
+    /// The network has a tensor that the state dict lacks.
+    #[error("`{0}` is missing")]
+    Missing(String),
+    /// The state dict has a tensor that the network lacks.
+    #[error("`{0}` is not part of this network")]
+    Unexpected(String),
+    /// A tensor of another shape or type.
+    #[error("`{name}`: expected {expected}, got {got}")]
+    Mismatch {
+        /// The tensor.
+        name: String,
+        /// Its shape and type in the network.
+        expected: String,
+        /// What the state dict has.
+        got: String,
+    },
+    /// A NaN or an infinity.
+    #[error("`{name}` holds {value} at element {index}; expected finite numbers")]
+    NotFinite {
+        /// The tensor.
+        name: String,
+        /// Which element.
+        index: usize,
+        /// What it is.
+        value: f64,
+    },
+}
+
+/// PyTorch's shape of a tensor of the engine's shape.
+fn external_shape(shape: Shape) -> Vec<usize> {
+    match shape[..] {
+        [a, kh, kw, b] => vec![a, b, kh, kw],
+        _ => shape.to_vec(),
+    }
+}
+
+/// For each element in PyTorch's order, its index in the engine's.
+fn internal_indices(shape: Shape) -> Vec<usize> {
+    match shape[..] {
+        [a, kh, kw, b] => {
+            let at = |i: usize, j: usize, p: usize| (i * kh * kw + p) * b + j;
+            (0..a).flat_map(|i| (0..b).flat_map(move |j| (0..kh * kw).map(move |p| at(i, j, p)))).collect()
+        }
+        _ => (0..shape.numel()).collect(),
+    }
+}
+
+/// Reorders from the engine's layout to PyTorch's.
+pub fn to_external<T: Copy>(shape: Shape, values: &[T]) -> Vec<T> {
+    internal_indices(shape).into_iter().map(|i| values[i]).collect()
+}
+
+/// Reorders from PyTorch's layout to the engine's.
+pub fn to_internal<T: Copy + Default>(shape: Shape, values: &[T]) -> Vec<T> {
+    let mut internal = vec![T::default(); values.len()];
+    for (&value, i) in values.iter().zip(internal_indices(shape)) {
+        internal[i] = value;
+    }
+    internal
+}
+
+impl<T: Real> Network<T> {
+    /// Parameters and running statistics.
+    pub fn state_dict(&self) -> StateDict {
+        let real = |named: &tensor::Named<T>, index: usize| {
+            let entry = &named.entries()[index];
+            let values: Vec<f64> = named.slice(entry).iter().map(|v| v.to_f64()).collect();
+            let tensor = StateTensor::Real(external_shape(entry.shape), to_external(entry.shape, &values));
+            (entry.name.clone(), tensor)
+        };
+        let entries = self.entries.iter().map(|entry| match entry {
+            Entry::Param(id) => real(self.params().values(), id.index()),
+            Entry::Buffer(id) => real(&self.buffers, id.index()),
+            Entry::BatchesTracked(name) => (name.clone(), StateTensor::Count(self.batches_tracked as i64)),
+        });
+        entries.collect()
+    }
+
+    /// Takes the numbers of a state dict with exactly this network's names and shapes; all finite.
+    /// On an error the network is unchanged.
+    pub fn load_state_dict(&mut self, state: &StateDict) -> Result<(), StateError> {
+        let mut given: BTreeMap<&str, &StateTensor> = state.iter().map(|(name, t)| (name.as_str(), t)).collect();
+        let mut reals = Vec::new();
+        let mut batches_tracked = self.batches_tracked;
+        for entry in &self.entries {
+            let (named, id, trained) = match entry {
+                Entry::Param(id) => (self.params().values(), id, true),
+                Entry::Buffer(id) => (&self.buffers, id, false),
+                Entry::BatchesTracked(name) => {
+                    batches_tracked = take_count(&mut given, name)?;
+                    continue;
+                }
+            };
+            let tensor = &named.entries()[id.index()];
+            reals.push((*id, trained, take_real::<T>(&mut given, &tensor.name, tensor.shape)?));
+        }
+        if let Some(name) = given.keys().next() {
+            return Err(StateError::Unexpected((*name).to_owned()));
+        }
+        for (id, trained, values) in reals {
+            let named = if trained { self.params_mut().values_mut() } else { &mut self.buffers };
+            named.slice_mut(id).copy_from_slice(&values);
+        }
+        self.batches_tracked = batches_tracked;
+        Ok(())
+    }
+}
+
+fn take_count(given: &mut BTreeMap<&str, &StateTensor>, name: &str) -> Result<u64, StateError> {
+    match given.remove(name) {
+        None => Err(StateError::Missing(name.to_owned())),
+        Some(StateTensor::Count(count)) if *count >= 0 => Ok(*count as u64),
+        Some(other) => Err(mismatch(name, "a count of at least 0".to_owned(), other)),
+    }
+}
+
+fn take_real<T: Real>(
+    given: &mut BTreeMap<&str, &StateTensor>,
+    name: &str,
+    shape: Shape,
+) -> Result<Vec<T>, StateError> {
+    let expected = external_shape(shape);
+    match given.remove(name) {
+        None => Err(StateError::Missing(name.to_owned())),
+        Some(StateTensor::Real(got, values)) if *got == expected && values.len() == shape.numel() => {
+            if let Some(index) = values.iter().position(|v| !v.is_finite()) {
+                return Err(StateError::NotFinite { name: name.to_owned(), index, value: values[index] });
+            }
+            let values: Vec<T> = values.iter().map(|&v| T::from_f64(v)).collect();
+            Ok(to_internal(shape, &values))
+        }
+        Some(other) => Err(mismatch(name, format!("real numbers of shape {expected:?}"), other)),
+    }
+}
+
+fn mismatch(name: &str, expected: String, got: &StateTensor) -> StateError {
+    let got = match got {
+        StateTensor::Real(shape, _) => format!("real numbers of shape {shape:?}"),
+        StateTensor::Count(count) => format!("the integer {count}"),
+    };
+    StateError::Mismatch { name: name.to_owned(), expected, got }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BatchNorm2d, Conv2d, Linear, Module, Pass};
+    use tensor::ops::Activation;
+    use tensor::rng::Stream;
+    use tensor::{Device, Result, Var};
+
+    struct Identity;
+
+    impl<T: Real> Module<T> for Identity {
+        fn forward(&self, _: &Pass<'_, T>, x: &Var<T>) -> Result<Var<T>> {
+            Ok(x.clone())
+        }
+    }
+
+    fn network(seed: u64) -> Network<f32> {
+        Network::new(&Device::cpu(), Stream::Init.start(seed), |b| {
+            b.scope("conv", |b| Conv2d::new(b, 2, 3, 3, 1, 1));
+            b.scope("bn", |b| BatchNorm2d::new(b, 3, Activation::Relu));
+            b.scope("linear", |b| Linear::new(b, 3, 2));
+            Box::new(Identity)
+        })
+    }
+
+    #[test]
+    fn names_and_layouts_are_pytorchs() {
+        let state = network(1).state_dict();
+        let names: Vec<&str> = state.iter().map(|(name, _)| name.as_str()).collect();
+        let bn = ["bn.weight", "bn.bias", "bn.running_mean", "bn.running_var", "bn.num_batches_tracked"];
+        assert_eq!(names, [&["conv.weight"][..], &bn, &["linear.weight", "linear.bias"]].concat());
+        let StateTensor::Real(shape, _) = &state[0].1 else { panic!("a weight is real") };
+        assert_eq!(shape[..], [3, 2, 3, 3]);
+        // [o=1, kh=1, kw=2, i=2]: position p, channel c holds 10 p + c.
+        let external = to_external(Shape::from([1, 1, 2, 2]), &[0, 1, 10, 11]);
+        assert_eq!(external, [0, 10, 1, 11]);
+        assert_eq!(to_internal(Shape::from([1, 1, 2, 2]), &external), [0, 1, 10, 11]);
+    }
+
+    #[test]
+    fn loading_restores_and_checks() {
+        let (one, mut two) = (network(1), network(2));
+        let state = one.state_dict();
+        assert_ne!(two.state_dict(), state);
+        two.load_state_dict(&state).unwrap();
+        assert_eq!(two.state_dict(), state);
+
+        let refuse = |edit: &dyn Fn(&mut StateDict)| {
+            let mut edited = state.clone();
+            edit(&mut edited);
+            let error = network(2).load_state_dict(&edited).unwrap_err();
+            let mut unchanged = network(2);
+            assert!(unchanged.load_state_dict(&edited).is_err());
+            assert_eq!(unchanged.state_dict(), network(2).state_dict());
+            error.to_string()
+        };
+        assert_eq!(refuse(&|s| drop(s.remove(1))), "`bn.weight` is missing");
+        assert_eq!(refuse(&|s| s.push(("extra".into(), StateTensor::Count(0)))), "`extra` is not part of this network");
+        assert_eq!(
+            refuse(&|s| s[0].1 = StateTensor::Real(vec![3, 3, 3, 2], vec![0.0; 54])),
+            "`conv.weight`: expected real numbers of shape [3, 2, 3, 3], got real numbers of shape [3, 3, 3, 2]"
+        );
+        assert_eq!(
+            refuse(&|s| s[7].1 = StateTensor::Real(vec![2], vec![0.0, f64::NAN])),
+            "`linear.bias` holds NaN at element 1; expected finite numbers"
+        );
+        assert_eq!(
+            refuse(&|s| s[5].1 = StateTensor::Count(-1)),
+            "`bn.num_batches_tracked`: expected a count of at least 0, got the integer -1"
+        );
+    }
+}

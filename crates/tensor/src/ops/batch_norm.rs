@@ -1,0 +1,194 @@
+//! Batch normalisation with what usually follows it, in one op (Ioffe and Szegedy 2015):
+//! y = act(gamma (x - mean) / sqrt(var + eps) + beta [+ residual]), mean and variance per channel.
+//!
+//! The fused forms read and write memory once instead of two or three times.
+
+use crate::error::check;
+use crate::{Backward, Grads, Real, Result, Store, Tensor, Var};
+use kernels::batch_norm::{self as kernel, BatchStatistics, Normalize};
+
+/// What follows the normalisation (and the residual's addition).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Activation {
+    /// Nothing.
+    Identity,
+    /// max(v, 0).
+    Relu,
+    /// v where v > 0, slope * v elsewhere; slope > 0.
+    LeakyRelu(f64),
+}
+
+impl Activation {
+    fn slope(self) -> f64 {
+        match self {
+            Activation::Identity => 1.0,
+            Activation::Relu => 0.0,
+            Activation::LeakyRelu(slope) => slope,
+        }
+    }
+}
+
+/// A layer's running statistics, `[c]` each, updated as PyTorch does: `running = 0.9 running + 0.1 batch`, the
+/// batch's variance unbiased.
+pub struct RunningStatistics<'a, T: Real> {
+    /// Mean per channel.
+    pub mean: &'a mut [T],
+    /// Variance per channel.
+    pub var: &'a mut [T],
+    /// The weight of the new batch, 0.1 in PyTorch.
+    pub momentum: f64,
+}
+
+/// Which statistics normalise.
+pub enum Statistics<'a, T: Real> {
+    /// The batch's own; the running ones, if given, are updated.
+    Batch(Option<RunningStatistics<'a, T>>),
+    /// Given ones, constants to the gradient: `mean` and `var` `[c]`.
+    Given(&'a [T], &'a [T]),
+}
+
+/// x `[.., c]` (all but the last dimension are the batch), gamma and beta `[c]`, residual of x's shape.
+pub fn batch_norm<T: Real>(
+    x: &Var<T>,
+    gamma: &Var<T>,
+    beta: &Var<T>,
+    residual: Option<&Var<T>>,
+    statistics: Statistics<'_, T>,
+    activation: Activation,
+    eps: f64,
+) -> Result<Var<T>> {
+    let s = x.shape();
+    let c = s.last().copied().unwrap_or(0);
+    let rows = s.numel() / c.max(1);
+    let per_channel = |v: &Var<T>| v.shape()[..] == [c];
+    let fits = c > 0 && per_channel(gamma) && per_channel(beta) && residual.is_none_or(|r| r.shape() == s);
+    check(fits, "batch_norm", "[..,c], [c], [c], residual as x", &[&s, &gamma.shape(), &beta.shape()])?;
+    if let Statistics::Batch(_) = statistics {
+        // PyTorch refuses this too: the variance of one value is 0, and every output would be beta.
+        check(rows > 1, "batch_norm", "more than one value per channel to take statistics of", &[&s])?;
+    }
+
+    let device = x.device();
+    let normalize = Normalize { channels: c, eps: T::from_f64(eps), slope: T::from_f64(activation.slope()) };
+    let (mut mean, mut var) = (x.output([c]), x.output([c]));
+    let kind = match statistics {
+        Statistics::Batch(running) => {
+            kernel::statistics(device, c, x.as_slice(), mean.as_mut_slice(), var.as_mut_slice());
+            if let Some(r) = running {
+                let momentum = T::from_f64(r.momentum);
+                kernel::update_running(device, rows, momentum, mean.as_slice(), var.as_slice(), r.mean, r.var);
+            }
+            BatchStatistics::Batch
+        }
+        Statistics::Given(running_mean, running_var) => {
+            mean.as_mut_slice().copy_from_slice(running_mean);
+            var.as_mut_slice().copy_from_slice(running_var);
+            BatchStatistics::Running
+        }
+    };
+    let mut y = x.output(s);
+    kernel::forward(
+        device,
+        normalize,
+        x.as_slice(),
+        mean.as_slice(),
+        var.as_slice(),
+        gamma.as_slice(),
+        beta.as_slice(),
+        residual.map(Var::as_slice),
+        y.as_mut_slice(),
+    );
+    let mut inputs = vec![x, gamma, beta];
+    inputs.extend(residual);
+    Ok(x.tape().record(y.clone(), &inputs, || BatchNorm {
+        normalize,
+        kind,
+        x: x.value().clone(),
+        y,
+        mean,
+        var,
+        gamma: gamma.value().clone(),
+        has_residual: residual.is_some(),
+    }))
+}
+
+struct BatchNorm<T: Real> {
+    normalize: Normalize<T>,
+    kind: BatchStatistics,
+    x: Tensor<T>,
+    y: Tensor<T>,
+    mean: Tensor<T>,
+    var: Tensor<T>,
+    gamma: Tensor<T>,
+    has_residual: bool,
+}
+
+impl<T: Real> Backward<T> for BatchNorm<T> {
+    fn name(&self) -> &'static str {
+        "batch_norm"
+    }
+
+    fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
+        let (device, c) = (dy.device(), self.normalize.channels);
+        let mut dx = grads.take(0);
+        let mut dresidual = if self.has_residual { grads.take(3) } else { None };
+        // Small: computed apart and added, since both gather in one flat buffer.
+        let mut dgamma = grads.wants(1).then(|| Tensor::uninit(device, [c]));
+        let mut dbeta = grads.wants(2).then(|| Tensor::uninit(device, [c]));
+        kernel::backward(
+            device,
+            self.normalize,
+            self.kind,
+            self.x.as_slice(),
+            self.y.as_slice(),
+            dy.as_slice(),
+            self.mean.as_slice(),
+            self.var.as_slice(),
+            self.gamma.as_slice(),
+            dx.as_mut().map(|t| (t.dx.as_mut_slice(), t.store)),
+            dgamma.as_mut().map(|t| (t.as_mut_slice(), Store::Set)),
+            dbeta.as_mut().map(|t| (t.as_mut_slice(), Store::Set)),
+            dresidual.as_mut().map(|t| (t.dx.as_mut_slice(), t.store)),
+        );
+        for (i, target) in [(0, dx), (3, dresidual)] {
+            if let Some(target) = target {
+                grads.put(i, target);
+            }
+        }
+        for (i, gradient) in [(1, dgamma), (2, dbeta)] {
+            if let Some(gradient) = gradient {
+                grads.give(i, gradient);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::op_test;
+
+    const EPS: f64 = 1e-5;
+
+    fn batch<T: Real>(x: [&Var<T>; 3], residual: Option<&Var<T>>, activation: Activation) -> Result<Var<T>> {
+        batch_norm(x[0], x[1], x[2], residual, Statistics::Batch(None), activation, EPS)
+    }
+
+    fn given<T: Real>(x: [&Var<T>; 3], residual: Option<&Var<T>>, activation: Activation) -> Result<Var<T>> {
+        let [mean, var] = [[0.3, -0.2, 0.1], [0.5, 1.5, 2.5]].map(|v| v.map(T::from_f64));
+        batch_norm(x[0], x[1], x[2], residual, Statistics::Given(&mean, &var), activation, EPS)
+    }
+
+    op_test!(batch_identity, [[2, 3, 2, 3], [3], [3]], |[x, g, b]| batch([x, g, b], None, Activation::Identity));
+    op_test!(batch_relu, [[4, 5, 3], [3], [3]], |[x, g, b]| batch([x, g, b], None, Activation::Relu));
+    op_test!(batch_leaky, [[9, 3], [3], [3]], |[x, g, b]| batch([x, g, b], None, Activation::LeakyRelu(0.2)));
+    op_test!(batch_add_relu, [[4, 5, 3], [3], [3], [4, 5, 3]], |[x, g, b, r]| {
+        batch([x, g, b], Some(r), Activation::Relu)
+    });
+    op_test!(batch_add_to_itself, [[4, 5, 3], [3], [3]], |[x, g, b]| batch([x, g, b], Some(x), Activation::Relu));
+    op_test!(given_identity, [[4, 5, 3], [3], [3]], |[x, g, b]| given([x, g, b], None, Activation::Identity));
+    op_test!(given_relu, [[4, 5, 3], [3], [3]], |[x, g, b]| given([x, g, b], None, Activation::Relu));
+    op_test!(given_add_relu, [[4, 5, 3], [3], [3], [4, 5, 3]], |[x, g, b, r]| {
+        given([x, g, b], Some(r), Activation::Relu)
+    });
+}

@@ -1,0 +1,66 @@
+//! Convolution as deep learning has it (cross-correlation):
+//! y[n,i,j,o] = sum over ky,kx,c of x[n, i s - p + ky, j s - p + kx, c] w[o,ky,kx,c]. No bias: batch norm follows.
+
+use crate::error::check;
+use crate::{Backward, Grads, Real, Result, Store, Tensor, Var};
+use kernels::conv2d::{self, Conv2d};
+
+/// x `[n,h,w,c]`, w `[o,kh,kw,c]`, giving `[n,oh,ow,o]` with oh = (h + 2 padding - kh) / stride + 1, rounded down.
+pub fn conv2d<T: Real>(x: &Var<T>, w: &Var<T>, stride: [usize; 2], padding: [usize; 2]) -> Result<Var<T>> {
+    let (sx, sw) = (x.shape(), w.shape());
+    let geometry = (sx.len() == 4 && sw.len() == 4 && sx[3] == sw[3])
+        .then(|| Conv2d::new(sx[0], sx[1], sx[2], sx[3], sw[0], [sw[1], sw[2]], stride, padding))
+        .flatten();
+    let expected = "[n,h,w,c], [o,kh,kw,c], the kernel within the padded input";
+    check(geometry.is_some(), "conv2d", expected, &[&sx, &sw])?;
+    let geometry = geometry.expect("checked");
+    let mut y = x.output([geometry.n, geometry.oh, geometry.ow, geometry.o]);
+    conv2d::forward(x.device(), &geometry, x.as_slice(), w.as_slice(), y.as_mut_slice(), Store::Set);
+    let (saved_x, saved_w) = (x.value().clone(), w.value().clone());
+    Ok(x.tape().record(y, &[x, w], || Conv2dBackward { geometry, x: saved_x, w: saved_w }))
+}
+
+struct Conv2dBackward<T: Real> {
+    geometry: Conv2d,
+    x: Tensor<T>,
+    w: Tensor<T>,
+}
+
+impl<T: Real> Backward<T> for Conv2dBackward<T> {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
+        let (device, g, dy) = (dy.device(), &self.geometry, dy.as_slice());
+        grads.add(1, |dw, store| conv2d::backward_weight(device, g, self.x.as_slice(), dy, dw, store));
+        grads.add(0, |dx, store| conv2d::backward_input(device, g, dy, self.w.as_slice(), dx, store));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::op_test;
+    use crate::{Device, Tape};
+
+    op_test!(conv_3x3, [[2, 5, 6, 3], [4, 3, 3, 3]], |[x, w]| conv2d(x, w, [1, 1], [1, 1]));
+    op_test!(conv_3x3_stride_2, [[2, 6, 5, 3], [4, 3, 3, 3]], |[x, w]| conv2d(x, w, [2, 2], [1, 1]));
+    op_test!(conv_4x4_stride_2, [[1, 8, 8, 2], [5, 4, 4, 2]], |[x, w]| conv2d(x, w, [2, 2], [1, 1]));
+    op_test!(conv_4x4_to_1x1, [[3, 4, 4, 5], [2, 4, 4, 5]], |[x, w]| conv2d(x, w, [1, 1], [0, 0]));
+    op_test!(conv_1x1_stride_2, [[2, 5, 4, 17], [3, 1, 1, 17]], |[x, w]| conv2d(x, w, [2, 2], [0, 0]));
+    op_test!(conv_uneven, [[1, 7, 6, 2], [3, 5, 2, 2]], |[x, w]| conv2d(x, w, [2, 1], [2, 0]));
+    op_test!(conv_stride_3, [[2, 8, 7, 1], [16, 2, 3, 1]], |[x, w]| conv2d(x, w, [3, 3], [0, 2]));
+
+    #[test]
+    fn a_kernel_larger_than_the_input_is_refused() {
+        let tape = Tape::<f32>::off(&Device::cpu());
+        let x = tape.constant(Tensor::zeros(tape.device(), [1, 2, 2, 3]));
+        let w = tape.constant(Tensor::zeros(tape.device(), [4, 5, 5, 3]));
+        let message = conv2d(&x, &w, [1, 1], [1, 1]).err().unwrap().to_string();
+        assert_eq!(
+            message,
+            "conv2d: expected [n,h,w,c], [o,kh,kw,c], the kernel within the padded input, got [[1, 2, 2, 3], [4, 5, 5, 3]]"
+        );
+    }
+}

@@ -1,0 +1,29 @@
+//! The differentiable operations, one file each: forward function, shape rule, what the reverse keeps, test.
+
+mod activations;
+mod add;
+mod avg_pool2d;
+mod batch_norm;
+mod bce_with_logits;
+mod conv2d;
+mod conv_transpose2d;
+mod cross_entropy;
+mod linear;
+mod matmul;
+mod reshape;
+mod scale;
+mod softmax;
+
+pub use activations::{leaky_relu, relu, sigmoid, tanh};
+pub use add::add;
+pub use avg_pool2d::{avg_pool2d, global_avg_pool2d};
+pub use batch_norm::{Activation, RunningStatistics, Statistics, batch_norm};
+pub use bce_with_logits::bce_with_logits;
+pub use conv_transpose2d::conv_transpose2d;
+pub use conv2d::conv2d;
+pub use cross_entropy::{Reduction, cross_entropy};
+pub use linear::linear;
+pub use matmul::matmul;
+pub use reshape::reshape;
+pub use scale::scale;
+pub use softmax::softmax;

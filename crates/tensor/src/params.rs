@@ -1,0 +1,183 @@
+//! Flat parameters: a network's values are one buffer and its gradients another, each with a table of names.
+//!
+//! An optimizer is then one kernel over the whole network, zeroing gradients one fill, a checkpoint one write.
+
+use crate::error::check;
+use crate::{Device, Real, Result, Shape, Tape, Tensor, Var};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Entries begin at multiples of this many elements, so that each is 64-byte aligned in `f32`.
+const ALIGN: usize = 16;
+
+/// One named tensor within a flat buffer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The full dotted name.
+    pub name: String,
+    /// The shape in the engine's layout.
+    pub shape: Shape,
+    /// Where the elements lie in the flat buffer.
+    pub range: Range<usize>,
+}
+
+/// Which entry of a [`Named`] table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParamId(usize);
+
+/// Named tensors in one flat buffer: trainable parameters, or the running statistics of a network.
+pub struct Named<T: Real = f32> {
+    entries: Vec<Entry>,
+    values: Tensor<T>,
+}
+
+impl<T: Real> Named<T> {
+    /// One flat buffer of zeros for tensors of these names and shapes, in order.
+    pub fn new<'a>(device: &Device, tensors: impl IntoIterator<Item = (&'a str, Shape)>) -> Self {
+        let mut end = 0;
+        let entries: Vec<Entry> = tensors
+            .into_iter()
+            .map(|(name, shape)| {
+                let start = end;
+                end = (start + shape.numel()).next_multiple_of(ALIGN);
+                Entry { name: name.to_owned(), shape, range: start..start + shape.numel() }
+            })
+            .collect();
+        Self { entries, values: Tensor::zeros(device, [end]) }
+    }
+
+    /// The table of names.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The id of the `index`-th tensor.
+    pub fn id(index: usize) -> ParamId {
+        ParamId(index)
+    }
+
+    /// The number of elements without the padding between entries.
+    pub fn count(&self) -> usize {
+        self.entries.iter().map(|e| e.shape.numel()).sum()
+    }
+
+    /// All elements with the padding between entries, which is 0 and stays 0.
+    pub fn flat(&self) -> &Tensor<T> {
+        &self.values
+    }
+
+    /// All elements, to write.
+    pub fn flat_mut(&mut self) -> &mut Tensor<T> {
+        &mut self.values
+    }
+
+    /// One tensor, sharing the flat memory.
+    pub fn get(&self, id: ParamId) -> Tensor<T> {
+        let entry = &self.entries[id.0];
+        self.values.view(entry.range.start, entry.shape)
+    }
+
+    /// The elements of one entry.
+    pub fn slice(&self, entry: &Entry) -> &[T] {
+        &self.values.as_slice()[entry.range.clone()]
+    }
+
+    /// The elements of one tensor, to write.
+    pub fn slice_mut(&mut self, id: ParamId) -> &mut [T] {
+        let range = self.entries[id.0].range.clone();
+        &mut self.values.as_mut_slice()[range]
+    }
+
+    /// The elements of two different tensors, to write together.
+    pub fn slices_mut(&mut self, first: ParamId, second: ParamId) -> (&mut [T], &mut [T]) {
+        let (a, b) = (self.entries[first.0].range.clone(), self.entries[second.0].range.clone());
+        assert!(a.end <= b.start, "slices_mut: the first tensor lies before the second");
+        let (low, high) = self.values.as_mut_slice().split_at_mut(b.start);
+        (&mut low[a], &mut high[..b.end - b.start])
+    }
+}
+
+/// One parameter's part of the flat gradient.
+pub(crate) struct GradientSink<T: Real> {
+    gradients: Arc<Mutex<Tensor<T>>>,
+    range: Range<usize>,
+}
+
+impl<T: Real> GradientSink<T> {
+    pub(crate) fn with(&self, write: impl FnOnce(&mut [T])) {
+        let mut gradients = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
+        write(&mut gradients.as_mut_slice()[self.range.clone()]);
+    }
+}
+
+/// A network's trainable parameters: values, and gradients that reverse passes accumulate into.
+pub struct Params<T: Real = f32> {
+    values: Named<T>,
+    gradients: Arc<Mutex<Tensor<T>>>,
+}
+
+impl<T: Real> Params<T> {
+    /// Takes the values; gradients begin at 0.
+    pub fn new(values: Named<T>) -> Self {
+        let flat = values.flat();
+        let gradients = Arc::new(Mutex::new(Tensor::zeros(flat.device(), flat.shape())));
+        Self { values, gradients }
+    }
+
+    /// The values and their names.
+    pub fn values(&self) -> &Named<T> {
+        &self.values
+    }
+
+    /// The values, to write.
+    pub fn values_mut(&mut self) -> &mut Named<T> {
+        &mut self.values
+    }
+
+    /// Puts every parameter on a tape. Where not `trainable`, gradients pass through to earlier layers but the
+    /// parameters' own are not computed.
+    pub fn bind(&self, tape: &Tape<T>, trainable: bool) -> Vec<Var<T>> {
+        let ids = (0..self.values.entries.len()).map(ParamId);
+        ids.map(|id| {
+            let value = self.values.get(id);
+            if !trainable {
+                return tape.constant(value);
+            }
+            let range = self.values.entries[id.0].range.clone();
+            tape.param(value, GradientSink { gradients: Arc::clone(&self.gradients), range })
+        })
+        .collect()
+    }
+
+    /// All gradients to 0.
+    pub fn zero_gradients(&mut self) {
+        self.with_gradients(|_, gradients| gradients.fill(T::ZERO));
+    }
+
+    /// A copy of one parameter's gradient.
+    pub fn gradient(&self, entry: &Entry) -> Vec<T> {
+        let gradients = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
+        gradients.as_slice()[entry.range.clone()].to_vec()
+    }
+
+    /// Calls `update` with the flat values and gradients, both to write: the optimizer's step.
+    pub fn with_gradients<R>(&mut self, update: impl FnOnce(&mut [T], &mut [T]) -> R) -> R {
+        let mut gradients = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
+        update(self.values.values.as_mut_slice(), gradients.as_mut_slice())
+    }
+
+    /// Copies values in from a slice in the engine's layout.
+    pub fn set(&mut self, id: ParamId, values: &[T]) -> Result<()> {
+        let shape = self.values.entries[id.0].shape;
+        check(values.len() == shape.numel(), "set", format!("{shape:?}"), &[&[values.len()].into()])?;
+        self.values.slice_mut(id).copy_from_slice(values);
+        Ok(())
+    }
+}
+
+impl ParamId {
+    /// The position in the table, and in what [`Params::bind`] returns.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}

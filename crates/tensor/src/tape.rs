@@ -1,0 +1,273 @@
+//! Reverse-mode differentiation on a linear tape.
+//!
+//! Forward functions append one node each, so the order of recording is already topological: the reverse
+//! pass pops nodes from the end, and what a node saved goes back to the pool at once. For y = f(x) a node
+//! turns dL/dy into dL/dx = (df/dx)^T dL/dy and adds it to what x has gathered from its other uses.
+
+use crate::params::GradientSink;
+use crate::{Device, Real, Result, Shape, Store, Tensor};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// The reverse of one op; its fields are exactly what the reverse keeps alive.
+pub trait Backward<T: Real> {
+    /// The op's name.
+    fn name(&self) -> &'static str;
+
+    /// Given `dy`, the gradient of the output, adds each wanted input's gradient to `grads`.
+    fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>);
+}
+
+/// What the gradient of one recorded value belongs to.
+enum Slot<T: Real> {
+    /// An op's output, or an input whose gradient was asked for.
+    Value,
+    /// A trainable parameter: its gradient accumulates in the network's flat gradient buffer.
+    Param(GradientSink<T>),
+}
+
+struct Node<T: Real> {
+    output: usize,
+    inputs: Vec<Option<(usize, Shape)>>,
+    op: Box<dyn Backward<T>>,
+}
+
+struct Record<T: Real> {
+    slots: Vec<Slot<T>>,
+    nodes: Vec<Node<T>>,
+}
+
+/// Records ops for a reverse pass, or nothing at all ([`Tape::off`]).
+#[derive(Clone)]
+pub struct Tape<T: Real = f32> {
+    device: Device,
+    record: Option<Rc<RefCell<Record<T>>>>,
+}
+
+impl<T: Real> Tape<T> {
+    /// A tape that records.
+    pub fn new(device: &Device) -> Self {
+        let record = Record { slots: Vec::new(), nodes: Vec::new() };
+        Self { device: device.clone(), record: Some(Rc::new(RefCell::new(record))) }
+    }
+
+    /// A tape that records nothing: for evaluation and sampling.
+    pub fn off(device: &Device) -> Self {
+        Self { device: device.clone(), record: None }
+    }
+
+    /// Where values live.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// A value that needs no gradient.
+    pub fn constant(&self, value: Tensor<T>) -> Var<T> {
+        Var { value, slot: None, tape: self.clone() }
+    }
+
+    /// A value whose gradient [`Gradients::get`] will return.
+    pub fn input(&self, value: Tensor<T>) -> Var<T> {
+        self.leaf(value, Slot::Value)
+    }
+
+    /// A trainable parameter.
+    pub(crate) fn param(&self, value: Tensor<T>, sink: GradientSink<T>) -> Var<T> {
+        self.leaf(value, Slot::Param(sink))
+    }
+
+    fn leaf(&self, value: Tensor<T>, kind: Slot<T>) -> Var<T> {
+        let slot = self.record.as_ref().map(|record| {
+            let mut record = record.borrow_mut();
+            record.slots.push(kind);
+            record.slots.len() - 1
+        });
+        Var { value, slot, tape: self.clone() }
+    }
+
+    /// Wraps an op's output. `op` is called, and its node recorded, only if some input needs a gradient.
+    pub fn record<B: Backward<T> + 'static>(
+        &self,
+        value: Tensor<T>,
+        inputs: &[&Var<T>],
+        op: impl FnOnce() -> B,
+    ) -> Var<T> {
+        if inputs.iter().all(|x| x.slot.is_none()) {
+            return self.constant(value);
+        }
+        let y = self.leaf(value, Slot::Value);
+        if let (Some(record), Some(output)) = (&self.record, y.slot) {
+            let inputs = inputs.iter().map(|x| x.slot.map(|slot| (slot, x.shape()))).collect();
+            record.borrow_mut().nodes.push(Node { output, inputs, op: Box::new(op()) });
+        }
+        y
+    }
+
+    /// The reverse pass from a scalar: d loss / d everything, parameters into their flat gradients.
+    pub fn backward(&self, loss: &Var<T>) -> Result<Gradients<T>> {
+        crate::error::check(loss.value.numel() == 1, "backward", "a scalar", &[&loss.shape()])?;
+        self.backward_from(vec![(loss, Tensor::full(&self.device, loss.shape(), T::ONE))])
+    }
+
+    /// The reverse pass from any outputs with given gradients `dy` of their own shapes. Empties the tape.
+    pub fn backward_from(&self, outputs: Vec<(&Var<T>, Tensor<T>)>) -> Result<Gradients<T>> {
+        let Some(record) = &self.record else {
+            return Ok(Gradients { values: Vec::new() });
+        };
+        let Record { slots, mut nodes } = record.replace(Record { slots: Vec::new(), nodes: Vec::new() });
+        let mut gathered = Gathered { values: slots.iter().map(|_| None).collect(), slots };
+        for (y, dy) in outputs {
+            crate::error::check(y.shape() == dy.shape(), "backward", "dy of y's shape", &[&y.shape(), &dy.shape()])?;
+            if let Some(slot) = y.slot {
+                gathered.give(slot, dy);
+            }
+        }
+        while let Some(Node { output, inputs, op }) = nodes.pop() {
+            if let Some(dy) = gathered.values[output].take() {
+                let mut grads = Grads { device: &self.device, inputs: &inputs, gathered: &mut gathered };
+                op.backward(dy, &mut grads);
+            }
+        }
+        Ok(Gradients { values: gathered.values })
+    }
+}
+
+/// A value on a tape.
+#[derive(Clone)]
+pub struct Var<T: Real = f32> {
+    value: Tensor<T>,
+    slot: Option<usize>,
+    tape: Tape<T>,
+}
+
+impl<T: Real> Var<T> {
+    /// The tensor.
+    pub fn value(&self) -> &Tensor<T> {
+        &self.value
+    }
+
+    /// The tensor's extents.
+    pub fn shape(&self) -> Shape {
+        self.value.shape()
+    }
+
+    /// The elements, row-major.
+    pub fn as_slice(&self) -> &[T] {
+        self.value.as_slice()
+    }
+
+    /// The tape.
+    pub fn tape(&self) -> &Tape<T> {
+        &self.tape
+    }
+
+    /// The device.
+    pub fn device(&self) -> &Device {
+        &self.tape.device
+    }
+
+    /// Whether a reverse pass would compute this value's gradient.
+    pub fn needs_gradient(&self) -> bool {
+        self.slot.is_some()
+    }
+
+    /// An output tensor on the same device; contents unspecified.
+    pub(crate) fn output(&self, shape: impl Into<Shape>) -> Tensor<T> {
+        Tensor::uninit(self.device(), shape)
+    }
+}
+
+/// Gradients gathered so far, by slot.
+struct Gathered<T: Real> {
+    slots: Vec<Slot<T>>,
+    values: Vec<Option<Tensor<T>>>,
+}
+
+impl<T: Real> Gathered<T> {
+    fn give(&mut self, slot: usize, dx: Tensor<T>) {
+        if let Slot::Param(sink) = &self.slots[slot] {
+            sink.with(|out| kernels::add::accumulate(dx.device(), dx.as_slice(), out));
+        } else if let Some(sum) = &mut self.values[slot] {
+            sum.unshare();
+            kernels::add::accumulate(dx.device(), dx.as_slice(), sum.as_mut_slice());
+        } else {
+            self.values[slot] = Some(dx);
+        }
+    }
+}
+
+/// Where a [`Backward`] puts its inputs' gradients.
+pub struct Grads<'a, T: Real> {
+    device: &'a Device,
+    inputs: &'a [Option<(usize, Shape)>],
+    gathered: &'a mut Gathered<T>,
+}
+
+/// A gradient taken out to be written by a kernel that fills several at once.
+pub struct Target<T: Real> {
+    /// The buffer to write.
+    pub dx: Tensor<T>,
+    /// How to write it.
+    pub store: Store,
+    /// Whether `dx` is the sum itself, or a part still to be added.
+    is_sum: bool,
+}
+
+impl<T: Real> Grads<'_, T> {
+    /// Whether input `i`'s gradient is needed; work for others can be skipped.
+    pub fn wants(&self, i: usize) -> bool {
+        self.inputs[i].is_some()
+    }
+
+    /// Has `kernel` write input `i`'s gradient, if it is wanted, straight to where it gathers.
+    pub fn add(&mut self, i: usize, kernel: impl FnOnce(&mut [T], Store)) {
+        let Some((slot, _)) = self.inputs[i] else { return };
+        if let Slot::Param(sink) = &self.gathered.slots[slot] {
+            sink.with(|out| kernel(out, Store::Add));
+        } else if let Some(mut target) = self.take(i) {
+            kernel(target.dx.as_mut_slice(), target.store);
+            self.put(i, target);
+        }
+    }
+
+    /// Takes input `i`'s gradient out, if it is wanted, for a kernel that writes several; [`Grads::put`] it back.
+    pub fn take(&mut self, i: usize) -> Option<Target<T>> {
+        let (slot, shape) = self.inputs[i]?;
+        Some(match self.gathered.values[slot].take() {
+            Some(mut dx) => {
+                dx.unshare();
+                Target { dx, store: Store::Add, is_sum: true }
+            }
+            None => Target { dx: Tensor::uninit(self.device, shape), store: Store::Set, is_sum: false },
+        })
+    }
+
+    /// Puts back what [`Grads::take`] took, written.
+    pub fn put(&mut self, i: usize, target: Target<T>) {
+        let Some((slot, _)) = self.inputs[i] else { return };
+        if target.is_sum {
+            self.gathered.values[slot] = Some(target.dx);
+        } else {
+            self.gathered.give(slot, target.dx);
+        }
+    }
+
+    /// Gives a finished gradient of input `i`, of any shape with as many elements.
+    pub fn give(&mut self, i: usize, dx: Tensor<T>) {
+        if let Some((slot, shape)) = self.inputs[i] {
+            self.gathered.give(slot, dx.reshape(shape).expect("a gradient has its input's size"));
+        }
+    }
+}
+
+/// The gradients of a tape's inputs after the reverse pass.
+pub struct Gradients<T: Real> {
+    values: Vec<Option<Tensor<T>>>,
+}
+
+impl<T: Real> Gradients<T> {
+    /// The gradient of an input made by [`Tape::input`]; `None` where no output depends on it.
+    pub fn get(&self, x: &Var<T>) -> Option<&Tensor<T>> {
+        self.values.get(x.slot?)?.as_ref()
+    }
+}
