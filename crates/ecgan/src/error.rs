@@ -1,0 +1,141 @@
+//! The crate's one error: every message names the setting or the file, and what was expected of it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A setting has a value outside its range.
+    #[error("{name}: expected {expected}, got {got}")]
+    Setting {
+        /// The setting, as its key in `config.toml`.
+        name: &'static str,
+        /// What is allowed.
+        expected: String,
+        /// What was given.
+        got: String,
+    },
+
+    /// Settings that exclude each other were given together.
+    #[error("{names}: expected at most one of them")]
+    Exclusive {
+        /// The settings given, joined by "and".
+        names: String,
+    },
+
+    /// A settings file has a key that is not a setting.
+    #[error("{}: unknown key `{key}`{}", path.display(), did_you_mean(*nearest))]
+    UnknownKey {
+        /// The settings file.
+        path: PathBuf,
+        /// The key as written.
+        key: String,
+        /// The known key nearest to it, where one is near.
+        nearest: Option<&'static str>,
+    },
+
+    /// A settings file gives a key a value of the wrong kind.
+    #[error("{}: {problem}", path.display())]
+    ConfigValue {
+        /// The settings file.
+        path: PathBuf,
+        /// Line, column, key and what was expected.
+        problem: String,
+    },
+
+    /// The folder to write to already holds something.
+    #[error("{name}: expected a new or an empty folder, got {} which {problem}", path.display())]
+    Occupied {
+        /// The setting that named the folder.
+        name: &'static str,
+        /// The folder.
+        path: PathBuf,
+        /// What is in the way.
+        problem: &'static str,
+    },
+
+    /// The operating system refused to read or write.
+    #[error("{}: cannot {action}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried, e.g. `read`.
+        action: &'static str,
+        /// The system's own reason.
+        source: io::Error,
+    },
+
+    /// A file was read, and its contents are not what they should be.
+    #[error("{}: {problem}", path.display())]
+    BadFile {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong, and what was expected.
+        problem: String,
+    },
+
+    /// Training produced a number that is not finite.
+    #[error("diverged at step {step}: {what} is not finite; try a smaller lr")]
+    Diverged {
+        /// Iteration of the whole run, from 1.
+        step: u64,
+        /// The quantity, e.g. `loss_g`.
+        what: String,
+    },
+
+    /// The device asked for is not there or cannot do what was asked.
+    #[error("device {device}: {problem}")]
+    Device {
+        /// The device as asked for.
+        device: String,
+        /// What is missing.
+        problem: String,
+    },
+
+    /// The user asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// The kinds of error a caller tells apart; the command line has an exit code for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// A setting or a combination of settings.
+    Usage,
+    /// A file or a data set.
+    Data,
+    /// Training diverged.
+    Diverged,
+    /// The device.
+    Device,
+    /// The user asked to stop.
+    Interrupted,
+}
+
+impl Error {
+    /// Which kind of error this is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::Setting { .. }
+            | Error::Exclusive { .. }
+            | Error::UnknownKey { .. }
+            | Error::ConfigValue { .. }
+            | Error::Occupied { .. } => ErrorKind::Usage,
+            Error::Io { .. } | Error::BadFile { .. } => ErrorKind::Data,
+            Error::Diverged { .. } => ErrorKind::Diverged,
+            Error::Device { .. } => ErrorKind::Device,
+            Error::Interrupted => ErrorKind::Interrupted,
+        }
+    }
+
+    /// Wraps a system error with the path it is about: `fs::read(p).map_err(Error::io(p, "read"))`.
+    pub fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Error + use<> {
+        let path = path.to_path_buf();
+        move |source| Error::Io { path, action, source }
+    }
+}
+
+fn did_you_mean(nearest: Option<&'static str>) -> String {
+    nearest.map(|name| format!(", did you mean `{name}`?")).unwrap_or_default()
+}

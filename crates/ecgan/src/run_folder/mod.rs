@@ -1,0 +1,156 @@
+//! The folder of a run: `config.toml`, `metrics.jsonl`, `samples/`, `checkpoints/`, `summary.json`.
+
+mod atomic;
+
+pub use atomic::write_atomically;
+
+use crate::Error;
+use crate::metrics::{EpochMetrics, Summary};
+use crate::settings::{Method, Settings};
+use image::RgbImage;
+use image::codecs::png::PngEncoder;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// The folder of one run. Files in it appear whole, under their final names, or not at all; only
+/// `metrics.jsonl` grows, a line at a time.
+#[derive(Clone, Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// Creates `out`, or else `NNNN-<method>-<data>` in `runs_root` with the number after the highest there.
+    ///
+    /// # Errors
+    /// [`Error::Occupied`] where `out` is a file or a folder that is not empty; [`Error::Io`].
+    pub fn create(out: Option<&Path>, runs_root: &Path, method: Method, data_name: &str) -> Result<Self, Error> {
+        match out {
+            Some(path) => claim(path),
+            None => number(runs_root, &format!("{method}-{}", plain(data_name))),
+        }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `checkpoints/last.safetensors`.
+    pub fn last_checkpoint(&self) -> PathBuf {
+        self.path.join("checkpoints/last.safetensors")
+    }
+
+    /// `checkpoints/best.safetensors`: best by the validation part.
+    pub fn best_checkpoint(&self) -> PathBuf {
+        self.path.join("checkpoints/best.safetensors")
+    }
+
+    /// `metrics.jsonl`.
+    pub fn metrics_file(&self) -> PathBuf {
+        self.path.join("metrics.jsonl")
+    }
+
+    /// Writes `config.toml`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_config(&self, settings: &Settings) -> Result<(), Error> {
+        write_atomically(&self.path.join("config.toml"), |file| file.write_all(settings.to_toml().as_bytes()))
+    }
+
+    /// Appends one line to `metrics.jsonl` and hands it to the system at once.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn append_metrics(&self, epoch: &EpochMetrics) -> Result<(), Error> {
+        let path = self.metrics_file();
+        let mut line = serde_json::to_string(epoch).expect("numbers are JSON");
+        line.push('\n');
+        fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(line.as_bytes()))
+            .map_err(Error::io(&path, "write"))
+    }
+
+    /// Writes `samples/epoch-NNNN.png`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_samples(&self, epoch: usize, grid: &RgbImage) -> Result<(), Error> {
+        write_png(&self.path.join(format!("samples/epoch-{epoch:04}.png")), grid)
+    }
+
+    /// Writes `summary.json`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_summary(&self, summary: &Summary) -> Result<(), Error> {
+        let mut text = serde_json::to_string_pretty(summary).expect("numbers and words are JSON");
+        text.push('\n');
+        write_atomically(&self.path.join("summary.json"), |file| file.write_all(text.as_bytes()))
+    }
+
+    /// Removes the folder if nothing has been written into it, so that a run that could not begin leaves no trace.
+    pub fn discard_if_empty(self) {
+        // A folder that holds something is exactly what this refuses to remove.
+        let _ = fs::remove_dir(&self.path);
+    }
+}
+
+/// Writes an image as PNG; it appears whole or not at all.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_png(path: &Path, image: &RgbImage) -> Result<(), Error> {
+    write_atomically(path, |file| image.write_with_encoder(PngEncoder::new(file)).map_err(io::Error::other))
+}
+
+fn claim(path: &Path) -> Result<RunFolder, Error> {
+    let occupied = |problem| Err(Error::Occupied { name: "out", path: path.to_path_buf(), problem });
+    match fs::read_dir(path).map(Iterator::count) {
+        Ok(1..) => occupied("is not empty"),
+        Ok(_) => Ok(RunFolder { path: path.to_path_buf() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(path).map_err(Error::io(path, "create"))?;
+            Ok(RunFolder { path: path.to_path_buf() })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => occupied("is not a folder"),
+        Err(error) => Err(Error::io(path, "read")(error)),
+    }
+}
+
+/// `create_dir` is what makes a number ours: where another run was faster, the next one is tried.
+fn number(runs_root: &Path, name: &str) -> Result<RunFolder, Error> {
+    fs::create_dir_all(runs_root).map_err(Error::io(runs_root, "create"))?;
+    let entries = fs::read_dir(runs_root).map_err(Error::io(runs_root, "read"))?;
+    let taken = entries.flatten().filter_map(|entry| leading_number(&entry.file_name().to_string_lossy()));
+    let mut next = taken.max().map_or(1, |last| last + 1);
+    loop {
+        let path = runs_root.join(format!("{next:04}-{name}"));
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(RunFolder { path }),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => next += 1,
+            Err(error) => return Err(Error::io(&path, "create")(error)),
+        }
+    }
+}
+
+fn leading_number(name: &str) -> Option<u64> {
+    let (digits, _) = name.split_once('-')?;
+    let number: u64 = digits.parse().ok()?;
+    (number < u64::MAX).then_some(number)
+}
+
+/// A folder name without what a shell or a path would take apart.
+fn plain(name: &str) -> String {
+    let name: String =
+        name.chars().map(|c| if c.is_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' }).collect();
+    if name.trim_matches('.').is_empty() { "data".into() } else { name }
+}
+
+#[cfg(test)]
+mod tests;

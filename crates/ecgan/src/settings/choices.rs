@@ -1,0 +1,91 @@
+//! The words that settings are chosen from.
+
+use super::choice::choice;
+
+choice! {
+    /// What is trained.
+    Method {
+        /// Generator, discriminator and external classifier: `CE(C(x), y) + lambda CE(C(G(z)), argmax C(G(z)))`.
+        EcGan = "ec-gan",
+        /// The external classifier alone, on the real images.
+        Classifier = "classifier",
+    }
+}
+
+choice! {
+    /// A named set of values for every setting that is not given.
+    Preset {
+        /// Small enough for a laptop's processor: minutes.
+        Quick = "quick",
+        /// The paper's text: one summed classifier step, threshold 0.7, augmentation in both arms.
+        Paper = "paper",
+        /// The paper's notebook: two classifier steps, threshold 0.2.
+        Notebook = "notebook",
+    }
+}
+
+choice! {
+    /// Which images make up a budget.
+    Subset {
+        /// Drawn by the seed.
+        Seed = "seed",
+        /// The first of each class, in file order.
+        First = "first",
+    }
+}
+
+choice! {
+    /// How real training images are changed each time they are seen.
+    Augment {
+        /// Not at all.
+        None = "none",
+        /// Random crop after padding by 4, rotation of up to 10 degrees.
+        Paper = "paper",
+    }
+}
+
+choice! {
+    /// What batch norm in the classifier does with a batch of fakes.
+    FakeStatistics {
+        /// Normalised by its own statistics, which enter the running ones.
+        Shared = "shared",
+        /// Normalised by its own statistics, which stay out of the running ones.
+        Frozen = "frozen",
+        /// Normalised by the running statistics.
+        Running = "running",
+    }
+}
+
+choice! {
+    /// A part of a data set.
+    SplitName {
+        /// The images kept for the final figure.
+        Test = "test",
+        /// The images trained on.
+        Train = "train",
+        /// The part of the budget that chooses the best checkpoint.
+        Val = "val",
+    }
+}
+
+/// How the classifier learns from reals and fakes in one iteration; decided by the preset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClassifierUpdate {
+    /// One Adam step on the summed loss.
+    Summed,
+    /// Two Adam steps: on the reals, then on lambda times the fakes' loss.
+    TwoSteps,
+}
+
+/// The labelled budget, validation part included.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Budget {
+    /// Every training image.
+    All,
+    /// That many images, classes in the proportions of the whole.
+    Samples(usize),
+    /// That part of all, in (0, 1].
+    Fraction(f64),
+    /// That many images of each class.
+    PerClass(usize),
+}

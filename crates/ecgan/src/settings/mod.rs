@@ -1,0 +1,209 @@
+//! Settings of a run: flags over `ECGAN_*` variables over a TOML file over a preset, resolved and checked once.
+
+mod choice;
+mod choices;
+mod device;
+mod nearest;
+mod partial;
+mod preset;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+pub use choice::Choice;
+pub use choices::{Augment, Budget, ClassifierUpdate, FakeStatistics, Method, Preset, SplitName, Subset};
+pub use device::DeviceChoice;
+pub use nearest::nearest;
+pub use partial::{Partial, SimdChoice};
+pub use preset::SYNTHETIC;
+
+use crate::Error;
+use kernels::{Device, Simd};
+use std::path::{Path, PathBuf};
+
+/// The settings of a run, every value decided and within its range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// A data folder, or [`SYNTHETIC`].
+    pub data: String,
+    /// What is trained.
+    pub method: Method,
+    /// Where values not given came from.
+    pub preset: Preset,
+    /// Labelled budget, validation part included.
+    pub budget: Budget,
+    /// Which images the budget takes.
+    pub subset: Subset,
+    /// The part of the budget that validates, in [0, 1).
+    pub val_fraction: f64,
+    /// Augmentation of the reals.
+    pub augment: Augment,
+    /// Channels of the images: 1 or 3.
+    pub channels: usize,
+    /// Height and width of the images in pixels: 32 or 64.
+    pub image_size: usize,
+    /// Channels of the classifier's first stage.
+    pub width: usize,
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Iterations of the whole run at most.
+    pub max_steps: Option<usize>,
+    /// Images in a batch.
+    pub batch: usize,
+    /// The seed of every random stream.
+    pub seed: u64,
+    /// Weight of the fakes in the classifier's loss.
+    pub lambda: f64,
+    /// Fakes count where the largest softmax is above it.
+    pub threshold: f64,
+    /// What batch norm does with fakes in the classifier.
+    pub fake_statistics: FakeStatistics,
+    /// Adam's learning rate in generator and discriminator.
+    pub lr: f64,
+    /// Adam's learning rate in the classifier.
+    pub lr_c: f64,
+    /// L2 weight decay in the discriminator.
+    pub weight_decay: f64,
+    /// L2 weight decay in the classifier.
+    pub weight_decay_c: f64,
+    /// The device, no longer `auto`.
+    pub device: DeviceChoice,
+    /// The processor's SIMD path.
+    pub simd: Simd,
+    /// Threads, where not every core.
+    pub threads: Option<usize>,
+    /// The run folder, where one is asked for.
+    pub out: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Completes `given` (all sources but the preset, already laid over each other) by its preset and checks it.
+    ///
+    /// Without a preset it is [`Preset::Quick`].
+    ///
+    /// # Errors
+    /// Each names the setting, what is expected and what was given; [`Error::Device`] where the device is missing.
+    pub fn resolve(given: Partial) -> Result<Self, Error> {
+        let settings = Self::complete(given)?;
+        settings.validate()?;
+        settings.open_device()?;
+        Ok(settings)
+    }
+
+    fn complete(given: Partial) -> Result<Self, Error> {
+        let preset = given.preset.unwrap_or(Preset::Quick);
+        let mut defaults = preset.values();
+        if given.data.as_deref().is_some_and(|data| data != SYNTHETIC) {
+            defaults.samples = None;
+        }
+        let all = given.over(defaults);
+        let lr = set(all.lr);
+        let weight_decay = set(all.weight_decay);
+        Ok(Self {
+            budget: budget(&all)?,
+            data: set(all.data),
+            method: set(all.method),
+            preset,
+            subset: set(all.subset),
+            val_fraction: set(all.val_fraction),
+            augment: set(all.augment),
+            channels: set(all.channels),
+            image_size: set(all.image_size),
+            width: set(all.width),
+            epochs: set(all.epochs),
+            max_steps: all.max_steps,
+            batch: set(all.batch),
+            seed: set(all.seed),
+            lambda: set(all.lambda),
+            threshold: set(all.threshold),
+            fake_statistics: set(all.fake_statistics),
+            lr,
+            lr_c: all.lr_c.unwrap_or(lr),
+            weight_decay,
+            weight_decay_c: all.weight_decay_c.unwrap_or(weight_decay),
+            device: set(all.device).concrete(),
+            simd: all.simd.map_or_else(Simd::detect, |SimdChoice(simd)| simd),
+            threads: all.threads,
+            out: all.out,
+        })
+    }
+
+    /// Opens the device and SIMD path of these settings.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where this machine or this build lacks them.
+    pub fn open_device(&self) -> Result<Device, Error> {
+        self.device.open(Some(self.simd))
+    }
+
+    /// How the classifier learns from reals and fakes.
+    pub fn classifier_update(&self) -> ClassifierUpdate {
+        self.preset.classifier_update()
+    }
+
+    /// The data's short name, for the run folder: `synthetic`, or the folder's own name.
+    pub fn data_name(&self) -> String {
+        let path = Path::new(&self.data);
+        // `data/..` and `.` have no name of their own until they are resolved.
+        let name = path.canonicalize().ok().and_then(|path| path.file_name().map(ToOwned::to_owned));
+        match name {
+            Some(name) if self.data != SYNTHETIC => name.to_string_lossy().into_owned(),
+            _ => path.file_name().map_or_else(|| "data".into(), |name| name.to_string_lossy().into_owned()),
+        }
+    }
+
+    /// `config.toml`: every setting as resolved. It reads back as a settings file that gives the same run; `out`
+    /// is left out, being the folder that the file is in.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(&self.to_partial()).expect("numbers and words are TOML")
+    }
+
+    fn to_partial(&self) -> Partial {
+        Partial {
+            data: Some(self.data.clone()),
+            method: Some(self.method),
+            preset: Some(self.preset),
+            samples: if let Budget::Samples(n) = self.budget { Some(n) } else { None },
+            fraction: if let Budget::Fraction(part) = self.budget { Some(part) } else { None },
+            per_class: if let Budget::PerClass(n) = self.budget { Some(n) } else { None },
+            subset: Some(self.subset),
+            val_fraction: Some(self.val_fraction),
+            augment: Some(self.augment),
+            channels: Some(self.channels),
+            image_size: Some(self.image_size),
+            width: Some(self.width),
+            epochs: Some(self.epochs),
+            max_steps: self.max_steps,
+            batch: Some(self.batch),
+            seed: Some(self.seed),
+            lambda: Some(self.lambda),
+            threshold: Some(self.threshold),
+            fake_statistics: Some(self.fake_statistics),
+            lr: Some(self.lr),
+            lr_c: Some(self.lr_c),
+            weight_decay: Some(self.weight_decay),
+            weight_decay_c: Some(self.weight_decay_c),
+            device: Some(self.device),
+            simd: Some(SimdChoice(self.simd)),
+            threads: self.threads,
+            out: None,
+        }
+    }
+}
+
+fn set<T>(value: Option<T>) -> T {
+    value.expect("a preset sets every value that has no unset state")
+}
+
+fn budget(all: &Partial) -> Result<Budget, Error> {
+    let given = all.budgets();
+    if given.len() > 1 {
+        return Err(Error::Exclusive { names: given.join(" and ") });
+    }
+    Ok(match (all.samples, all.fraction, all.per_class) {
+        (Some(n), _, _) => Budget::Samples(n),
+        (_, Some(part), _) => Budget::Fraction(part),
+        (_, _, Some(n)) => Budget::PerClass(n),
+        _ => Budget::All,
+    })
+}

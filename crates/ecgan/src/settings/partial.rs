@@ -1,0 +1,217 @@
+//! Settings as one source gives them: every value optional, and one source laid over another.
+
+use super::{Augment, DeviceChoice, FakeStatistics, Method, Preset, Subset, nearest};
+use crate::Error;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Declares [`Partial`] with what must know every setting: the list of keys, and laying over field by field.
+macro_rules! partial {
+    ($($(#[$meta:meta])* $name:ident: $type:ty,)*) => {
+        /// What one source (flags, variables, a file, a preset) says about the settings.
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct Partial {
+            $(
+                $(#[$meta])*
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pub $name: Option<$type>,
+            )*
+        }
+
+        impl Partial {
+            /// Every key of a settings file, in the order in which `config.toml` has them.
+            pub const KEYS: &'static [&'static str] = &[$(stringify!($name)),*];
+
+            fn or(self, lower: Self) -> Self {
+                Self { $($name: self.$name.or(lower.$name)),* }
+            }
+        }
+    };
+}
+
+partial! {
+    /// A data folder, or `synthetic`.
+    data: String,
+    /// What is trained.
+    method: Method,
+    /// Where values not given come from.
+    preset: Preset,
+    /// Labelled budget in images; at most one of this, `fraction` and `per_class`.
+    samples: usize,
+    /// Labelled budget as a part of all, in (0, 1].
+    fraction: f64,
+    /// Labelled budget in images of each class.
+    per_class: usize,
+    /// Which images the budget takes.
+    subset: Subset,
+    /// The part of the budget that validates, in [0, 1).
+    val_fraction: f64,
+    /// Augmentation of the reals.
+    augment: Augment,
+    /// Channels of the images: 1 or 3.
+    channels: usize,
+    /// Height and width of the images in pixels: 32 or 64.
+    image_size: usize,
+    /// Channels of the classifier's first stage.
+    width: usize,
+    /// Passes over the training images.
+    epochs: usize,
+    /// Iterations of the whole run at most.
+    max_steps: usize,
+    /// Images in a batch.
+    batch: usize,
+    /// The seed of every random stream.
+    seed: u64,
+    /// Weight of the fakes in the classifier's loss.
+    lambda: f64,
+    /// Fakes count where the largest softmax is above it.
+    threshold: f64,
+    /// What batch norm does with fakes in the classifier.
+    fake_statistics: FakeStatistics,
+    /// Adam's learning rate, all networks.
+    lr: f64,
+    /// Adam's learning rate in the classifier, where it differs.
+    lr_c: f64,
+    /// L2 weight decay in discriminator and classifier.
+    weight_decay: f64,
+    /// L2 weight decay in the classifier, where it differs.
+    weight_decay_c: f64,
+    /// The device asked for.
+    device: DeviceChoice,
+    /// The processor's SIMD path, where one is forced.
+    simd: SimdChoice,
+    /// Threads, where not every core.
+    threads: usize,
+    /// The run folder.
+    out: PathBuf,
+}
+
+impl Partial {
+    /// These settings, completed by `lower` where they are silent.
+    ///
+    /// Settings that speak about one thing yield together: a budget here hides every budget of `lower`, and
+    /// `lr` (`weight_decay`) here, being for all networks, hides `lr_c` (`weight_decay_c`) of `lower`.
+    pub fn over(self, mut lower: Self) -> Self {
+        if !self.budgets().is_empty() {
+            (lower.samples, lower.fraction, lower.per_class) = (None, None, None);
+        }
+        if self.lr.is_some() {
+            lower.lr_c = None;
+        }
+        if self.weight_decay.is_some() {
+            lower.weight_decay_c = None;
+        }
+        self.or(lower)
+    }
+
+    /// The names of the budgets given: at most one is allowed.
+    pub(super) fn budgets(&self) -> Vec<&'static str> {
+        [
+            ("samples", self.samples.is_some()),
+            ("fraction", self.fraction.is_some()),
+            ("per_class", self.per_class.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(name, given)| given.then_some(name))
+        .collect()
+    }
+
+    /// Reads a settings file: one flat TOML table, keys named as the flags.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::BadFile`] where it cannot be read or is no TOML, [`Error::UnknownKey`] and
+    /// [`Error::ConfigValue`] for what it says; all name the file.
+    pub fn from_file(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(Error::io(path, "read"))?;
+        let table: toml::Table = text
+            .parse()
+            .map_err(|e: toml::de::Error| Error::BadFile { path: path.to_path_buf(), problem: e.to_string() })?;
+        if let Some(key) = table.keys().find(|key| !Self::KEYS.contains(&key.as_str())) {
+            let nearest = nearest(key, Self::KEYS);
+            return Err(Error::UnknownKey { path: path.to_path_buf(), key: key.clone(), nearest });
+        }
+        toml::from_str(&text)
+            .map_err(|e| Error::ConfigValue { path: path.to_path_buf(), problem: e.to_string().trim_end().to_owned() })
+    }
+}
+
+/// A SIMD path in a settings file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SimdChoice(pub kernels::Simd);
+
+impl Serialize for SimdChoice {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for SimdChoice {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map(SimdChoice).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Partial, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.toml");
+        std::fs::write(&path, text).unwrap();
+        Partial::from_file(&path)
+    }
+
+    #[test]
+    fn a_file_is_read_by_flag_names() {
+        let partial = read("data = \"synthetic\"\nper_class = 5\nlambda = 0.3\nfake_statistics = \"running\"").unwrap();
+        assert_eq!((partial.per_class, partial.lambda), (Some(5), Some(0.3)));
+        assert_eq!(partial.fake_statistics, Some(FakeStatistics::Running));
+        // An integer where a number is expected is a number.
+        assert_eq!(read("lambda = 1").unwrap().lambda, Some(1.0));
+    }
+
+    #[test]
+    fn an_unknown_key_names_file_key_and_nearest() {
+        let message = read("epocs = 3").unwrap_err().to_string();
+        assert!(message.ends_with("run.toml: unknown key `epocs`, did you mean `epochs`?"), "{message}");
+        let message = read("zzzzzzzz = 3").unwrap_err().to_string();
+        assert!(message.ends_with("run.toml: unknown key `zzzzzzzz`"), "{message}");
+    }
+
+    #[test]
+    fn a_wrong_value_names_file_and_line() {
+        for (text, expected) in [
+            ("seed = 1\nepochs = \"x\"", "epochs = \"x\""),
+            ("epochs = -1", "epochs = -1"),
+            ("method = \"shared-dc\"", "expected `ec-gan` or `classifier`"),
+            ("device = \"gpu\"", "expected auto, cpu, cuda or cuda:N, got gpu"),
+            ("simd = \"sse9\"", "unknown SIMD path `sse9`"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Usage);
+            let message = error.to_string();
+            assert!(message.contains("run.toml") && message.contains(expected), "{message}");
+        }
+        assert_eq!(read("epochs = = 1").unwrap_err().kind(), crate::ErrorKind::Data);
+    }
+
+    #[test]
+    fn what_speaks_about_one_thing_yields_together() {
+        let lower = Partial {
+            fraction: Some(0.5),
+            lr: Some(1.0),
+            lr_c: Some(2.0),
+            weight_decay_c: Some(3.0),
+            batch: Some(8),
+            ..Partial::default()
+        };
+        let upper =
+            Partial { samples: Some(9), lr: Some(4.0), weight_decay: Some(5.0), batch: Some(4), ..Partial::default() };
+        let both = upper.clone().over(lower.clone());
+        assert_eq!((both.samples, both.fraction, both.batch), (Some(9), None, Some(4)));
+        assert_eq!((both.lr, both.lr_c, both.weight_decay, both.weight_decay_c), (Some(4.0), None, Some(5.0), None));
+        assert_eq!(Partial::default().over(lower.clone()), lower);
+    }
+}

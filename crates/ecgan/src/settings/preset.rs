@@ -1,0 +1,64 @@
+//! What each preset says; every setting without a natural "unset" has a value here.
+
+use super::{Augment, ClassifierUpdate, DeviceChoice, FakeStatistics, Method, Partial, Preset, Subset};
+
+/// The name of the built-in data set.
+pub const SYNTHETIC: &str = "synthetic";
+
+impl Preset {
+    /// The preset's settings. Its budget is for the built-in data only: a user's own folder is used whole.
+    pub fn values(self) -> Partial {
+        match self {
+            Preset::Paper => paper(),
+            Preset::Notebook => Partial { preset: Some(self), threshold: Some(0.2), ..paper() },
+            Preset::Quick => quick(),
+        }
+    }
+
+    /// How the classifier learns from reals and fakes.
+    pub fn classifier_update(self) -> ClassifierUpdate {
+        match self {
+            Preset::Notebook => ClassifierUpdate::TwoSteps,
+            Preset::Paper | Preset::Quick => ClassifierUpdate::Summed,
+        }
+    }
+}
+
+/// Haque 2020 (arXiv 2012.15864); batch and epochs, which the text leaves open, from its notebook.
+fn paper() -> Partial {
+    Partial {
+        data: Some(SYNTHETIC.into()),
+        method: Some(Method::EcGan),
+        preset: Some(Preset::Paper),
+        subset: Some(Subset::Seed),
+        val_fraction: Some(0.1),
+        augment: Some(Augment::Paper),
+        channels: Some(3),
+        image_size: Some(32),
+        width: Some(16),
+        epochs: Some(100),
+        batch: Some(64),
+        seed: Some(0),
+        lambda: Some(0.1),
+        threshold: Some(0.7),
+        fake_statistics: Some(FakeStatistics::Shared),
+        lr: Some(2e-4),
+        weight_decay: Some(1e-3),
+        device: Some(DeviceChoice::Auto),
+        ..Partial::default()
+    }
+}
+
+/// A run of minutes on two cores: few images and epochs, hence a larger step, and fakes kept out of the
+/// running statistics, where they do most harm on small sets.
+fn quick() -> Partial {
+    Partial {
+        preset: Some(Preset::Quick),
+        samples: Some(2000),
+        augment: Some(Augment::None),
+        epochs: Some(8),
+        fake_statistics: Some(FakeStatistics::Frozen),
+        lr: Some(1e-3),
+        ..paper()
+    }
+}

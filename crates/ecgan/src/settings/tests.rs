@@ -1,0 +1,110 @@
+use super::*;
+use crate::ErrorKind;
+
+fn resolve(toml: &str) -> Result<Settings, Error> {
+    Settings::resolve(toml::from_str(toml).unwrap())
+}
+
+#[test]
+fn every_preset_resolves_to_what_the_paper_says() {
+    let paper = resolve("preset = \"paper\"").unwrap();
+    assert_eq!((paper.lambda, paper.threshold, paper.lr, paper.lr_c), (0.1, 0.7, 2e-4, 2e-4));
+    assert_eq!((paper.weight_decay, paper.weight_decay_c, paper.batch, paper.epochs), (1e-3, 1e-3, 64, 100));
+    assert_eq!((paper.augment, paper.fake_statistics), (Augment::Paper, FakeStatistics::Shared));
+    assert_eq!((paper.classifier_update(), paper.budget), (ClassifierUpdate::Summed, Budget::All));
+    let notebook = resolve("preset = \"notebook\"").unwrap();
+    assert_eq!(notebook.classifier_update(), ClassifierUpdate::TwoSteps);
+    assert_eq!(notebook, Settings { preset: Preset::Notebook, threshold: 0.2, ..paper });
+}
+
+#[test]
+fn nothing_given_is_the_quick_run_and_a_users_folder_is_used_whole() {
+    let quick = Settings::resolve(Partial::default()).unwrap();
+    assert_eq!((quick.preset, quick.data.as_str()), (Preset::Quick, SYNTHETIC));
+    assert!(matches!(quick.budget, Budget::Samples(_)));
+    assert_eq!(quick.device, DeviceChoice::Cpu);
+    assert_eq!(resolve("data = \"d\"\npreset = \"quick\"").unwrap().budget, Budget::All);
+    assert_eq!(resolve("data = \"d\"\nsamples = 7").unwrap().budget, Budget::Samples(7));
+    assert_eq!(resolve("fraction = 0.5").unwrap().budget, Budget::Fraction(0.5));
+}
+
+#[test]
+fn one_rate_is_for_all_networks_unless_the_classifier_has_its_own() {
+    let settings = resolve("lr = 0.5").unwrap();
+    assert_eq!((settings.lr, settings.lr_c), (0.5, 0.5));
+    let settings = resolve("lr_c = 0.5\nweight_decay_c = 0").unwrap();
+    assert_eq!((settings.lr, settings.lr_c), (1e-3, 0.5));
+    assert_eq!((settings.weight_decay, settings.weight_decay_c), (1e-3, 0.0));
+}
+
+#[test]
+fn a_value_out_of_range_names_setting_expectation_and_value() {
+    for (toml, message) in [
+        ("lambda = -1", "lambda: expected a number >= 0, got -1"),
+        ("lambda = nan", "lambda: expected a number >= 0, got NaN"),
+        ("threshold = 1.5", "threshold: expected a number from 0 to 1, got 1.5"),
+        ("samples = 0", "samples: expected an integer >= 1, got 0"),
+        ("fraction = 0.0", "fraction: expected a number above 0 and at most 1, got 0"),
+        ("fraction = 1.1", "fraction: expected a number above 0 and at most 1, got 1.1"),
+        ("per_class = 0", "per_class: expected an integer >= 1, got 0"),
+        ("val_fraction = 1.0", "val_fraction: expected a number >= 0 and below 1, got 1"),
+        ("channels = 2", "channels: expected 1 or 3, got 2"),
+        ("image_size = 28", "image_size: expected 32 or 64, got 28"),
+        ("width = 0", "width: expected an integer from 1 to 1024, got 0"),
+        ("epochs = 0", "epochs: expected an integer >= 1, got 0"),
+        ("max_steps = 0", "max_steps: expected an integer >= 1, got 0"),
+        ("batch = 0", "batch: expected an integer from 1 to 65536, got 0"),
+        ("lr = 0", "lr: expected a number > 0, got 0"),
+        ("lr_c = inf", "lr_c: expected a number > 0, got inf"),
+        ("weight_decay = -0.1", "weight_decay: expected a number >= 0, got -0.1"),
+        ("weight_decay_c = -0.1", "weight_decay_c: expected a number >= 0, got -0.1"),
+        ("threads = 0", "threads: expected an integer from 1 to 4096, got 0"),
+        ("data = \"\"", "data: expected a folder or `synthetic`, got nothing"),
+        ("samples = 3\nper_class = 4", "samples and per_class: expected at most one of them"),
+    ] {
+        let error = resolve(toml).unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.kind()), (message, ErrorKind::Usage), "{toml}");
+    }
+    let seed = Partial { seed: Some(u64::MAX), ..Partial::default() };
+    assert!(Settings::resolve(seed).unwrap_err().to_string().starts_with("seed: expected an integer from 0 to"));
+    assert_eq!(resolve("device = \"cuda\"").unwrap_err().kind(), ErrorKind::Device);
+}
+
+#[test]
+fn config_toml_reads_back_as_the_same_settings() {
+    for toml in [
+        "",
+        "preset = \"notebook\"\nlr_c = 1e-4\nweight_decay_c = 0\nseed = 9223372036854775807\nmax_steps = 3\nthreads = 2",
+        "data = \"d\"\nper_class = 20\nmethod = \"classifier\"\nval_fraction = 0",
+        "fraction = 0.1\nsubset = \"first\"\nsimd = \"portable\"",
+    ] {
+        let settings = resolve(toml).unwrap();
+        assert_eq!(resolve(&settings.to_toml()).unwrap(), settings, "{}", settings.to_toml());
+    }
+    assert!(resolve("out = \"runs/x\"").unwrap().to_toml().lines().all(|line| !line.starts_with("out")));
+}
+
+#[test]
+fn a_threshold_that_filters_nothing_is_warned_about() {
+    let settings = resolve("threshold = 0.1").unwrap();
+    assert_eq!(
+        settings.warnings(10),
+        ["threshold: 0.1 filters nothing with 10 classes: the largest softmax is never below 1/10"]
+    );
+    assert!(settings.warnings(9).len() == 1 && settings.warnings(11).is_empty());
+    assert!(resolve("threshold = 0.1\nmethod = \"classifier\"").unwrap().warnings(10).is_empty());
+    assert!(resolve("threshold = 0.1\nlambda = 0").unwrap().warnings(10).is_empty());
+}
+
+#[test]
+fn data_has_a_short_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("svhn");
+    std::fs::create_dir(&data).unwrap();
+    let name = |data: String| Settings { data, ..resolve("").unwrap() }.data_name();
+    assert_eq!(name(SYNTHETIC.into()), "synthetic");
+    assert_eq!(name(format!("{}/", data.display())), "svhn");
+    assert_eq!(name(format!("{}/../svhn/.", data.display())), "svhn");
+    assert_eq!(name("no/such/place".into()), "place");
+    assert_eq!(name("/".into()), "data");
+}

@@ -1,0 +1,76 @@
+//! The range of each setting.
+
+use super::{Budget, Method, Settings};
+use crate::Error;
+use std::fmt::Display;
+
+/// TOML's integers end here, and a seed must survive `config.toml`.
+const LARGEST_SEED: u64 = i64::MAX as u64;
+
+impl Settings {
+    pub(super) fn validate(&self) -> Result<(), Error> {
+        self.validate_data()?;
+        self.validate_run()?;
+        self.validate_method()
+    }
+
+    fn validate_data(&self) -> Result<(), Error> {
+        check("data", !self.data.is_empty(), "a folder or `synthetic`", "nothing")?;
+        match self.budget {
+            Budget::All => {}
+            Budget::Samples(n) => at_least_one("samples", n)?,
+            Budget::Fraction(part) => {
+                check("fraction", part > 0.0 && part <= 1.0, "a number above 0 and at most 1", part)?;
+            }
+            Budget::PerClass(n) => at_least_one("per_class", n)?,
+        }
+        let val = self.val_fraction;
+        check("val_fraction", (0.0..1.0).contains(&val), "a number >= 0 and below 1", val)?;
+        check("channels", [1, 3].contains(&self.channels), "1 or 3", self.channels)?;
+        check("image_size", [32, 64].contains(&self.image_size), "32 or 64", self.image_size)
+    }
+
+    fn validate_run(&self) -> Result<(), Error> {
+        check("width", (1..=1024).contains(&self.width), "an integer from 1 to 1024", self.width)?;
+        at_least_one("epochs", self.epochs)?;
+        self.max_steps.map_or(Ok(()), |n| at_least_one("max_steps", n))?;
+        check("batch", (1..=65536).contains(&self.batch), "an integer from 1 to 65536", self.batch)?;
+        check("seed", self.seed <= LARGEST_SEED, format!("an integer from 0 to {LARGEST_SEED}"), self.seed)?;
+        self.threads.map_or(Ok(()), |n| check("threads", (1..=4096).contains(&n), "an integer from 1 to 4096", n))
+    }
+
+    fn validate_method(&self) -> Result<(), Error> {
+        at_least_zero("lambda", self.lambda)?;
+        check("threshold", (0.0..=1.0).contains(&self.threshold), "a number from 0 to 1", self.threshold)?;
+        for (name, lr) in [("lr", self.lr), ("lr_c", self.lr_c)] {
+            check(name, lr.is_finite() && lr > 0.0, "a number > 0", lr)?;
+        }
+        at_least_zero("weight_decay", self.weight_decay)?;
+        at_least_zero("weight_decay_c", self.weight_decay_c)
+    }
+
+    /// What is allowed but hardly meant, once the number of classes is known.
+    pub fn warnings(&self, classes: usize) -> Vec<String> {
+        let fakes_count = self.method == Method::EcGan && self.lambda > 0.0;
+        // The largest of `classes` probabilities is at least 1 / classes.
+        if fakes_count && self.threshold * classes as f64 <= 1.0 {
+            return vec![format!(
+                "threshold: {} filters nothing with {classes} classes: the largest softmax is never below 1/{classes}",
+                self.threshold
+            )];
+        }
+        Vec::new()
+    }
+}
+
+fn check(name: &'static str, ok: bool, expected: impl Display, got: impl Display) -> Result<(), Error> {
+    if ok { Ok(()) } else { Err(Error::Setting { name, expected: expected.to_string(), got: got.to_string() }) }
+}
+
+fn at_least_one(name: &'static str, n: usize) -> Result<(), Error> {
+    check(name, n >= 1, "an integer >= 1", n)
+}
+
+fn at_least_zero(name: &'static str, value: f64) -> Result<(), Error> {
+    check(name, value.is_finite() && value >= 0.0, "a number >= 0", value)
+}
