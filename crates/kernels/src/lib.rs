@@ -8,13 +8,31 @@
 //! * work is split by the problem's shape, never by the number of threads, so results are bitwise equal
 //!   for any number of threads (one device, one SIMD path).
 
+pub mod adam;
+pub mod add;
+pub mod avg_pool2d;
+pub mod batch_norm;
+pub mod bce_with_logits;
+pub mod cross_entropy;
 pub mod device;
 pub mod element;
+pub mod fill;
+pub mod leaky_relu;
 pub mod parallel;
 pub mod philox;
 pub mod pool;
+pub mod pseudo_label;
+pub mod reduce;
+pub mod relu;
+pub mod scale;
+pub mod sgd;
+pub mod sigmoid;
 pub mod simd;
+pub mod softmax;
 pub mod store;
+pub mod tanh;
+#[cfg(test)]
+mod testing;
 
 pub use device::Device;
 pub use element::{Element, Real};

@@ -1,0 +1,126 @@
+//! Adam (Kingma and Ba 2015) with weight decay added to the gradient, step by step as torch.optim.Adam:
+//! m += (1 - beta1)(g - m), v = beta2 v + (1 - beta2) g^2,
+//! value -= lr / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + eps).
+
+use crate::parallel::{self, CHUNK};
+use crate::simd::vectorized;
+use crate::{Device, Real};
+
+/// Adam's settings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adam<T> {
+    /// Learning rate.
+    pub lr: T,
+    /// Decay of the mean of gradients.
+    pub beta1: T,
+    /// Decay of the mean of squared gradients.
+    pub beta2: T,
+    /// Added to the root.
+    pub eps: T,
+    /// Times the value, added to the gradient (L2).
+    pub weight_decay: T,
+}
+
+/// Step `t` (1 for the first) over values, their gradients and the two moments, all of one length.
+pub fn step<T: Real>(device: &Device, adam: &Adam<T>, t: u64, values: &mut [T], grads: &[T], m: &mut [T], v: &mut [T]) {
+    assert!(t > 0, "adam: steps count from 1");
+    let n = values.len();
+    assert!(n == grads.len() && n == m.len() && n == v.len(), "adam: values, grads, m and v");
+    let correction = |beta: T| 1.0 - beta.to_f64().powf(t as f64);
+    let rates = Rates {
+        step_size: T::from_f64(adam.lr.to_f64() / correction(adam.beta1)),
+        root_v: T::from_f64(correction(adam.beta2).sqrt()),
+        rest1: T::from_f64(1.0 - adam.beta1.to_f64()),
+        rest2: T::from_f64(1.0 - adam.beta2.to_f64()),
+    };
+    parallel::split((values, grads, m, v), n, CHUNK, |_, (values, grads, m, v)| {
+        step_chunk(device.simd(), adam, &rates, values, grads, m, v);
+    });
+}
+
+/// What a step computes once, in f64.
+struct Rates<T> {
+    step_size: T,
+    root_v: T,
+    rest1: T,
+    rest2: T,
+}
+
+vectorized! {
+    fn step_chunk<T: Real>(adam: &Adam<T>, rates: &Rates<T>, values: &mut [T], grads: &[T], m: &mut [T], v: &mut [T]) {
+        let Adam { beta2, eps, weight_decay, .. } = *adam;
+        let Rates { step_size, root_v, rest1, rest2 } = *rates;
+        for (((value, &g), m), v) in values.iter_mut().zip(grads).zip(m).zip(v) {
+            let g = g + weight_decay * *value;
+            *m += rest1 * (g - *m);
+            *v = beta2 * *v + rest2 * g * g;
+            *value -= step_size * (*m / (v.sqrt() / root_v + eps));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{LENGTHS, assert_close, devices, normal, over_threads, wide};
+
+    fn settings<T: Real>() -> Adam<T> {
+        let [lr, beta1, beta2, eps, weight_decay] = [0.01, 0.5, 0.999, 1e-8, 0.05].map(T::from_f64);
+        Adam { lr, beta1, beta2, eps, weight_decay }
+    }
+
+    /// Four steps of torch.optim.Adam 2.x in float64 with these settings.
+    fn four_steps<T: Real>() {
+        for device in devices() {
+            let mut values = [0.5, -1.25, 2.0, 0.0].map(T::from_f64);
+            let (mut m, mut v) = ([T::ZERO; 4], [T::ZERO; 4]);
+            for t in 1..=4 {
+                let t64 = t as f64;
+                let grads = [0.1 * t64, -0.3, 1e-4 * (t64 - 2.0), 0.7 - 0.2 * t64].map(T::from_f64);
+                step(&device, &settings(), t, &mut values, &grads, &mut m, &mut v);
+            }
+            let want = [0.45644517201538504, -1.21001880437651, 1.9600548474899784, -0.026673955953134616];
+            assert_close("values", 4.0, &values, &want);
+            let want = [0.32857549820493126, -0.33878148415269815, 0.09280693243524486, 0.04282262603335442];
+            assert_close("m", 2.0, &m, &want);
+            let want = [0.0003500111752117976, 0.0005226674158008752, 3.938354118493529e-05, 0.00035882695207996513];
+            assert_close("v", 1.0, &v, &want);
+        }
+    }
+
+    fn every_length<T: Real>() {
+        for (device, n) in devices().flat_map(|device| LENGTHS.map(|n| (device.clone(), n))) {
+            let adam = settings::<T>();
+            let [values, grads, m] = [1, 2, 3].map(|stream| normal::<T>(stream, n, 0.0, 1.0));
+            let v = normal::<T>(4, n, 5.0, 0.5);
+            let got = over_threads(|| {
+                let mut state = [values.clone(), m.clone(), v.clone()];
+                let [values, m, v] = &mut state;
+                step(&device, &adam, 7, values, &grads, m, v);
+                state.concat()
+            });
+            let [beta1, beta2] = [adam.beta1, adam.beta2].map(Real::to_f64);
+            let mut want = [wide(&values), wide(&m), wide(&v)];
+            for (i, g) in wide(&grads).iter().enumerate() {
+                let g = g + adam.weight_decay.to_f64() * want[0][i];
+                want[1][i] = beta1 * want[1][i] + (1.0 - beta1) * g;
+                want[2][i] = beta2 * want[2][i] + (1.0 - beta2) * g * g;
+                let (m, v) = (want[1][i] / (1.0 - beta1.powi(7)), want[2][i] / (1.0 - beta2.powi(7)));
+                want[0][i] -= adam.lr.to_f64() * m / (v.sqrt() + adam.eps.to_f64());
+            }
+            assert_close("values, m, v", 4.0, &got, &want.concat());
+        }
+    }
+
+    #[test]
+    fn matches_pytorch() {
+        four_steps::<f32>();
+        four_steps::<f64>();
+    }
+
+    #[test]
+    fn matches_the_reference() {
+        every_length::<f32>();
+        every_length::<f64>();
+    }
+}

@@ -1,0 +1,55 @@
+//! Elementwise sums: y = a + b, and y += x.
+
+use crate::parallel::{self, CHUNK};
+use crate::simd::vectorized;
+use crate::{Device, Real};
+
+/// y = a + b.
+pub fn forward<T: Real>(device: &Device, a: &[T], b: &[T], y: &mut [T]) {
+    assert!(a.len() == b.len() && a.len() == y.len(), "add: a, b and y");
+    parallel::split((a, b, y), a.len(), CHUNK, |_, (a, b, y)| forward_chunk(device.simd(), a, b, y));
+}
+
+/// y += x.
+pub fn accumulate<T: Real>(device: &Device, x: &[T], y: &mut [T]) {
+    assert_eq!(x.len(), y.len(), "add: x and y");
+    parallel::split((x, y), x.len(), CHUNK, |_, (x, y)| accumulate_chunk(device.simd(), x, y));
+}
+
+vectorized! {
+    fn forward_chunk<T: Real>(a: &[T], b: &[T], y: &mut [T]) {
+        for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
+            *y = a + b;
+        }
+    }
+
+    fn accumulate_chunk<T: Real>(x: &[T], y: &mut [T]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y += x;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Store;
+    use crate::testing::check_map2;
+
+    fn check<T: Real>() {
+        let set_or_add = |device: &Device, a: &[T], b: &[T], y: &mut [T], store| match store {
+            Store::Set => forward(device, a, b, y),
+            Store::Add => {
+                accumulate(device, a, y);
+                accumulate(device, b, y);
+            }
+        };
+        check_map2::<T>(2.0, set_or_add, |a, b| a + b);
+    }
+
+    #[test]
+    fn matches_the_reference() {
+        check::<f32>();
+        check::<f64>();
+    }
+}

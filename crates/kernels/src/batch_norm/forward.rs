@@ -1,0 +1,99 @@
+//! The normalising pass.
+
+use super::{Normalize, chunk, rows, tile};
+use crate::parallel;
+use crate::simd::vectorized;
+use crate::{Device, Real};
+
+/// y = act(gamma (x - mean) / sqrt(var + eps) + beta [+ residual]).
+///
+/// x, y and residual are `[rows, channels]`, the rest `[channels]`; mean and var are a batch's or the running ones.
+pub fn forward<T: Real>(
+    device: &Device,
+    normalize: Normalize<T>,
+    x: &[T],
+    mean: &[T],
+    var: &[T],
+    gamma: &[T],
+    beta: &[T],
+    residual: Option<&[T]>,
+    y: &mut [T],
+) {
+    let Normalize { channels, eps, slope } = normalize;
+    rows(channels, x.len());
+    assert!(x.len() == y.len() && residual.is_none_or(|r| r.len() == x.len()), "batch_norm: x, residual and y");
+    assert!([mean, var, gamma, beta].iter().all(|v| v.len() == channels), "batch_norm: mean, var, gamma and beta");
+    // x - mean is exact where x is near its mean; x * scale + shift would lose what the mean is larger by.
+    let mean = tile(channels, |c| mean[c]);
+    let scale = tile(channels, |c| gamma[c] / (var[c] + eps).sqrt());
+    let beta = tile(channels, |c| beta[c]);
+    parallel::split((x, residual, y), x.len(), chunk(channels), |_, (x, residual, y)| {
+        normalize_chunk(device.simd(), slope, &mean, &scale, &beta, x, residual, y);
+    });
+}
+
+vectorized! {
+    fn normalize_chunk<T: Real>(
+        slope: T,
+        mean: &[T],
+        scale: &[T],
+        beta: &[T],
+        x: &[T],
+        residual: Option<&[T]>,
+        y: &mut [T],
+    ) {
+        let act = |v: T| if v > T::ZERO { v } else { slope * v };
+        let period = mean.len();
+        for (i, (y, x)) in y.chunks_mut(period).zip(x.chunks(period)).enumerate() {
+            let operands = x.iter().zip(mean).zip(scale).zip(beta).map(|(((&x, &mean), &scale), &beta)| (x - mean) * scale + beta);
+            match residual {
+                None => y.iter_mut().zip(operands).for_each(|(y, v)| *y = act(v)),
+                Some(residual) => {
+                    let residual = &residual[i * period..][..x.len()];
+                    y.iter_mut().zip(operands).zip(residual).for_each(|((y, v), &residual)| *y = act(v + residual));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_close, devices, nan, normal, over_threads};
+
+    fn check<T: Real>() {
+        for device in devices() {
+            for (channels, rows) in [(1, 1), (3, 86), (16, 1024), (16, 1025), (10, 5000), (300, 170)] {
+                let n = rows * channels;
+                let (x, residual) = (normal::<T>(1, n, 2.0, 3.0), normal::<T>(2, n, 0.0, 1.0));
+                let [mean, gamma, beta] = [(3, 2.0), (4, 1.0), (5, 0.0)].map(|(s, m)| normal::<T>(s, channels, m, 0.3));
+                let var: Vec<T> = normal::<T>(6, channels, 9.0, 0.5);
+                for (slope, residual) in [(1.0, None), (0.0, Some(&residual[..])), (0.2, None), (0.0, None)] {
+                    let normalize = Normalize { channels, eps: T::from_f64(1e-2), slope: T::from_f64(slope) };
+                    let want: Vec<f64> = (0..n)
+                        .map(|i| {
+                            let at = |v: &[T]| v[i % channels].to_f64();
+                            let invstd = 1.0 / (at(&var) + normalize.eps.to_f64()).sqrt();
+                            let v = at(&gamma) * (x[i].to_f64() - at(&mean)) * invstd + at(&beta);
+                            let v = v + residual.map_or(0.0, |r| r[i].to_f64());
+                            if v > 0.0 { v } else { normalize.slope.to_f64() * v }
+                        })
+                        .collect();
+                    let got = over_threads(|| {
+                        let mut y = nan(n);
+                        forward(&device, normalize, &x, &mean, &var, &gamma, &beta, residual, &mut y);
+                        y
+                    });
+                    assert_close("y", 8.0, &got, &want);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn matches_the_reference() {
+        check::<f32>();
+        check::<f64>();
+    }
+}

@@ -1,0 +1,182 @@
+//! Mean and variance of every channel.
+//!
+//! A chunk that fits in L2 is read twice, first for its mean, then for its squared deviations from it; chunks
+//! are joined in order in f64 (Chan, Golub, LeVeque 1979):
+//! M2 = M2a + M2b + (mean_b - mean_a)^2 na nb / n. Memory is read once, and a mean far from 0 costs no accuracy.
+
+use super::{chunk, fold, period, rows, tile};
+use crate::parallel::{self, Rows};
+use crate::simd::vectorized;
+use crate::{Device, Real};
+
+/// Mean and biased variance (M2 / rows) of each channel of x `[rows, channels]`; mean and var are `[channels]`.
+pub fn statistics<T: Real>(device: &Device, channels: usize, x: &[T], mean: &mut [T], var: &mut [T]) {
+    let rows = rows(channels, x.len());
+    assert!(mean.len() == channels && var.len() == channels, "batch_norm: mean and var");
+    let chunk = chunk(channels);
+    let chunks = x.len().div_ceil(chunk);
+    // Of each chunk: the means, then the M2s.
+    let mut partial = device.buffer::<f64>(chunks * 2 * channels);
+    parallel::split((Rows(x, chunk), Rows(&mut partial[..], 2 * channels)), chunks, 1, |_, (x, partial)| {
+        let (mean, m2) = partial.0.split_at_mut(channels);
+        moments(device, channels, x.0, mean, m2);
+    });
+    let (joined, rest) = partial.split_at_mut(2 * channels);
+    let (joined_mean, joined_m2) = joined.split_at_mut(channels);
+    for (i, partial) in rest.chunks_exact(2 * channels).enumerate() {
+        let before = (i + 1) * (chunk / channels);
+        let n = (chunk / channels).min(rows - before);
+        let (mean, m2) = partial.split_at(channels);
+        join(device.simd(), before as f64, n as f64, joined_mean, joined_m2, mean, m2);
+    }
+    for c in 0..channels {
+        mean[c] = T::from_f64(joined_mean[c]);
+        var[c] = T::from_f64(joined_m2[c] / rows as f64);
+    }
+}
+
+/// Moves the running statistics towards a batch's, as PyTorch does: running = (1 - momentum) running + momentum
+/// batch, the variance unbiased: var rows / (rows - 1).
+pub fn update_running<T: Real>(
+    device: &Device,
+    rows: usize,
+    momentum: T,
+    mean: &[T],
+    var: &[T],
+    running_mean: &mut [T],
+    running_var: &mut [T],
+) {
+    assert!(rows > 1, "batch_norm: an unbiased variance takes two rows, got {rows}");
+    assert!(mean.len() == running_mean.len() && var.len() == running_var.len(), "batch_norm: running statistics");
+    blend(device.simd(), momentum, T::ONE, mean, running_mean);
+    blend(device.simd(), momentum, T::from_f64(rows as f64 / (rows - 1) as f64), var, running_var);
+}
+
+/// Mean and M2 of each channel of one chunk.
+fn moments<T: Real>(device: &Device, channels: usize, x: &[T], mean: &mut [f64], m2: &mut [f64]) {
+    let n = (x.len() / channels) as f64;
+    let mut sums = vec![T::ZERO; period(channels)];
+    // Sums of differences from the first row are small where the deviation is.
+    let first = tile(channels, |c| x[c]);
+    sum_differences(device.simd(), x, &first, &mut sums);
+    fold(channels, &sums, mean);
+    for (mean, &first) in mean.iter_mut().zip(x) {
+        *mean = first.to_f64() + *mean / n;
+    }
+    let rounded = tile(channels, |c| T::from_f64(mean[c]));
+    sum_squared_differences(device.simd(), x, &rounded, &mut sums);
+    fold(channels, &sums, m2);
+    for (m2, (mean, &rounded)) in m2.iter_mut().zip(mean.iter().zip(&rounded)) {
+        // The deviations were from the rounded mean.
+        *m2 = (*m2 - n * (mean - rounded.to_f64()).powi(2)).max(0.0);
+    }
+}
+
+vectorized! {
+    fn sum_differences<T: Real>(x: &[T], from: &[T], sums: &mut [T]) {
+        sums.fill(T::ZERO);
+        for row in x.chunks(sums.len()) {
+            for ((sum, &x), &from) in sums.iter_mut().zip(row).zip(from) {
+                *sum += x - from;
+            }
+        }
+    }
+
+    fn sum_squared_differences<T: Real>(x: &[T], from: &[T], sums: &mut [T]) {
+        sums.fill(T::ZERO);
+        for row in x.chunks(sums.len()) {
+            for ((sum, &x), &from) in sums.iter_mut().zip(row).zip(from) {
+                let difference = x - from;
+                *sum += difference * difference;
+            }
+        }
+    }
+
+    /// Joins the moments of `n_b` rows to those of `n_a`.
+    fn join<T: Real>(n_a: T, n_b: T, mean_a: &mut [T], m2_a: &mut [T], mean_b: &[T], m2_b: &[T]) {
+        let share = n_b / (n_a + n_b);
+        let a = mean_a.iter_mut().zip(m2_a);
+        for ((mean_a, m2_a), (&mean_b, &m2_b)) in a.zip(mean_b.iter().zip(m2_b)) {
+            let delta = mean_b - *mean_a;
+            *mean_a += delta * share;
+            *m2_a += m2_b + delta * delta * (n_a * share);
+        }
+    }
+
+    fn blend<T: Real>(momentum: T, scale: T, x: &[T], running: &mut [T]) {
+        for (running, &x) in running.iter_mut().zip(x) {
+            *running = (T::ONE - momentum) * *running + momentum * (x * scale);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_close, devices, epsilon, exact_sum, nan, normal, over_threads};
+
+    fn reference(channels: usize, x: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let n = (x.len() / channels) as f64;
+        let column = |c: usize| x[c..].iter().step_by(channels);
+        let mean: Vec<f64> = (0..channels).map(|c| exact_sum(column(c).copied()) / n).collect();
+        let var = (0..channels).map(|c| exact_sum(column(c).map(|x| (x - mean[c]).powi(2))) / n).collect();
+        (mean, var)
+    }
+
+    fn run<T: Real>(device: &Device, channels: usize, x: &[T]) -> (Vec<T>, Vec<T>) {
+        let mut both = over_threads(|| {
+            let (mut mean, mut var) = (nan(channels), nan(channels));
+            statistics(device, channels, x, &mut mean, &mut var);
+            [mean, var].concat()
+        });
+        let var = both.split_off(channels);
+        (both, var)
+    }
+
+    fn check<T: Real>() {
+        for device in devices() {
+            for (channels, rows) in
+                [(1, 1), (3, 7), (16, 1024), (16, 1023), (16, 4097), (10, 5000), (257, 130), (600, 90)]
+            {
+                for (mean, std) in [(0.0, 1.0), (1000.0, 0.5), (-3.0, 1e-3)] {
+                    let x = normal::<T>(3, rows * channels, mean, std);
+                    let wide: Vec<f64> = x.iter().map(|x| x.to_f64()).collect();
+                    let (want_mean, want_var) = reference(channels, &wide);
+                    let (got_mean, got_var) = run(&device, channels, &x);
+                    assert_close("mean", 4.0, &got_mean, &want_mean);
+                    for (got, want) in got_var.iter().zip(want_var) {
+                        let error = (got.to_f64() - want).abs();
+                        // Chunk means are kept in f64.
+                        let relative = 40.0 * epsilon::<T>() + f64::EPSILON * (mean / std).abs();
+                        assert!(error <= relative * want, "var {got}, reference {want}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn statistics_match_a_two_pass_reference_far_from_zero() {
+        check::<f32>();
+        check::<f64>();
+    }
+
+    #[test]
+    fn a_constant_channel_has_no_variance() {
+        let (mean, var) = run(&Device::cpu(), 2, &[12345.678f32, 0.1].repeat(40_000));
+        assert_eq!((mean, var), (vec![12345.678, 0.1], vec![0.0, 0.0]));
+    }
+
+    #[test]
+    fn running_statistics_are_pytorchs() {
+        for device in devices() {
+            // torch.nn.BatchNorm1d(2), running (0.5, -1) and (2, 3), momentum 0.1, over [[1, 2], [3, 5], [8, 1]].
+            let (mut mean, mut var) = (vec![0.0f64; 2], vec![0.0; 2]);
+            statistics(&device, 2, &[1.0, 2.0, 3.0, 5.0, 8.0, 1.0], &mut mean, &mut var);
+            let (mut running_mean, mut running_var) = (vec![0.5, -1.0], vec![2.0, 3.0]);
+            update_running(&device, 3, 0.1, &mean, &var, &mut running_mean, &mut running_var);
+            assert_close("running_mean", 4.0, &running_mean, &[0.85, -0.633_333_333_333_333_3]);
+            assert_close("running_var", 4.0, &running_var, &[3.1, 3.133_333_333_333_333_3]);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The backward pass, against central differences of the forward pass and a plain f64 reference.
+
+use super::*;
+use crate::testing::{assert_close, assert_gradient, assert_stores, devices, exact_sum, nan, normal, wide};
+use crate::{Device, Real, Store};
+
+struct Case<T> {
+    normalize: Normalize<T>,
+    statistics: BatchStatistics,
+    x: Vec<T>,
+    residual: Vec<T>,
+    mean: Vec<T>,
+    var: Vec<T>,
+    gamma: Vec<T>,
+    beta: Vec<T>,
+    dy: Vec<T>,
+}
+
+impl<T: Real> Case<T> {
+    fn new(rows: usize, channels: usize, slope: f64, statistics: BatchStatistics) -> Self {
+        let n = rows * channels;
+        let mut case = Self {
+            normalize: Normalize { channels, eps: T::from_f64(1e-3), slope: T::from_f64(slope) },
+            statistics,
+            x: normal(1, n, 1.0, 2.0),
+            residual: normal(2, n, 0.0, 0.5),
+            mean: normal(3, channels, 1.0, 0.2),
+            var: normal(4, channels, 4.0, 0.3),
+            gamma: normal(5, channels, 1.0, 0.3),
+            beta: normal(6, channels, 0.0, 0.5),
+            dy: normal(7, n, 0.1, 1.0),
+        };
+        if statistics == BatchStatistics::Batch {
+            super::statistics(&Device::cpu(), channels, &case.x, &mut case.mean, &mut case.var);
+        }
+        case
+    }
+
+    fn y(&self, device: &Device) -> Vec<T> {
+        let mut y = nan(self.x.len());
+        let Self { x, mean, var, gamma, beta, residual, .. } = self;
+        forward(device, self.normalize, x, mean, var, gamma, beta, Some(residual), &mut y);
+        y
+    }
+
+    /// [dx, dgamma, dbeta, dresidual] where wanted.
+    fn backward(&self, device: &Device, y: &[T], out: [Option<(&mut [T], Store)>; 4]) {
+        let Self { x, dy, mean, var, gamma, .. } = self;
+        let [dx, dgamma, dbeta, dresidual] = out;
+        let (normalize, statistics) = (self.normalize, self.statistics);
+        backward(device, normalize, statistics, x, y, dy, mean, var, gamma, dx, dgamma, dbeta, dresidual);
+    }
+
+    /// The formulas of the module, element by element in f64: [dx, dgamma, dbeta, dresidual].
+    fn reference(&self, y: &[T]) -> [Vec<f64>; 4] {
+        let channels = self.normalize.channels;
+        let n = self.x.len();
+        let m = (n / channels) as f64;
+        let slope = self.normalize.slope.to_f64();
+        let dz: Vec<f64> =
+            wide(&self.dy).iter().zip(y).map(|(dy, y)| if y.to_f64() > 0.0 { *dy } else { slope * dy }).collect();
+        let s: Vec<f64> = self.var.iter().map(|v| 1.0 / (v.to_f64() + self.normalize.eps.to_f64()).sqrt()).collect();
+        let xhat: Vec<f64> =
+            (0..n).map(|i| (self.x[i].to_f64() - self.mean[i % channels].to_f64()) * s[i % channels]).collect();
+        let column = |c: usize| (c..n).step_by(channels);
+        let dgamma: Vec<f64> = (0..channels).map(|c| exact_sum(column(c).map(|i| dz[i] * xhat[i]))).collect();
+        let dbeta: Vec<f64> = (0..channels).map(|c| exact_sum(column(c).map(|i| dz[i]))).collect();
+        let batch = if self.statistics == BatchStatistics::Batch { 1.0 / m } else { 0.0 };
+        let dx = (0..n)
+            .map(|i| {
+                let c = i % channels;
+                self.gamma[c].to_f64() * s[c] * (dz[i] - batch * dbeta[c] - batch * xhat[i] * dgamma[c])
+            })
+            .collect();
+        [dx, dgamma, dbeta, dz]
+    }
+}
+
+fn cases<T: Real>() -> impl Iterator<Item = Case<T>> {
+    let shapes = [(5, 3), (1023, 16), (1024, 16), (2100, 16), (700, 70), (60, 300)];
+    let modes = [(0.0, BatchStatistics::Batch), (0.2, BatchStatistics::Running), (1.0, BatchStatistics::Batch)];
+    shapes
+        .into_iter()
+        .flat_map(move |(rows, channels)| modes.map(|(slope, statistics)| Case::new(rows, channels, slope, statistics)))
+}
+
+fn check<T: Real>() {
+    for device in devices() {
+        for case in cases::<T>() {
+            let y = case.y(&device);
+            // With no activation y is not needed.
+            let kept = if case.normalize.slope == T::ONE { &[] } else { &y[..] };
+            let want = case.reference(&y);
+            let lens = want.each_ref().map(Vec::len);
+            // All four at once, one after the other in one output; then each alone.
+            assert_stores("dx, dgamma, dbeta, dresidual", 100.0, &want.concat(), |out: &mut [T], store| {
+                let (dx, out) = out.split_at_mut(lens[0]);
+                let (dgamma, out) = out.split_at_mut(lens[1]);
+                let (dbeta, dresidual) = out.split_at_mut(lens[2]);
+                case.backward(&device, kept, [dx, dgamma, dbeta, dresidual].map(|out| Some((out, store))));
+            });
+            for (i, want) in want.iter().enumerate() {
+                let mut out = nan::<T>(want.len());
+                let mut outputs = [None, None, None, None];
+                outputs[i] = Some((&mut out[..], Store::Set));
+                case.backward(&device, kept, outputs);
+                assert_close(&format!("output {i} alone"), 100.0, &out, want);
+            }
+        }
+    }
+}
+
+#[test]
+fn backward_matches_the_reference() {
+    check::<f32>();
+    check::<f64>();
+}
+
+#[test]
+fn gradients() {
+    for (slope, statistics) in [(0.2, BatchStatistics::Batch), (0.0, BatchStatistics::Running)] {
+        let device = Device::cpu();
+        let case = Case::<f64>::new(6, 3, slope, statistics);
+        let loss = |change: &dyn Fn(&mut Case<f64>)| {
+            let mut case = Case::<f64>::new(6, 3, slope, statistics);
+            change(&mut case);
+            if statistics == BatchStatistics::Batch {
+                super::statistics(&device, 3, &case.x, &mut case.mean, &mut case.var);
+            }
+            case.y(&device).iter().zip(&case.dy).map(|(y, dy)| y * dy).sum::<f64>()
+        };
+        let mut out = [nan::<f64>(18), nan(3), nan(3), nan(18)];
+        case.backward(&device, &case.y(&device), out.each_mut().map(|out| Some((&mut out[..], Store::Set))));
+        assert_gradient("dx", &case.x, &out[0], |x| loss(&|case| case.x = x.to_vec()));
+        assert_gradient("dgamma", &case.gamma, &out[1], |gamma| loss(&|case| case.gamma = gamma.to_vec()));
+        assert_gradient("dbeta", &case.beta, &out[2], |beta| loss(&|case| case.beta = beta.to_vec()));
+        assert_gradient("dresidual", &case.residual, &out[3], |r| loss(&|case| case.residual = r.to_vec()));
+    }
+}

@@ -1,0 +1,85 @@
+//! Binary cross-entropy on logits, against one target for all:
+//! loss = mean of max(x, 0) - x t + ln(1 + e^-|x|), which is -t ln s(x) - (1 - t) ln(1 - s(x)) without overflow.
+
+use crate::parallel::{self, Rows};
+use crate::simd::vectorized;
+use crate::softmax::CHUNK;
+use crate::{Device, Real, Store};
+
+/// The mean loss (one element) of logits x against `target` in \[0, 1\].
+pub fn forward<T: Real>(device: &Device, x: &[T], target: T, loss: &mut [T]) {
+    assert!(!x.is_empty() && loss.len() == 1, "bce_with_logits: x and loss");
+    let chunks = x.len().div_ceil(CHUNK);
+    let mut partial = device.buffer::<f64>(chunks);
+    parallel::split((Rows(x, CHUNK), &mut partial[..]), chunks, 1, |_, (x, sum)| {
+        forward_chunk(device.simd(), x.0, target, &mut sum[0]);
+    });
+    loss[0] = T::from_f64(partial.iter().sum::<f64>() / x.len() as f64);
+}
+
+/// dx = dloss (1 / (1 + e^-x) - target) / n.
+pub fn backward<T: Real>(device: &Device, x: &[T], target: T, dloss: &[T], dx: &mut [T], store: Store) {
+    assert!(x.len() == dx.len() && dloss.len() == 1, "bce_with_logits: x, dx and dloss");
+    let scale = T::from_f64(dloss[0].to_f64() / x.len() as f64);
+    parallel::split((x, dx), x.len(), CHUNK, |_, (x, dx)| backward_chunk(device.simd(), x, target, scale, dx, store));
+}
+
+vectorized! {
+    fn forward_chunk<T: Real>(x: &[T], target: T, sum: &mut f64) {
+        *sum = x.iter().map(|&x| (x.max(T::ZERO) - x * target + (-x.abs()).exp().ln_1p()).to_f64()).sum();
+    }
+
+    fn backward_chunk<T: Real>(x: &[T], target: T, scale: T, dx: &mut [T], store: Store) {
+        for (dx, &x) in dx.iter_mut().zip(x) {
+            store.write(dx, scale * (T::ONE / (T::ONE + (-x).exp()) - target));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_close, assert_gradient, assert_stores, devices, nan, normal, over_threads};
+
+    fn check<T: Real>() {
+        for (device, n) in devices().flat_map(|d| [1, 64, CHUNK, CHUNK + 1, 5 * CHUNK - 1].map(|n| (d.clone(), n))) {
+            let mut x = normal::<T>(1, n, 0.0, 4.0);
+            for (x, edge) in x.iter_mut().zip([500.0, -500.0, 0.0]) {
+                *x = T::from_f64(edge);
+            }
+            for target in [0.0, 1.0, 0.9].map(T::from_f64) {
+                let t = target.to_f64();
+                let term = |x: f64| x.max(0.0) - x * t + (-x.abs()).exp().ln_1p();
+                let want = x.iter().map(|x| term(x.to_f64())).sum::<f64>() / n as f64;
+                let loss = over_threads(|| {
+                    let mut loss = nan(1);
+                    forward(&device, &x, target, &mut loss);
+                    loss
+                });
+                assert_close("loss", 16.0, &loss, &[want]);
+                let dx: Vec<f64> = x.iter().map(|x| 2.5 * (1.0 / (1.0 + (-x.to_f64()).exp()) - t) / n as f64).collect();
+                let dloss = [T::from_f64(2.5)];
+                assert_stores("dx", 4.0, &dx, |dx, store| backward(&device, &x, target, &dloss, dx, store));
+            }
+        }
+    }
+
+    #[test]
+    fn matches_the_reference() {
+        check::<f32>();
+        check::<f64>();
+    }
+
+    #[test]
+    fn gradient() {
+        let device = Device::cpu();
+        let x = normal::<f64>(1, 20, 0.0, 2.0);
+        let mut dx = nan(20);
+        backward(&device, &x, 0.9, &[-1.5], &mut dx, Store::Set);
+        assert_gradient("dx", &x, &dx, |x| {
+            let mut loss = [f64::NAN];
+            forward(&device, x, 0.9, &mut loss);
+            -1.5 * loss[0]
+        });
+    }
+}

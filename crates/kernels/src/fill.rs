@@ -1,0 +1,96 @@
+//! Filling: a constant, and random numbers of a [`Philox`] stream.
+//!
+//! Element i comes from word i % 4 of block i / 4 past the stream's position, so any part can be filled anywhere
+//! with the same bits. f64 gets the f32 numbers, so that it follows the same draws.
+
+use crate::parallel::{self, CHUNK};
+use crate::philox::{Philox, box_muller, to_unit};
+use crate::simd::vectorized;
+use crate::{Device, Element, Real};
+
+/// out = value.
+pub fn constant<T: Element>(device: &Device, value: T, out: &mut [T]) {
+    let _ = device; // a fill is the same instructions on every path
+    let n = out.len();
+    parallel::split(out, n, CHUNK, |_, out| out.fill(value));
+}
+
+/// out uniform in [low, high): low + (high - low) u with u a multiple of 2^-24.
+pub fn uniform<T: Real>(device: &Device, philox: &mut Philox, low: T, high: T, out: &mut [T]) {
+    from_blocks(philox, out, |philox, block, out| uniform_chunk(device.simd(), philox, block, low, high, out));
+}
+
+/// out normal: mean + std z, z by Box and Muller from the word pairs (0, 1) and (2, 3) of a block.
+pub fn normal<T: Real>(device: &Device, philox: &mut Philox, mean: T, std: T, out: &mut [T]) {
+    from_blocks(philox, out, |philox, block, out| normal_chunk(device.simd(), philox, block, mean, std, out));
+}
+
+/// Splits `out` at block boundaries and moves `philox` past the blocks that it takes.
+fn from_blocks<T: Real>(philox: &mut Philox, out: &mut [T], chunk: impl Fn(&Philox, u64, &mut [T]) + Sync) {
+    let n = out.len();
+    let first = philox.take_blocks(n.div_ceil(4) as u64);
+    let philox = &*philox;
+    // Philox costs more than memory: smaller tasks than a copy's.
+    parallel::split(out, n, CHUNK / 4, |start, out| chunk(philox, first + start as u64 / 4, out));
+}
+
+vectorized! {
+    fn uniform_chunk<T: Real>(philox: &Philox, first: u64, low: T, high: T, out: &mut [T]) {
+        for (i, out) in out.chunks_mut(4).enumerate() {
+            let words = philox.block(first + i as u64);
+            for (out, word) in out.iter_mut().zip(words) {
+                *out = low + (high - low) * T::from_f64(f64::from(to_unit(word)));
+            }
+        }
+    }
+
+    fn normal_chunk<T: Real>(philox: &Philox, first: u64, mean: T, std: T, out: &mut [T]) {
+        for (i, out) in out.chunks_mut(4).enumerate() {
+            let words = philox.block(first + i as u64);
+            let ((a, b), (c, d)) = (box_muller(words[0], words[1]), box_muller(words[2], words[3]));
+            for (out, z) in out.iter_mut().zip([a, b, c, d]) {
+                *out = mean + std * T::from_f64(f64::from(z));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{LENGTHS, devices, nan, over_threads};
+
+    fn check<T: Real>() {
+        let start = Philox::new(11, 4).at(6); // within block 1: the fill begins at block 2
+        for (device, n) in devices().flat_map(|device| LENGTHS.map(|n| (device.clone(), n))) {
+            let [low, high] = [-0.1, 1.7].map(T::from_f64);
+            let got = over_threads(|| {
+                let (mut philox, mut out) = (start, [nan::<T>(n), nan(n), nan(n)]);
+                let [a, b, c] = &mut out;
+                uniform(&device, &mut philox, low, high, a);
+                normal(&device, &mut philox, low, high, b);
+                constant(&device, high, c);
+                assert_eq!(philox.position(), 4 * (2 + 2 * n.div_ceil(4) as u64));
+                out.concat()
+            });
+            let real = |x: f32| T::from_f64(f64::from(x));
+            let mut words = start.at(8);
+            let uniforms: Vec<T> = (0..n).map(|_| low + (high - low) * real(words.uniform())).collect();
+            assert_eq!(got[..n], uniforms);
+            let mut words = start.at(8 + 4 * n.div_ceil(4) as u64);
+            let pairs = (0..n.div_ceil(2)).flat_map(|_| {
+                let (a, b) = box_muller(words.next_u32(), words.next_u32());
+                [a, b]
+            });
+            let normals: Vec<T> = pairs.take(n).map(|z| low + high * real(z)).collect();
+            assert_eq!(got[n..2 * n], normals, "the same bits on every path");
+            assert_eq!(got[2 * n..], vec![high; n]);
+        }
+    }
+
+    #[test]
+    fn elements_are_the_words_of_the_stream() {
+        check::<f32>();
+        check::<f64>();
+    }
+}

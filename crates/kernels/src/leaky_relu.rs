@@ -1,0 +1,59 @@
+//! Leaky rectified linear unit: y = x where x > 0, else slope x (Maas et al. 2013), slope > 0.
+
+use crate::parallel::{self, CHUNK};
+use crate::simd::vectorized;
+use crate::{Device, Real, Store};
+
+/// y = x where x > 0, else slope x.
+pub fn forward<T: Real>(device: &Device, slope: T, x: &[T], y: &mut [T]) {
+    assert_eq!(x.len(), y.len(), "leaky_relu: x and y");
+    parallel::split((x, y), x.len(), CHUNK, |_, (x, y)| forward_chunk(device.simd(), slope, x, y));
+}
+
+/// dx = dy where y > 0, else slope dy: y has the sign of x, and the derivative at 0 is the slope, as in PyTorch.
+pub fn backward<T: Real>(device: &Device, slope: T, y: &[T], dy: &[T], dx: &mut [T], store: Store) {
+    assert!(slope > T::ZERO, "leaky_relu: y has the sign of x only for a positive slope, got {slope}");
+    assert!(y.len() == dy.len() && y.len() == dx.len(), "leaky_relu: y, dy and dx");
+    parallel::split((y, dy, dx), y.len(), CHUNK, |_, (y, dy, dx)| {
+        backward_chunk(device.simd(), slope, y, dy, dx, store);
+    });
+}
+
+vectorized! {
+    fn forward_chunk<T: Real>(slope: T, x: &[T], y: &mut [T]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = if x > T::ZERO { x } else { slope * x };
+        }
+    }
+
+    fn backward_chunk<T: Real>(slope: T, y: &[T], dy: &[T], dx: &mut [T], store: Store) {
+        let operands = dx.iter_mut().zip(y).zip(dy);
+        match store {
+            Store::Set => operands.for_each(|((dx, &y), &dy)| *dx = if y > T::ZERO { dy } else { slope * dy }),
+            Store::Add => operands.for_each(|((dx, &y), &dy)| *dx += if y > T::ZERO { dy } else { slope * dy }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{check_map, check_map2};
+
+    fn check<T: Real>() {
+        let slope = T::from_f64(0.2);
+        let reference = |x: f64, dy: f64| if x > 0.0 { dy } else { slope.to_f64() * dy };
+        let set = |device: &Device, x: &[T], y: &mut [T], store| match store {
+            Store::Set => forward(device, slope, x, y),
+            Store::Add => backward(device, slope, x, x, y, store), // slope x again: the sign of x is that of y
+        };
+        check_map::<T>(1.0, set, |x| reference(x, x));
+        check_map2::<T>(1.0, |device, y, dy, dx, store| backward(device, slope, y, dy, dx, store), reference);
+    }
+
+    #[test]
+    fn matches_the_reference() {
+        check::<f32>();
+        check::<f64>();
+    }
+}

@@ -1,0 +1,96 @@
+//! Pseudo-labels with a confidence threshold (Lee 2013; Haque 2021): each row's most likely class, and a weight of 1
+//! where its probability exceeds the threshold, else 0.
+
+use crate::parallel::{self, Rows};
+use crate::simd::vectorized;
+use crate::softmax::{self, CHUNK};
+use crate::{Device, Real};
+
+/// Of each row of logits `[rows, classes]`: labels = argmax (the lowest on ties), confidence = max softmax, and
+/// weights = 1 where confidence > threshold, else 0. A row with a NaN gets a NaN confidence and weight 0.
+pub fn forward<T: Real>(
+    device: &Device,
+    rows: usize,
+    classes: usize,
+    logits: &[T],
+    threshold: T,
+    labels: &mut [i32],
+    weights: &mut [T],
+    confidence: &mut [T],
+) {
+    assert!(classes > 0 && logits.len() == rows * classes, "pseudo_label: logits of {rows} x {classes}");
+    let fits = labels.len() == rows && weights.len() == rows && confidence.len() == rows;
+    assert!(fits, "pseudo_label: labels, weights and confidence");
+    let operands = (Rows(logits, classes), labels, weights, confidence);
+    parallel::split(operands, rows, (CHUNK / classes).max(1), |_, (logits, labels, weights, confidence)| {
+        forward_chunk(device.simd(), classes, logits.0, threshold, labels, weights, confidence);
+    });
+}
+
+vectorized! {
+    fn forward_chunk<T: Real>(
+        classes: usize,
+        logits: &[T],
+        threshold: T,
+        labels: &mut [i32],
+        weights: &mut [T],
+        confidence: &mut [T],
+    ) {
+        let outputs = labels.iter_mut().zip(weights).zip(confidence);
+        for (logits, ((label, weight), confidence)) in logits.chunks_exact(classes).zip(outputs) {
+            let max = softmax::max(logits);
+            // A row with a NaN has no maximum; its label stays in range.
+            *label = logits.iter().position(|&x| x == max).unwrap_or(0) as i32;
+            *confidence = T::ONE / logits.iter().fold(T::ZERO, |sum, &x| sum + (x - max).exp());
+            *weight = if *confidence > threshold { T::ONE } else { T::ZERO };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_close, devices, nan, normal, over_threads, wide};
+
+    fn check<T: Real>() {
+        for device in devices() {
+            for (rows, classes) in [(1, 1), (64, 10), (204, 10), (1000, 10), (3, 300)] {
+                let mut logits = normal::<T>(1, rows * classes, 0.0, 3.0);
+                let (first, last) = (0, classes - 1);
+                (logits[first], logits[last]) = (T::from_f64(20.0), T::from_f64(20.0)); // a tie in row 0
+                let threshold = T::from_f64(0.7);
+                let got = over_threads(|| {
+                    let (mut labels, mut weights, mut confidence) = (vec![-1; rows], nan(rows), nan(rows));
+                    forward(&device, rows, classes, &logits, threshold, &mut labels, &mut weights, &mut confidence);
+                    [labels.iter().map(|&label| T::from_f64(label.into())).collect(), weights, confidence].concat()
+                });
+                let mut want = [vec![], vec![], vec![]];
+                for x in wide(&logits).chunks(classes) {
+                    let max = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                    let confidence = 1.0 / x.iter().map(|x| (x - max).exp()).sum::<f64>();
+                    want[0].push(x.iter().position(|&x| x == max).expect("the maximum") as f64);
+                    want[1].push(if confidence > threshold.to_f64() { 1.0 } else { 0.0 });
+                    want[2].push(confidence);
+                }
+                assert_close("labels, weights, confidence", 32.0, &got, &want.concat());
+            }
+        }
+    }
+
+    #[test]
+    fn matches_the_reference() {
+        check::<f32>();
+        check::<f64>();
+    }
+
+    #[test]
+    fn the_threshold_is_strict_and_nan_is_not_kept() {
+        for device in devices() {
+            let (mut labels, mut weights, mut confidence) = ([-1; 3], [9.0f32; 3], [9.0; 3]);
+            let logits = [0.0, 0.0, 0.0, 1e-3, f32::NAN, 5.0];
+            forward(&device, 3, 2, &logits, 0.5, &mut labels, &mut weights, &mut confidence);
+            assert_eq!((labels, weights), ([0, 1, 0], [0.0, 1.0, 0.0]));
+            assert!(confidence[0] == 0.5 && confidence[2].is_nan());
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Sums and maxima: over everything, or over each row of `[rows, cols]`.
+
+use crate::parallel::{self, CHUNK, Rows};
+use crate::simd::vectorized;
+use crate::{Device, Real};
+
+/// Independent accumulators of a sum: enough for four vectors of the widest path.
+const LANES: usize = 64;
+
+/// out = sum of x (one element): 64 running sums over each chunk, those pairwise, chunks in order in f64.
+pub fn sum<T: Real>(device: &Device, x: &[T], out: &mut [T]) {
+    assert_eq!(out.len(), 1, "sum: out");
+    let chunks = x.len().div_ceil(CHUNK);
+    let mut partial = device.buffer::<f64>(chunks);
+    parallel::split((Rows(x, CHUNK), &mut partial[..]), chunks, 1, |_, (x, partial)| {
+        if let Some(partial) = partial.first_mut() {
+            *partial = lane_sum(device.simd(), x.0).to_f64();
+        }
+    });
+    out[0] = T::from_f64(partial.iter().sum());
+}
+
+/// out_i = sum over j of x_ij; x is `[rows, cols]`, out `[rows]`.
+pub fn row_sum<T: Real>(device: &Device, rows: usize, cols: usize, x: &[T], out: &mut [T]) {
+    each_row(rows, cols, x, out, |x| lane_sum(device.simd(), x));
+}
+
+/// out_i = max over j of x_ij, NaN where the row holds one.
+pub fn row_max<T: Real>(device: &Device, rows: usize, cols: usize, x: &[T], out: &mut [T]) {
+    each_row(rows, cols, x, out, |x| lane_max(device.simd(), x));
+}
+
+/// out_i = the j of the largest x_ij, the lowest such j; a NaN is never larger.
+pub fn argmax<T: Real>(device: &Device, rows: usize, cols: usize, x: &[T], out: &mut [i32]) {
+    each_row(rows, cols, x, out, |x| first_largest(device.simd(), x));
+}
+
+fn each_row<T: Real, O: Send>(rows: usize, cols: usize, x: &[T], out: &mut [O], row: impl Fn(&[T]) -> O + Sync) {
+    assert!(cols > 0 && x.len() == rows * cols && out.len() == rows, "reduce: x and out of {rows} x {cols}");
+    parallel::split((Rows(x, cols), out), rows, (CHUNK / cols).max(1), |_, (x, out)| {
+        out.iter_mut().zip(x.0.chunks_exact(cols)).for_each(|(out, x)| *out = row(x));
+    });
+}
+
+vectorized! {
+    fn lane_sum<T: Real>(x: &[T]) -> T {
+        let mut lanes = [T::ZERO; LANES];
+        for x in x.chunks(LANES) {
+            lanes.iter_mut().zip(x).for_each(|(lane, &x)| *lane += x);
+        }
+        let mut half = LANES / 2;
+        while half > 0 {
+            for i in 0..half {
+                lanes[i] += lanes[i + half];
+            }
+            half /= 2;
+        }
+        lanes[0]
+    }
+
+    fn lane_max<T: Real>(x: &[T]) -> T {
+        crate::softmax::max(x)
+    }
+
+    fn first_largest<T: Real>(x: &[T]) -> i32 {
+        let mut best = 0;
+        for (j, &value) in x.iter().enumerate() {
+            if value > x[best] {
+                best = j;
+            }
+        }
+        best as i32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{LENGTHS, assert_close, devices, epsilon, exact_sum, nan, normal, over_threads, wide};
+
+    fn check<T: Real>() {
+        for device in devices() {
+            for n in LENGTHS {
+                let x = normal::<T>(1, n, 5.0, 1.0);
+                let got = over_threads(|| {
+                    let mut out = nan(1);
+                    sum(&device, &x, &mut out);
+                    out
+                });
+                let want = exact_sum(wide(&x));
+                let error = (got[0].to_f64() - want).abs();
+                assert!(error <= 4.0 * epsilon::<T>() * want, "sum of {n}: {}, reference {want}", got[0]);
+            }
+            for (rows, cols) in [(1, 1), (64, 10), (1639, 10), (5, 20_000), (3, 63), (3, 65)] {
+                let mut x = normal::<T>(1, rows * cols, 0.0, 1.0);
+                let (first, last) = (0, cols - 1);
+                (x[first], x[last]) = (T::from_f64(50.0), T::from_f64(50.0)); // a tie in row 0
+                type Row<'a> = &'a dyn Fn(&[f64]) -> f64;
+                let rows_of = |f: Row| wide(&x).chunks(cols).map(f).collect::<Vec<f64>>();
+                let got = over_threads(|| {
+                    let (mut sums, mut maxima, mut labels) = (nan(rows), nan(rows), vec![-1; rows]);
+                    row_sum(&device, rows, cols, &x, &mut sums);
+                    row_max(&device, rows, cols, &x, &mut maxima);
+                    argmax(&device, rows, cols, &x, &mut labels);
+                    [sums, maxima, labels.iter().map(|&label| T::from_f64(label.into())).collect()].concat()
+                });
+                let max = |x: &[f64]| x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                assert_close("row_sum", 100.0, &got[..rows], &rows_of(&|x| x.iter().sum()));
+                assert_close("row_max", 0.0, &got[rows..2 * rows], &rows_of(&max));
+                let first = |x: &[f64]| x.iter().position(|&v| v == max(x)).expect("the maximum") as f64;
+                assert_close("argmax", 0.0, &got[2 * rows..], &rows_of(&first));
+            }
+        }
+    }
+
+    #[test]
+    fn matches_the_reference() {
+        check::<f32>();
+        check::<f64>();
+    }
+}

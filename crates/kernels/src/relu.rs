@@ -1,0 +1,65 @@
+//! Rectified linear unit: y = max(x, 0) (Nair and Hinton 2010).
+
+use crate::parallel::{self, CHUNK};
+use crate::simd::vectorized;
+use crate::{Device, Real, Store};
+
+/// y = max(x, 0); NaN stays NaN.
+pub fn forward<T: Real>(device: &Device, x: &[T], y: &mut [T]) {
+    assert_eq!(x.len(), y.len(), "relu: x and y");
+    parallel::split((x, y), x.len(), CHUNK, |_, (x, y)| forward_chunk(device.simd(), x, y));
+}
+
+/// dx = dy where y > 0, else 0.
+pub fn backward<T: Real>(device: &Device, y: &[T], dy: &[T], dx: &mut [T], store: Store) {
+    assert!(y.len() == dy.len() && y.len() == dx.len(), "relu: y, dy and dx");
+    parallel::split((y, dy, dx), y.len(), CHUNK, |_, (y, dy, dx)| backward_chunk(device.simd(), y, dy, dx, store));
+}
+
+vectorized! {
+    fn forward_chunk<T: Real>(x: &[T], y: &mut [T]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = if x <= T::ZERO { T::ZERO } else { x };
+        }
+    }
+
+    fn backward_chunk<T: Real>(y: &[T], dy: &[T], dx: &mut [T], store: Store) {
+        let operands = dx.iter_mut().zip(y).zip(dy);
+        match store {
+            Store::Set => operands.for_each(|((dx, &y), &dy)| *dx = if y > T::ZERO { dy } else { T::ZERO }),
+            Store::Add => operands.for_each(|((dx, &y), &dy)| *dx += if y > T::ZERO { dy } else { T::ZERO }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{LENGTHS, check_map2, devices, normal, over_threads, wide};
+
+    fn forward_is_exact<T: Real>() {
+        for device in devices() {
+            for n in LENGTHS {
+                let x = normal::<T>(1, n, 0.0, 1.0);
+                let y = over_threads(|| {
+                    let mut y = crate::testing::nan(n);
+                    forward(&device, &x, &mut y);
+                    y
+                });
+                assert_eq!(wide(&y), wide(&x).iter().map(|&x| x.max(0.0)).collect::<Vec<_>>());
+            }
+            let mut y = [T::ZERO];
+            forward(&device, &[T::from_f64(f64::NAN)], &mut y);
+            assert!(y[0].to_f64().is_nan(), "divergence stays visible");
+        }
+    }
+
+    #[test]
+    fn matches_the_reference() {
+        forward_is_exact::<f32>();
+        forward_is_exact::<f64>();
+        let reference = |y: f64, dy: f64| if y > 0.0 { dy } else { 0.0 };
+        check_map2::<f32>(1.0, backward, reference);
+        check_map2::<f64>(1.0, backward, reference);
+    }
+}

@@ -1,0 +1,38 @@
+//! Product with a number: y = alpha x.
+
+use crate::parallel::{self, CHUNK};
+use crate::simd::vectorized;
+use crate::{Device, Real, Store};
+
+/// y = alpha x.
+pub fn forward<T: Real>(device: &Device, alpha: T, x: &[T], y: &mut [T], store: Store) {
+    assert_eq!(x.len(), y.len(), "scale: x and y");
+    parallel::split((x, y), x.len(), CHUNK, |_, (x, y)| forward_chunk(device.simd(), alpha, x, y, store));
+}
+
+vectorized! {
+    fn forward_chunk<T: Real>(alpha: T, x: &[T], y: &mut [T], store: Store) {
+        let operands = y.iter_mut().zip(x);
+        match store {
+            Store::Set => operands.for_each(|(y, &x)| *y = alpha * x),
+            Store::Add => operands.for_each(|(y, &x)| *y += alpha * x),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::check_map;
+
+    fn check<T: Real>() {
+        let alpha = T::from_f64(-1.7);
+        check_map::<T>(2.0, |device, x, y, store| forward(device, alpha, x, y, store), |x| alpha.to_f64() * x);
+    }
+
+    #[test]
+    fn matches_the_reference() {
+        check::<f32>();
+        check::<f64>();
+    }
+}

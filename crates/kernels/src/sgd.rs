@@ -1,0 +1,96 @@
+//! Stochastic gradient descent with momentum, as torch.optim.SGD (dampening 0, not Nesterov):
+//! velocity = momentum velocity + g, value -= lr velocity, with g = gradient + weight_decay value.
+
+use crate::parallel::{self, CHUNK};
+use crate::simd::vectorized;
+use crate::{Device, Real};
+
+/// The settings of SGD.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sgd<T> {
+    /// Learning rate.
+    pub lr: T,
+    /// Part of the velocity that stays.
+    pub momentum: T,
+    /// Times the value, added to the gradient (L2).
+    pub weight_decay: T,
+}
+
+/// A step over values, their gradients and the velocity, all of one length. The `first` step sets the velocity to
+/// the gradient and does not read it.
+pub fn step<T: Real>(device: &Device, sgd: &Sgd<T>, first: bool, values: &mut [T], grads: &[T], velocity: &mut [T]) {
+    let n = values.len();
+    assert!(n == grads.len() && n == velocity.len(), "sgd: values, grads and velocity");
+    parallel::split((values, grads, velocity), n, CHUNK, |_, (values, grads, velocity)| {
+        step_chunk(device.simd(), sgd, first, values, grads, velocity);
+    });
+}
+
+vectorized! {
+    fn step_chunk<T: Real>(sgd: &Sgd<T>, first: bool, values: &mut [T], grads: &[T], velocity: &mut [T]) {
+        let Sgd { lr, momentum, weight_decay } = *sgd;
+        for ((value, &g), velocity) in values.iter_mut().zip(grads).zip(velocity) {
+            let g = g + weight_decay * *value;
+            *velocity = if first { g } else { momentum * *velocity + g };
+            *value -= lr * *velocity;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{LENGTHS, assert_close, devices, nan, normal, over_threads, wide};
+
+    /// Four steps of torch.optim.SGD 2.x in float64; the velocity starts as NaN.
+    fn four_steps<T: Real>() {
+        let cases = [
+            (0.9, 0.05, [0.2929395328125, -0.9244743701562501, 1.91019481617375, -0.2593803687499999]),
+            (0.0, 0.0, [0.4, -1.13, 1.99998, -0.08]),
+        ];
+        for (device, (momentum, weight_decay, want)) in devices().flat_map(|d| cases.map(|case| (d.clone(), case))) {
+            let [lr, momentum, weight_decay] = [0.1, momentum, weight_decay].map(T::from_f64);
+            let sgd = Sgd { lr, momentum, weight_decay };
+            let mut values = [0.5, -1.25, 2.0, 0.0].map(T::from_f64);
+            let mut velocity = nan::<T>(4);
+            for t in 1..=4 {
+                let t64 = f64::from(t);
+                let grads = [0.1 * t64, -0.3, 1e-4 * (t64 - 2.0), 0.7 - 0.2 * t64].map(T::from_f64);
+                step(&device, &sgd, t == 1, &mut values, &grads, &mut velocity);
+            }
+            assert_close("values", 2.0, &values, &want);
+        }
+    }
+
+    fn every_length<T: Real>() {
+        let [lr, momentum, weight_decay] = [0.1, 0.9, 0.05].map(T::from_f64);
+        let sgd = Sgd { lr, momentum, weight_decay };
+        for (device, n) in devices().flat_map(|device| LENGTHS.map(|n| (device.clone(), n))) {
+            let [values, grads, velocity] = [1, 2, 3].map(|stream| normal::<T>(stream, n, 0.0, 1.0));
+            let got = over_threads(|| {
+                let mut state = [values.clone(), velocity.clone()];
+                let [values, velocity] = &mut state;
+                step(&device, &sgd, false, values, &grads, velocity);
+                state.concat()
+            });
+            let mut want = [wide(&values), wide(&velocity)];
+            for (i, g) in wide(&grads).iter().enumerate() {
+                want[1][i] = momentum.to_f64() * want[1][i] + g + weight_decay.to_f64() * want[0][i];
+                want[0][i] -= lr.to_f64() * want[1][i];
+            }
+            assert_close("values, velocity", 4.0, &got, &want.concat());
+        }
+    }
+
+    #[test]
+    fn matches_pytorch() {
+        four_steps::<f32>();
+        four_steps::<f64>();
+    }
+
+    #[test]
+    fn matches_the_reference() {
+        every_length::<f32>();
+        every_length::<f64>();
+    }
+}
