@@ -8,8 +8,12 @@
 //! * work is split by the problem's shape, never by the number of threads, so results are bitwise equal
 //!   for any number of threads (one device, one SIMD path).
 
+pub mod conv2d;
+pub mod conv_transpose2d;
 pub mod device;
 pub mod element;
+pub mod gemm;
+pub mod linear;
 pub mod parallel;
 pub mod philox;
 pub mod pool;
