@@ -1,0 +1,143 @@
+//! Two-dimensional convolution (cross-correlation, as networks use the word) of NHWC images, and its gradients:
+//!
+//! `y[n, oy, ox, o] = sum over ky, kx, c of x[n, oy * stride + ky - padding, ox * stride + kx - padding, c] w[o, ky, kx, c]`
+//!
+//! All three passes are implicit matrix products over the pixels as they lie in memory (Chetlur et al. 2014, "cuDNN",
+//! section 3), without an im2col copy, padded images, or multiplications by padding.
+
+mod correlate;
+mod plan;
+mod weight;
+
+use crate::{Device, Real, Store};
+use correlate::{Side, correlate};
+
+/// The geometry of a convolution: x `[n, h, w, c]`, weights `[o, kernel, c]`, y `[n, oh, ow, o]`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conv2d {
+    /// Images.
+    pub n: usize,
+    /// Height of x.
+    pub h: usize,
+    /// Width of x.
+    pub w: usize,
+    /// Channels of x.
+    pub c: usize,
+    /// Channels of y.
+    pub o: usize,
+    /// Height and width of the kernel.
+    pub kernel: [usize; 2],
+    /// Pixels of x from one pixel of y to the next, down and across.
+    pub stride: [usize; 2],
+    /// Zeros around x, above and below, left and right.
+    pub padding: [usize; 2],
+    /// Height of y.
+    pub oh: usize,
+    /// Width of y.
+    pub ow: usize,
+}
+
+impl Conv2d {
+    /// The convolution of `[n, h, w, c]` to `o` channels, or `None` where a size or stride is 0 or the kernel is
+    /// larger than the padded input: `oh = (h + 2 padding - kernel) / stride + 1`, rounded down.
+    pub fn new(
+        n: usize,
+        h: usize,
+        w: usize,
+        c: usize,
+        o: usize,
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+    ) -> Option<Self> {
+        if [n, h, w, c, o, kernel[0], kernel[1], stride[0], stride[1]].contains(&0) {
+            return None;
+        }
+        let size = |d: usize, size: usize| {
+            let room = (size + 2 * padding[d]).checked_sub(kernel[d])?;
+            Some(room / stride[d] + 1)
+        };
+        Some(Self { n, h, w, c, o, kernel, stride, padding, oh: size(0, h)?, ow: size(1, w)? })
+    }
+
+    /// The convolution of which the transposed convolution of `[n, h, w, c]` to `[n, H, W, o]` is the adjoint:
+    /// its x is the transposed convolution's output, its y the input, and
+    /// `H = (h - 1) stride - 2 padding + kernel + output_padding`. `None` where a size or stride is 0, or
+    /// `output_padding` is not smaller than the stride.
+    pub fn transposed(
+        n: usize,
+        h: usize,
+        w: usize,
+        c: usize,
+        o: usize,
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+        output_padding: [usize; 2],
+    ) -> Option<Self> {
+        let size = |d: usize, size: usize| {
+            let full = size.checked_sub(1)? * stride[d] + kernel[d] + output_padding[d];
+            full.checked_sub(2 * padding[d]).filter(|_| output_padding[d] < stride[d])
+        };
+        let g = Self::new(n, size(0, h)?, size(1, w)?, o, c, kernel, stride, padding)?;
+        (g.oh == h && g.ow == w).then_some(g)
+    }
+
+    /// Elements of x.
+    pub fn x_len(&self) -> usize {
+        self.n * self.h * self.w * self.c
+    }
+
+    /// Elements of the weights.
+    pub fn w_len(&self) -> usize {
+        self.o * self.kernel[0] * self.kernel[1] * self.c
+    }
+
+    /// Elements of y.
+    pub fn y_len(&self) -> usize {
+        self.n * self.oh * self.ow * self.o
+    }
+
+    /// Floating-point operations of one pass by the definition, padding included: two for each product.
+    pub fn flops(&self) -> usize {
+        2 * self.y_len() * self.kernel[0] * self.kernel[1] * self.c
+    }
+
+    fn check<T>(&self, pass: &str, x: &[T], w: &[T], y: &[T]) {
+        assert_eq!(x.len(), self.x_len(), "conv2d {pass}: x is [n, h, w, c] of {self:?}");
+        assert_eq!(w.len(), self.w_len(), "conv2d {pass}: w is [o, kh, kw, c] of {self:?}");
+        assert_eq!(y.len(), self.y_len(), "conv2d {pass}: y is [n, oh, ow, o] of {self:?}");
+    }
+
+    fn input(&self) -> Side {
+        Side { pixels: self.h * self.w, channels: self.c }
+    }
+
+    fn output(&self) -> Side {
+        Side { pixels: self.oh * self.ow, channels: self.o }
+    }
+}
+
+/// `y (=|+=) x * w`.
+pub fn forward<T: Real>(device: &Device, g: &Conv2d, x: &[T], w: &[T], y: &mut [T], store: Store) {
+    g.check("forward", x, w, y);
+    correlate(device, &plan::forward(g), g.n, (g.input(), x), (w, false), (g.output(), y), store);
+}
+
+/// The gradient of the input: `dx[n, iy, ix, c] (=|+=) sum of dy[n, oy, ox, o] w[o, ky, kx, c]` over the output pixels
+/// and taps with `oy * stride + ky - padding = iy`, and so across.
+pub fn backward_input<T: Real>(device: &Device, g: &Conv2d, dy: &[T], w: &[T], dx: &mut [T], store: Store) {
+    g.check("backward_input", dx, w, dy);
+    correlate(device, &plan::adjoint(g), g.n, (g.output(), dy), (w, true), (g.input(), dx), store);
+}
+
+/// The gradient of the weights:
+/// `dw[o, ky, kx, c] (=|+=) sum over n, oy, ox of dy[n, oy, ox, o] x[n, oy * stride + ky - padding, .., c]`.
+pub fn backward_weight<T: Real>(device: &Device, g: &Conv2d, x: &[T], dy: &[T], dw: &mut [T], store: Store) {
+    g.check("backward_weight", x, dw, dy);
+    weight::backward_weight(device, g, x, dy, dw, store);
+}
+
+#[cfg(test)]
+mod tests;

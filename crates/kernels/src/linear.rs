@@ -1,0 +1,120 @@
+//! The linear layer `y = x w^T + b`: x `[rows, inputs]`, w `[outputs, inputs]`, b `[outputs]`, y `[rows, outputs]`.
+
+use crate::gemm::{Transpose, gemm};
+use crate::simd::vectorized;
+use crate::{Device, Real, Store};
+
+/// `y = x w^T + b`.
+pub fn forward<T: Real>(
+    device: &Device,
+    rows: usize,
+    inputs: usize,
+    outputs: usize,
+    x: &[T],
+    w: &[T],
+    b: Option<&[T]>,
+    y: &mut [T],
+) {
+    assert_eq!(y.len(), rows * outputs, "linear: y is [rows, outputs] = [{rows}, {outputs}]");
+    let store = match b {
+        Some(b) => {
+            assert_eq!(b.len(), outputs, "linear: b is [outputs] = [{outputs}]");
+            y.chunks_exact_mut(outputs.max(1)).for_each(|y| y.copy_from_slice(b));
+            Store::Add
+        }
+        None => Store::Set,
+    };
+    gemm(device, Transpose::No, Transpose::Yes, rows, outputs, inputs, x, w, y, store);
+}
+
+/// `dx (=|+=) dy w`.
+pub fn backward_input<T: Real>(
+    device: &Device,
+    rows: usize,
+    inputs: usize,
+    outputs: usize,
+    dy: &[T],
+    w: &[T],
+    dx: &mut [T],
+    store: Store,
+) {
+    gemm(device, Transpose::No, Transpose::No, rows, inputs, outputs, dy, w, dx, store);
+}
+
+/// `dw (=|+=) dy^T x`.
+pub fn backward_weight<T: Real>(
+    device: &Device,
+    rows: usize,
+    inputs: usize,
+    outputs: usize,
+    x: &[T],
+    dy: &[T],
+    dw: &mut [T],
+    store: Store,
+) {
+    gemm(device, Transpose::Yes, Transpose::No, outputs, inputs, rows, dy, x, dw, store);
+}
+
+/// `db (=|+=)` the column sums of dy, rows in order.
+pub fn backward_bias<T: Real>(device: &Device, rows: usize, outputs: usize, dy: &[T], db: &mut [T], store: Store) {
+    assert_eq!(dy.len(), rows * outputs, "linear: dy is [rows, outputs] = [{rows}, {outputs}]");
+    assert_eq!(db.len(), outputs, "linear: db is [outputs] = [{outputs}]");
+    if store == Store::Set {
+        db.fill(T::ZERO);
+    }
+    add_rows(device.simd(), dy, db);
+}
+
+vectorized! {
+    /// Adds every row of `x` to `sum`, in order.
+    fn add_rows<T: Real>(x: &[T], sum: &mut [T]) {
+        for row in x.chunks_exact(sum.len().max(1)) {
+            for (sum, &x) in sum.iter_mut().zip(row) {
+                *sum += x;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Simd, philox::Philox};
+
+    fn random(seed: u64, len: usize) -> Vec<f64> {
+        let mut stream = Philox::new(seed, 0);
+        (0..len).map(|_| f64::from(stream.range(-1.0, 1.0))).collect()
+    }
+
+    #[test]
+    fn every_pass_agrees_with_its_formula() {
+        let (rows, inputs, outputs) = (13, 37, 10);
+        let (x, w, b, dy) =
+            (random(1, rows * inputs), random(2, outputs * inputs), random(3, outputs), random(4, rows * outputs));
+        let near = |got: &[f64], want: &dyn Fn(usize) -> f64| {
+            got.iter().enumerate().all(|(i, got)| (got - want(i)).abs() < 1e-13 * (rows + inputs) as f64)
+        };
+        let sum = |n: usize, term: &dyn Fn(usize) -> f64| (0..n).map(term).sum::<f64>();
+        for device in Simd::available().into_iter().map(|simd| Device::cpu_with(simd).unwrap()) {
+            let y64 = |i: usize| sum(inputs, &|k| x[i / outputs * inputs + k] * w[i % outputs * inputs + k]);
+            let mut y = vec![f64::NAN; rows * outputs];
+            forward(&device, rows, inputs, outputs, &x, &w, None, &mut y);
+            assert!(near(&y, &y64));
+            forward(&device, rows, inputs, outputs, &x, &w, Some(&b), &mut y);
+            assert!(near(&y, &|i| y64(i) + b[i % outputs]));
+
+            let mut dx = vec![f64::NAN; rows * inputs];
+            backward_input(&device, rows, inputs, outputs, &dy, &w, &mut dx, Store::Set);
+            assert!(near(&dx, &|i| sum(outputs, &|o| dy[i / inputs * outputs + o] * w[o * inputs + i % inputs])));
+
+            let mut dw = vec![f64::NAN; outputs * inputs];
+            backward_weight(&device, rows, inputs, outputs, &x, &dy, &mut dw, Store::Set);
+            assert!(near(&dw, &|i| sum(rows, &|r| dy[r * outputs + i / inputs] * x[r * inputs + i % inputs])));
+
+            let mut db = vec![f64::NAN; outputs];
+            backward_bias(&device, rows, outputs, &dy, &mut db, Store::Set);
+            backward_bias(&device, rows, outputs, &dy, &mut db, Store::Add);
+            assert!(near(&db, &|o| 2.0 * sum(rows, &|r| dy[r * outputs + o])));
+        }
+    }
+}
