@@ -1,2 +1,54 @@
-//! The `ecgan` command line.
-fn main() {}
+//! The `ecgan` command line: arguments and printing, nothing else.
+
+mod commands;
+mod compute;
+mod exit;
+mod interrupt;
+mod output;
+mod progress;
+mod settings_args;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::process::ExitCode;
+
+/// EC-GAN: train a classifier with few labels and a GAN's images.
+#[derive(Parser)]
+#[command(name = "ecgan", version, after_help = EXAMPLES, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ecgan train                                          a run of minutes on built-in data
+  ecgan train --data DIR --preset paper --per-class 100
+  ecgan eval --checkpoint runs/0001-ec-gan-synthetic/checkpoints/best.safetensors --data synthetic
+
+Exit codes: 0 done, 1 internal, 2 usage, 3 bad data or file, 4 diverged, 5 device, 130 interrupted.";
+
+#[derive(Subcommand)]
+enum Command {
+    Train(Box<commands::train::TrainArgs>),
+    Eval(commands::eval::EvalArgs),
+    Generate(commands::generate::GenerateArgs),
+    Bench(commands::bench::BenchArgs),
+    Devices(commands::devices::DevicesArgs),
+}
+
+fn main() -> ExitCode {
+    // A panic has printed itself; it means a mistake of ours, which is exit code 1.
+    std::panic::catch_unwind(|| exit::code(run())).unwrap_or(ExitCode::from(exit::INTERNAL))
+}
+
+fn run() -> anyhow::Result<()> {
+    let matches = Cli::command().try_get_matches()?;
+    let (_, given) = matches.subcommand().expect("clap requires a command");
+    match Cli::from_arg_matches(&matches)?.command {
+        Command::Train(args) => commands::train::run(&args, given),
+        Command::Eval(args) => commands::eval::run(&args),
+        Command::Generate(args) => commands::generate::run(&args),
+        Command::Bench(args) => commands::bench::run(&args),
+        Command::Devices(args) => commands::devices::run(&args),
+    }
+}

@@ -13,7 +13,7 @@ const INK: Rgb<u8> = Rgb([235, 235, 235]);
 const GAP: usize = 4;
 /// A caption's height with the space above it.
 const CAPTION: usize = font::HEIGHT + 3;
-/// Tiles are enlarged by a whole factor to at least this many pixels, which is 16 letters of caption.
+/// Tiles are enlarged by a whole factor to at least this many pixels, which is 15 letters of caption.
 const TILE: usize = 96;
 
 /// A batch of images, `pixels` being `[n, height, width, channels]` in 0..=255.
@@ -88,9 +88,9 @@ pub fn draw(images: &Images, captions: &[String]) -> RgbImage {
     grid
 }
 
-/// Letters of a caption that fit under one of these images.
+/// Letters of a caption that fit under one of these images, with a letter's space to the next caption.
 pub fn letters(images: &Images) -> usize {
-    (images.width * scale(images) + font::ADVANCE - 5) / font::ADVANCE
+    images.width * scale(images) / font::ADVANCE - 1
 }
 
 fn scale(images: &Images) -> usize {
@@ -159,7 +159,7 @@ mod tests {
         let ink = |x0: u32, x1: u32, y0: u32, y1: u32| (x0..x1).any(|x| (y0..y1).any(|y| grid.get_pixel(x, y) == &INK));
         assert!(ink(4, 100, 100, 112));
         assert!(!ink(0, 304, 0, 100) && !ink(100, 104, 0, 228), "ink outside the captions");
-        assert_eq!(letters(&five(1)), 16);
+        assert_eq!(letters(&five(1)), 15);
     }
 
     #[test]

@@ -158,7 +158,8 @@ impl Settings {
         toml::to_string(&self.to_partial()).expect("numbers and words are TOML")
     }
 
-    fn to_partial(&self) -> Partial {
+    /// These settings as a source that gives all of them.
+    pub fn to_partial(&self) -> Partial {
         Partial {
             data: Some(self.data.clone()),
             method: Some(self.method),

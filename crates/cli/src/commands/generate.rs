@@ -1,0 +1,97 @@
+//! `ecgan generate`.
+
+use crate::compute::ComputeArgs;
+use crate::output::Output;
+use clap::Args;
+use ecgan::Error;
+use ecgan::generate::{Generated, generate};
+use ecgan::grid::{self, caption, letters};
+use ecgan::run_folder::write_png;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Draw images from a checkpoint's generator
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct GenerateArgs {
+    /// The checkpoint
+    #[arg(long, value_name = "FILE")]
+    checkpoint: PathBuf,
+    /// How many images
+    #[arg(short, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    n: u32,
+    /// The seed of the noise
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    target: Target,
+    /// Print one JSON object on stdout; everything else goes to stderr
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    compute: ComputeArgs,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Target {
+    /// Write one picture of all, with predicted class and confidence under each
+    #[arg(long, value_name = "FILE.png")]
+    grid: Option<PathBuf>,
+    /// Write each image as 00001.png, 00002.png, ... into a new or empty folder
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ecgan generate --checkpoint RUN/checkpoints/best.safetensors -n 64 --seed 1 --grid fakes.png
+  ecgan generate --checkpoint RUN/checkpoints/best.safetensors -n 1000 --dir fakes";
+
+/// The JSON object: where the images are, and what the classifier takes each for.
+#[derive(Serialize)]
+struct Report<'a> {
+    n: usize,
+    seed: u64,
+    path: &'a Path,
+    classes: &'a [String],
+    labels: &'a [usize],
+    confidences: &'a [f32],
+}
+
+/// Runs the command.
+pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
+    let path = args.target.grid.as_ref().or(args.target.dir.as_ref()).expect("clap requires one of them");
+    if args.target.dir.is_some() {
+        must_be_new_or_empty(path)?;
+    }
+    let device = args.compute.open()?;
+    let generated = generate(&args.checkpoint, args.n as usize, args.seed, &device)?;
+    let Generated { images, labels, confidences, classes } = &generated;
+    if args.target.dir.is_some() {
+        (0..images.len()).try_for_each(|i| write_png(&path.join(format!("{:05}.png", i + 1)), &images.rgb(i)))?;
+    } else {
+        write_png(path, &grid::draw(images, &captions(&generated)))?;
+    }
+    let output = Output::new(args.json, false);
+    output.result(&Report { n: images.len(), seed: args.seed, path, classes, labels, confidences })?;
+    output.line(format!("{} images in {}", images.len(), path.display()))?;
+    Ok(())
+}
+
+fn captions(generated: &Generated) -> Vec<String> {
+    let letters = letters(&generated.images);
+    let predictions = generated.labels.iter().zip(&generated.confidences);
+    predictions.map(|(&label, &confidence)| caption(&generated.classes[label], confidence, letters)).collect()
+}
+
+fn must_be_new_or_empty(path: &Path) -> Result<(), Error> {
+    let occupied = |problem| Err(Error::Occupied { name: "dir", path: path.to_path_buf(), problem });
+    match std::fs::read_dir(path).map(Iterator::count) {
+        Ok(0) => Ok(()),
+        Ok(_) => occupied("is not empty"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => occupied("is not a folder"),
+        Err(error) => Err(Error::io(path, "read")(error)),
+    }
+}

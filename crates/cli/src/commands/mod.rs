@@ -1,0 +1,7 @@
+//! One file a command: its flags, and how its result is printed.
+
+pub mod bench;
+pub mod devices;
+pub mod eval;
+pub mod generate;
+pub mod train;

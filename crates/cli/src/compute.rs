@@ -1,0 +1,47 @@
+//! The device and threads of a command that is not a training run.
+
+use clap::Args;
+use ecgan::Error;
+use ecgan::settings::DeviceChoice;
+use kernels::{Device, Simd};
+
+/// What to compute with.
+#[derive(Args)]
+#[command(next_help_heading = "Device")]
+pub struct ComputeArgs {
+    /// auto, cpu or cuda[:N]
+    #[arg(long, value_name = "DEVICE", env = "ECGAN_DEVICE", hide_env = true, default_value = "auto")]
+    device: DeviceChoice,
+
+    /// Threads [default: one a core]
+    #[arg(long, value_name = "N", env = "ECGAN_THREADS", hide_env = true, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    threads: Option<u16>,
+}
+
+impl ComputeArgs {
+    /// Starts the threads and opens the device.
+    pub fn open(&self) -> anyhow::Result<Device> {
+        use_threads(self.threads.map(usize::from))?;
+        Ok(self.device.open(simd_variable()?)?)
+    }
+}
+
+/// Makes rayon's global pool; without a number it has a thread a core.
+pub fn use_threads(threads: Option<usize>) -> anyhow::Result<()> {
+    if let Some(threads) = threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    }
+    Ok(())
+}
+
+/// The SIMD path that `ECGAN_SIMD` forces.
+pub fn simd_variable() -> Result<Option<Simd>, Error> {
+    let Some(name) = std::env::var_os("ECGAN_SIMD") else { return Ok(None) };
+    let name = name.to_string_lossy();
+    let wrong = |_| Error::Setting {
+        name: "ECGAN_SIMD",
+        expected: "portable, avx2 or avx512".into(),
+        got: name.clone().into_owned(),
+    };
+    name.parse().map(Some).map_err(wrong)
+}

@@ -1,0 +1,181 @@
+//! What training shows while it runs: a bar on a terminal, plain lines elsewhere, both on stderr.
+
+use crate::interrupt;
+use ecgan::metrics::{EpochMetrics, Observer, Started, StepMetrics};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+const LINE_EVERY: Duration = Duration::from_secs(10);
+const BAR: &str = "{bar:24.cyan} {pos}/{len} ETA {eta}  {wide_msg}";
+
+/// Shows a run's progress.
+pub struct Progress {
+    quiet: bool,
+    bar: Option<ProgressBar>,
+    run: Option<Started>,
+    began: Instant,
+    epoch_began: Instant,
+    epoch_steps: u64,
+    last_line: Instant,
+}
+
+impl Progress {
+    /// With `quiet`, only warnings are shown.
+    pub fn new(quiet: bool) -> Self {
+        let now = Instant::now();
+        Self { quiet, bar: None, run: None, began: now, epoch_began: now, epoch_steps: 0, last_line: now }
+    }
+
+    fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            None => eprintln!("{line}"),
+        }
+    }
+
+    fn state(&self, step: &StepMetrics, batch: usize) -> String {
+        let seconds = self.epoch_began.elapsed().as_secs_f64().max(1e-9);
+        let rate = (self.epoch_steps * batch as u64) as f64 / seconds;
+        let mut parts = vec![format!("{rate:.0} images/s")];
+        parts.extend(measures([("D", step.loss_d), ("G", step.loss_g), ("C", step.loss_c)], step.kept_fraction));
+        parts.join("  ")
+    }
+
+    /// Remaining time at the pace of the whole run so far, validation included.
+    fn remaining(&self, step: u64, steps: u64) -> Duration {
+        self.began.elapsed().div_f64(step.max(1) as f64).mul_f64(steps.saturating_sub(step) as f64)
+    }
+}
+
+impl Observer for Progress {
+    fn started(&mut self, run: &Started) {
+        let now = Instant::now();
+        (self.began, self.epoch_began, self.last_line) = (now, now, now);
+        self.run = Some(run.clone());
+        if self.quiet {
+            return;
+        }
+        self.say(&format!(
+            "{}: {} training, {} validation and {} test images of {} classes; batch {}, {} steps on {}",
+            run.method,
+            run.n_train,
+            run.n_val,
+            run.n_test,
+            run.classes.len(),
+            run.batch,
+            run.steps,
+            run.device
+        ));
+        if std::io::stderr().is_terminal() {
+            let style = ProgressStyle::with_template(BAR).expect("a constant template").progress_chars("=> ");
+            self.bar = Some(ProgressBar::new(run.steps).with_style(style));
+        }
+    }
+
+    fn warning(&mut self, message: &str) {
+        self.say(&format!("warning: {message}"));
+    }
+
+    fn step(&mut self, step: &StepMetrics) {
+        self.epoch_steps += 1;
+        let Some(run) = self.run.as_ref().filter(|_| !self.quiet) else { return };
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(self.state(step, run.batch));
+                bar.set_position(step.step);
+            }
+            None if self.last_line.elapsed() >= LINE_EVERY => {
+                let left = duration(self.remaining(step.step, run.steps));
+                let state = self.state(step, run.batch);
+                self.say(&format!("step {}/{}  ETA {left}  {state}", step.step, run.steps));
+                self.last_line = Instant::now();
+            }
+            None => {}
+        }
+    }
+
+    fn epoch(&mut self, epoch: &EpochMetrics) {
+        if !self.quiet {
+            let epochs = self.run.as_ref().map_or(epoch.epoch, |run| run.epochs);
+            self.say(&epoch_line(epoch, epochs));
+        }
+        let now = Instant::now();
+        (self.epoch_began, self.last_line, self.epoch_steps) = (now, now, 0);
+    }
+
+    fn interrupted(&self) -> bool {
+        interrupt::requested()
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn epoch_line(epoch: &EpochMetrics, epochs: usize) -> String {
+    let loss_d = epoch.loss_d_real.zip(epoch.loss_d_fake).map(|(real, fake)| real + fake);
+    let losses = [("D", loss_d), ("G", epoch.loss_g), ("C", epoch.loss_c_real)];
+    let mut parts = vec![format!("epoch {}/{epochs}", epoch.epoch), format!("{:.0} images/s", epoch.images_per_second)];
+    parts.extend(measures(losses, epoch.kept_fraction));
+    let accuracies = [("train", epoch.train_accuracy), ("val", epoch.val_accuracy)];
+    parts.extend(accuracies.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value:.1} %"))));
+    parts.push(duration(Duration::from_secs_f64(epoch.seconds.max(0.0))));
+    parts.join("  ")
+}
+
+fn measures(losses: [(&str, Option<f64>); 3], kept_fraction: Option<f64>) -> Vec<String> {
+    let losses = losses.into_iter().filter_map(|(name, loss)| loss.map(|loss| format!("{name} {loss:.3}")));
+    losses.chain(kept_fraction.map(|kept| format!("kept {:.0} %", 100.0 * kept))).collect()
+}
+
+/// `45 s`, `2 min 05 s` or `3 h 07 min`.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs_f64().round() as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_short() {
+        for (seconds, text) in [(0.4, "0 s"), (59.6, "1 min 00 s"), (125.0, "2 min 05 s"), (11_225.0, "3 h 07 min")] {
+            assert_eq!(duration(Duration::from_secs_f64(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn an_epoch_line_leaves_out_what_was_not_measured() {
+        let bare = EpochMetrics {
+            epoch: 2,
+            seconds: 61.0,
+            images_per_second: 310.4,
+            loss_c_real: Some(0.5),
+            train_accuracy: Some(81.25),
+            ..EpochMetrics::default()
+        };
+        assert_eq!(epoch_line(&bare, 8), "epoch 2/8  310 images/s  C 0.500  train 81.2 %  1 min 01 s");
+        let full = EpochMetrics {
+            loss_d_real: Some(0.25),
+            loss_d_fake: Some(0.5),
+            loss_g: Some(1.0),
+            kept_fraction: Some(0.414),
+            val_accuracy: Some(70.0),
+            ..bare
+        };
+        assert_eq!(
+            epoch_line(&full, 8),
+            "epoch 2/8  310 images/s  D 0.750  G 1.000  C 0.500  kept 41 %  train 81.2 %  val 70.0 %  1 min 01 s"
+        );
+    }
+}

@@ -1,0 +1,174 @@
+//! The flags of a training run, and which source each value came from.
+
+use crate::compute::simd_variable;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
+use ecgan::Error;
+use ecgan::settings::{
+    Augment, Choice, DeviceChoice, FakeStatistics, Method, Partial, Preset, Settings, SimdChoice, Subset, nearest,
+};
+use std::path::PathBuf;
+
+/// Values: a flag here, else the variable `ECGAN_<FLAG>`, else `--config`, else the preset.
+#[derive(Args)]
+pub struct SettingsArgs {
+    /// A data folder, or `synthetic`: built-in house-number digits
+    #[arg(long, value_name = "DIR", env = "ECGAN_DATA", help_heading = "Data")]
+    data: Option<String>,
+    /// Labelled budget in images, validation part included
+    #[arg(long, value_name = "N", env = "ECGAN_SAMPLES", help_heading = "Data")]
+    samples: Option<usize>,
+    /// Labelled budget as a part of all, in (0, 1]
+    #[arg(long, value_name = "F", env = "ECGAN_FRACTION", help_heading = "Data")]
+    fraction: Option<f64>,
+    /// Labelled budget in images of each class
+    #[arg(long, value_name = "N", env = "ECGAN_PER_CLASS", help_heading = "Data")]
+    per_class: Option<usize>,
+    /// Which images the budget takes: drawn by the seed, or the first of each class in file order
+    #[arg(long, value_parser = choice::<Subset>(), env = "ECGAN_SUBSET", help_heading = "Data")]
+    subset: Option<Subset>,
+    /// The part of the budget that validates
+    #[arg(long, value_name = "F", env = "ECGAN_VAL_FRACTION", help_heading = "Data")]
+    val_fraction: Option<f64>,
+    /// Augmentation of the real images
+    #[arg(long, value_parser = choice::<Augment>(), env = "ECGAN_AUGMENT", help_heading = "Data")]
+    augment: Option<Augment>,
+    /// Channels to train on: 1 or 3
+    #[arg(long, value_name = "1|3", env = "ECGAN_CHANNELS", help_heading = "Data")]
+    channels: Option<usize>,
+    /// Height and width to train on: 32 or 64
+    #[arg(long, value_name = "32|64", env = "ECGAN_IMAGE_SIZE", help_heading = "Data")]
+    image_size: Option<usize>,
+
+    /// What to train
+    #[arg(long, value_parser = choice::<Method>(), env = "ECGAN_METHOD", help_heading = "Method")]
+    method: Option<Method>,
+    /// Where values not given come from [default: quick]
+    #[arg(long, value_parser = choice::<Preset>(), env = "ECGAN_PRESET", help_heading = "Method")]
+    preset: Option<Preset>,
+    /// Weight of the fakes in the classifier's loss
+    #[arg(long, value_name = "L", env = "ECGAN_LAMBDA", help_heading = "Method")]
+    lambda: Option<f64>,
+    /// Confidence above which a fake counts
+    #[arg(long, value_name = "T", env = "ECGAN_THRESHOLD", help_heading = "Method")]
+    threshold: Option<f64>,
+    /// Batch norm of the classifier on fakes: their statistics enter the running ones, stay out, or the running ones
+    /// are used
+    #[arg(long, value_parser = choice::<FakeStatistics>(), env = "ECGAN_FAKE_STATISTICS", help_heading = "Method")]
+    fake_statistics: Option<FakeStatistics>,
+    /// Channels of the classifier's first stage
+    #[arg(long, value_name = "N", env = "ECGAN_WIDTH", help_heading = "Method")]
+    width: Option<usize>,
+
+    /// Passes over the training images
+    #[arg(long, value_name = "E", env = "ECGAN_EPOCHS", help_heading = "Optimisation")]
+    epochs: Option<usize>,
+    /// Iterations of the whole run at most
+    #[arg(long, value_name = "N", env = "ECGAN_MAX_STEPS", help_heading = "Optimisation")]
+    max_steps: Option<usize>,
+    /// Images in a batch
+    #[arg(long, value_name = "B", env = "ECGAN_BATCH", help_heading = "Optimisation")]
+    batch: Option<usize>,
+    /// The seed of everything random
+    #[arg(long, value_name = "S", env = "ECGAN_SEED", help_heading = "Optimisation")]
+    seed: Option<u64>,
+    /// Adam's learning rate, all three networks
+    #[arg(long, value_name = "R", env = "ECGAN_LR", help_heading = "Optimisation")]
+    lr: Option<f64>,
+    /// Adam's learning rate of the classifier, where it differs
+    #[arg(long, value_name = "R", env = "ECGAN_LR_C", help_heading = "Optimisation")]
+    lr_c: Option<f64>,
+    /// Weight decay of discriminator and classifier
+    #[arg(long, value_name = "W", env = "ECGAN_WEIGHT_DECAY", help_heading = "Optimisation")]
+    weight_decay: Option<f64>,
+    /// Weight decay of the classifier, where it differs
+    #[arg(long, value_name = "W", env = "ECGAN_WEIGHT_DECAY_C", help_heading = "Optimisation")]
+    weight_decay_c: Option<f64>,
+
+    /// auto, cpu or cuda[:N]
+    #[arg(long, value_name = "DEVICE", env = "ECGAN_DEVICE", help_heading = "Device")]
+    device: Option<DeviceChoice>,
+    /// Threads [default: one a core]
+    #[arg(long, value_name = "N", env = "ECGAN_THREADS", help_heading = "Device")]
+    threads: Option<usize>,
+
+    /// The run folder, new or empty [default: runs/NNNN-<method>-<data>]
+    #[arg(long, value_name = "DIR", env = "ECGAN_OUT", help_heading = "Run")]
+    out: Option<PathBuf>,
+    /// A settings file; a run's config.toml is one
+    #[arg(long, value_name = "FILE", help_heading = "Run")]
+    config: Option<PathBuf>,
+}
+
+/// One of a choice's names; help lists them.
+pub fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(T::NAMES).try_map(|name| name.parse::<T>())
+}
+
+impl SettingsArgs {
+    /// The settings of these flags (as parsed into `matches`), the variables, the file and the preset.
+    pub fn resolve(&self, matches: &ArgMatches) -> Result<Settings, Error> {
+        let flags = self.layer(matches, ValueSource::CommandLine);
+        let variables =
+            Partial { simd: simd_variable()?.map(SimdChoice), ..self.layer(matches, ValueSource::EnvVariable) };
+        let file = self.config.as_deref().map(Partial::from_file).transpose()?.unwrap_or_default();
+        Settings::resolve(flags.over(variables.over(file)))
+    }
+
+    /// The values that came from one source.
+    fn layer(&self, matches: &ArgMatches, source: ValueSource) -> Partial {
+        macro_rules! from_source {
+            ($($name:ident),*) => {
+                Partial {
+                    $($name: self.$name.clone().filter(|_| matches.value_source(stringify!($name)) == Some(source)),)*
+                    simd: None,
+                }
+            };
+        }
+        from_source!(
+            data,
+            method,
+            preset,
+            samples,
+            fraction,
+            per_class,
+            subset,
+            val_fraction,
+            augment,
+            channels,
+            image_size,
+            width,
+            epochs,
+            max_steps,
+            batch,
+            seed,
+            lambda,
+            threshold,
+            fake_statistics,
+            lr,
+            lr_c,
+            weight_decay,
+            weight_decay_c,
+            device,
+            threads,
+            out
+        )
+    }
+}
+
+/// Warnings about variables that look like settings and are none.
+pub fn unknown_variables() -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let warning = |name: String| {
+        let key = name.strip_prefix("ECGAN_")?.to_lowercase();
+        if Partial::KEYS.contains(&key.as_str()) {
+            return None;
+        }
+        let meant = nearest(&key, Partial::KEYS)
+            .map(|key| format!(", did you mean ECGAN_{}?", key.to_uppercase()))
+            .unwrap_or_default();
+        Some(format!("{name}: no setting has this name{meant}"))
+    };
+    names.filter_map(warning).collect()
+}
