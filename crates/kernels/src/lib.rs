@@ -17,8 +17,6 @@ pub mod conv2d;
 pub mod conv_transpose2d;
 pub mod cross_entropy;
 pub mod device;
-pub mod device;
-pub mod element;
 pub mod element;
 pub mod fill;
 pub mod gemm;
