@@ -110,14 +110,21 @@ pub fn write_png(path: &Path, image: &RgbImage) -> Result<(), Error> {
 }
 
 fn claim(path: &Path) -> Result<RunFolder, Error> {
-    let occupied = |problem| Err(Error::Occupied { name: "out", path: path.to_path_buf(), problem });
+    check_new_or_empty("out", path)?;
+    fs::create_dir_all(path).map_err(Error::io(path, "create"))?;
+    Ok(RunFolder { path: path.to_path_buf() })
+}
+
+/// Whether `path`, given by the setting `name`, is free to be written to: not there yet, or an empty folder.
+///
+/// # Errors
+/// [`Error::Occupied`] where it is not, [`Error::Io`] where it cannot be read.
+pub fn check_new_or_empty(name: &'static str, path: &Path) -> Result<(), Error> {
+    let occupied = |problem| Err(Error::Occupied { name, path: path.to_path_buf(), problem });
     match fs::read_dir(path).map(Iterator::count) {
-        Ok(1..) => occupied("is not empty"),
-        Ok(_) => Ok(RunFolder { path: path.to_path_buf() }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(path).map_err(Error::io(path, "create"))?;
-            Ok(RunFolder { path: path.to_path_buf() })
-        }
+        Ok(0) => Ok(()),
+        Ok(_) => occupied("is not empty"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => occupied("is not a folder"),
         Err(error) => Err(Error::io(path, "read")(error)),
     }
