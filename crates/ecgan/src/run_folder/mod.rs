@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// Folders that were made for this run, innermost first.
+    made: Vec<PathBuf>,
 }
 
 impl RunFolder {
@@ -94,10 +96,12 @@ impl RunFolder {
         write_atomically(&self.path.join("summary.json"), |file| file.write_all(text.as_bytes()))
     }
 
-    /// Removes the folder if nothing has been written into it, so that a run that could not begin leaves no trace.
-    pub fn discard_if_empty(self) {
-        // A folder that holds something is exactly what this refuses to remove.
-        let _ = fs::remove_dir(&self.path);
+    /// Removes the folders made for this run as far as nothing has been written into them, so that a run that could
+    /// not begin leaves no trace. Says whether the run folder still exists.
+    pub fn discard_if_empty(self) -> bool {
+        // `remove_dir` refuses a folder that holds something, which is what is wanted.
+        let _ = self.made.iter().try_for_each(fs::remove_dir);
+        self.path.exists()
     }
 }
 
@@ -111,8 +115,15 @@ pub fn write_png(path: &Path, image: &RgbImage) -> Result<(), Error> {
 
 fn claim(path: &Path) -> Result<RunFolder, Error> {
     check_new_or_empty("out", path)?;
+    let made = missing(path);
     fs::create_dir_all(path).map_err(Error::io(path, "create"))?;
-    Ok(RunFolder { path: path.to_path_buf() })
+    Ok(RunFolder { path: path.to_path_buf(), made })
+}
+
+/// The folders of `path` that are not there, innermost first.
+fn missing(path: &Path) -> Vec<PathBuf> {
+    let named = path.ancestors().filter(|folder| !folder.as_os_str().is_empty());
+    named.take_while(|folder| !folder.exists()).map(Path::to_path_buf).collect()
 }
 
 /// Whether `path`, given by the setting `name`, is free to be written to: not there yet, or an empty folder.
@@ -132,6 +143,7 @@ pub fn check_new_or_empty(name: &'static str, path: &Path) -> Result<(), Error> 
 
 /// `create_dir` is what makes a number ours: where another run was faster, the next one is tried.
 fn number(runs_root: &Path, name: &str) -> Result<RunFolder, Error> {
+    let mut made = missing(runs_root);
     fs::create_dir_all(runs_root).map_err(Error::io(runs_root, "create"))?;
     let entries = fs::read_dir(runs_root).map_err(Error::io(runs_root, "read"))?;
     let taken = entries.flatten().filter_map(|entry| leading_number(&entry.file_name().to_string_lossy()));
@@ -139,7 +151,10 @@ fn number(runs_root: &Path, name: &str) -> Result<RunFolder, Error> {
     loop {
         let path = runs_root.join(format!("{next:04}-{name}"));
         match fs::create_dir(&path) {
-            Ok(()) => return Ok(RunFolder { path }),
+            Ok(()) => {
+                made.insert(0, path.clone());
+                return Ok(RunFolder { path, made });
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => next += 1,
             Err(error) => return Err(Error::io(&path, "create")(error)),
         }
