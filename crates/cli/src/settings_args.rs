@@ -87,14 +87,14 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "W", env = "ECGAN_WEIGHT_DECAY_C", help_heading = "Optimisation")]
     weight_decay_c: Option<f64>,
 
-    /// auto, cpu or cuda[:N]
+    /// `auto`, `cpu` or `cuda[:N]`
     #[arg(long, value_name = "DEVICE", env = "ECGAN_DEVICE", help_heading = "Device")]
     device: Option<DeviceChoice>,
     /// Threads [default: one a core]
     #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_THREADS", help_heading = "Device")]
     threads: Option<usize>,
 
-    /// The run folder, new or empty [default: runs/NNNN-<method>-<data>]
+    /// The run folder, new or empty; without it `runs/NNNN-<method>-<data>`
     #[arg(long, value_name = "DIR", env = "ECGAN_OUT", help_heading = "Run")]
     out: Option<PathBuf>,
     /// A settings file; a run's config.toml is one

@@ -141,21 +141,23 @@ pub fn check_new_or_empty(name: &'static str, path: &Path) -> Result<(), Error> 
     }
 }
 
-/// `create_dir` is what makes a number ours: where another run was faster, the next one is tried.
 fn number(runs_root: &Path, name: &str) -> Result<RunFolder, Error> {
     let mut made = missing(runs_root);
     fs::create_dir_all(runs_root).map_err(Error::io(runs_root, "create"))?;
     let entries = fs::read_dir(runs_root).map_err(Error::io(runs_root, "read"))?;
     let taken = entries.flatten().filter_map(|entry| leading_number(&entry.file_name().to_string_lossy()));
-    let mut next = taken.max().map_or(1, |last| last + 1);
+    let path = first_free(runs_root, name, taken.max().map_or(1, |last| last + 1))?;
+    made.insert(0, path.clone());
+    Ok(RunFolder { path, made })
+}
+
+/// `create_dir` is what makes a number ours: where another run was faster, the next one is tried.
+fn first_free(runs_root: &Path, name: &str, mut number: u64) -> Result<PathBuf, Error> {
     loop {
-        let path = runs_root.join(format!("{next:04}-{name}"));
+        let path = runs_root.join(format!("{number:04}-{name}"));
         match fs::create_dir(&path) {
-            Ok(()) => {
-                made.insert(0, path.clone());
-                return Ok(RunFolder { path, made });
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => next += 1,
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(Error::io(&path, "create")(error)),
         }
     }

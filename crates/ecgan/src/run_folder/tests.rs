@@ -19,13 +19,13 @@ fn runs_are_numbered_after_the_highest() {
 }
 
 #[test]
-fn runs_started_at_once_get_folders_of_their_own() {
+fn a_number_that_another_run_took_meanwhile_is_skipped() {
     let root = tempfile::tempdir().unwrap();
-    let names: std::collections::HashSet<String> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..16).map(|_| scope.spawn(|| numbered(root.path(), "d"))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
-    assert_eq!(names.len(), 16);
+    for taken in ["0003-ec-gan-d", "0004-ec-gan-d"] {
+        fs::create_dir(root.path().join(taken)).unwrap();
+    }
+    assert_eq!(first_free(root.path(), "ec-gan-d", 3).unwrap(), root.path().join("0005-ec-gan-d"));
+    assert!(first_free(&root.path().join("none"), "ec-gan-d", 3).unwrap_err().to_string().contains("cannot create"));
 }
 
 #[test]
