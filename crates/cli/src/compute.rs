@@ -9,7 +9,7 @@ use kernels::{Device, Simd};
 #[derive(Args)]
 #[command(next_help_heading = "Device")]
 pub struct ComputeArgs {
-    /// auto, cpu or cuda[:N]
+    /// `auto`, `cpu` or `cuda[:N]`
     #[arg(long, value_name = "DEVICE", env = "ECGAN_DEVICE", hide_env = true, default_value = "auto")]
     device: DeviceChoice,
 

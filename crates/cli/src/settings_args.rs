@@ -9,6 +9,7 @@ use ecgan::settings::{
     Augment, Choice, DeviceChoice, FakeStatistics, Method, Partial, Preset, Settings, SimdChoice, Subset, nearest,
 };
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// Values: a flag here, else the variable `ECGAN_<FLAG>`, else `--config`, else the preset.
 #[derive(Args)]
@@ -17,13 +18,13 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "DIR", env = "ECGAN_DATA", help_heading = "Data")]
     data: Option<String>,
     /// Labelled budget in images, validation part included
-    #[arg(long, value_name = "N", env = "ECGAN_SAMPLES", help_heading = "Data")]
+    #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_SAMPLES", help_heading = "Data")]
     samples: Option<usize>,
     /// Labelled budget as a part of all, in (0, 1]
     #[arg(long, value_name = "F", env = "ECGAN_FRACTION", help_heading = "Data")]
     fraction: Option<f64>,
     /// Labelled budget in images of each class
-    #[arg(long, value_name = "N", env = "ECGAN_PER_CLASS", help_heading = "Data")]
+    #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_PER_CLASS", help_heading = "Data")]
     per_class: Option<usize>,
     /// Which images the budget takes: drawn by the seed, or the first of each class in file order
     #[arg(long, value_parser = choice::<Subset>(), env = "ECGAN_SUBSET", help_heading = "Data")]
@@ -35,10 +36,10 @@ pub struct SettingsArgs {
     #[arg(long, value_parser = choice::<Augment>(), env = "ECGAN_AUGMENT", help_heading = "Data")]
     augment: Option<Augment>,
     /// Channels to train on: 1 or 3
-    #[arg(long, value_name = "1|3", env = "ECGAN_CHANNELS", help_heading = "Data")]
+    #[arg(long, value_name = "1|3", value_parser = integer::<usize>, env = "ECGAN_CHANNELS", help_heading = "Data")]
     channels: Option<usize>,
     /// Height and width to train on: 32 or 64
-    #[arg(long, value_name = "32|64", env = "ECGAN_IMAGE_SIZE", help_heading = "Data")]
+    #[arg(long, value_name = "32|64", value_parser = integer::<usize>, env = "ECGAN_IMAGE_SIZE", help_heading = "Data")]
     image_size: Option<usize>,
 
     /// What to train
@@ -55,23 +56,23 @@ pub struct SettingsArgs {
     threshold: Option<f64>,
     /// Batch norm of the classifier on fakes: their statistics enter the running ones, stay out, or the running ones
     /// are used
-    #[arg(long, value_parser = choice::<FakeStatistics>(), env = "ECGAN_FAKE_STATISTICS", help_heading = "Method")]
+    #[arg(long, value_name = "HOW", value_parser = choice::<FakeStatistics>(), env = "ECGAN_FAKE_STATISTICS", help_heading = "Method")]
     fake_statistics: Option<FakeStatistics>,
     /// Channels of the classifier's first stage
-    #[arg(long, value_name = "N", env = "ECGAN_WIDTH", help_heading = "Method")]
+    #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_WIDTH", help_heading = "Method")]
     width: Option<usize>,
 
     /// Passes over the training images
-    #[arg(long, value_name = "E", env = "ECGAN_EPOCHS", help_heading = "Optimisation")]
+    #[arg(long, value_name = "E", value_parser = integer::<usize>, env = "ECGAN_EPOCHS", help_heading = "Optimisation")]
     epochs: Option<usize>,
     /// Iterations of the whole run at most
-    #[arg(long, value_name = "N", env = "ECGAN_MAX_STEPS", help_heading = "Optimisation")]
+    #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_MAX_STEPS", help_heading = "Optimisation")]
     max_steps: Option<usize>,
     /// Images in a batch
-    #[arg(long, value_name = "B", env = "ECGAN_BATCH", help_heading = "Optimisation")]
+    #[arg(long, value_name = "B", value_parser = integer::<usize>, env = "ECGAN_BATCH", help_heading = "Optimisation")]
     batch: Option<usize>,
     /// The seed of everything random
-    #[arg(long, value_name = "S", env = "ECGAN_SEED", help_heading = "Optimisation")]
+    #[arg(long, value_name = "S", value_parser = integer::<u64>, env = "ECGAN_SEED", help_heading = "Optimisation")]
     seed: Option<u64>,
     /// Adam's learning rate, all three networks
     #[arg(long, value_name = "R", env = "ECGAN_LR", help_heading = "Optimisation")]
@@ -86,14 +87,14 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "W", env = "ECGAN_WEIGHT_DECAY_C", help_heading = "Optimisation")]
     weight_decay_c: Option<f64>,
 
-    /// auto, cpu or cuda[:N]
+    /// `auto`, `cpu` or `cuda[:N]`
     #[arg(long, value_name = "DEVICE", env = "ECGAN_DEVICE", help_heading = "Device")]
     device: Option<DeviceChoice>,
     /// Threads [default: one a core]
-    #[arg(long, value_name = "N", env = "ECGAN_THREADS", help_heading = "Device")]
+    #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_THREADS", help_heading = "Device")]
     threads: Option<usize>,
 
-    /// The run folder, new or empty [default: runs/NNNN-<method>-<data>]
+    /// The run folder, new or empty; without it `runs/NNNN-<method>-<data>`
     #[arg(long, value_name = "DIR", env = "ECGAN_OUT", help_heading = "Run")]
     out: Option<PathBuf>,
     /// A settings file; a run's config.toml is one
@@ -104,6 +105,11 @@ pub struct SettingsArgs {
 /// One of a choice's names; help lists them.
 pub fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
     PossibleValuesParser::new(T::NAMES).try_map(|name| name.parse::<T>())
+}
+
+/// A whole number; the settings say which of them are allowed.
+fn integer<T: FromStr>(text: &str) -> Result<T, &'static str> {
+    text.parse().map_err(|_| "expected an integer >= 0")
 }
 
 impl SettingsArgs {

@@ -56,14 +56,14 @@ pub enum Error {
     },
 
     /// The operating system refused to read or write.
-    #[error("{}: cannot {action}: {source}", path.display())]
+    #[error("{}: cannot {action}: {reason}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// What was tried, e.g. `read`.
         action: &'static str,
         /// The system's own reason.
-        source: io::Error,
+        reason: io::Error,
     },
 
     /// A file was read, and its contents are not what they should be.
@@ -132,7 +132,7 @@ impl Error {
     /// Wraps a system error with the path it is about: `fs::read(p).map_err(Error::io(p, "read"))`.
     pub fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Error + use<> {
         let path = path.to_path_buf();
-        move |source| Error::Io { path, action, source }
+        move |reason| Error::Io { path, action, reason }
     }
 }
 

@@ -3,10 +3,9 @@
 use crate::compute::ComputeArgs;
 use crate::output::Output;
 use clap::Args;
-use ecgan::Error;
 use ecgan::generate::{Generated, generate};
 use ecgan::grid::{self, caption, letters};
-use ecgan::run_folder::write_png;
+use ecgan::run_folder::{check_new_or_empty, write_png};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -63,7 +62,7 @@ struct Report<'a> {
 pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     let path = args.target.grid.as_ref().or(args.target.dir.as_ref()).expect("clap requires one of them");
     if args.target.dir.is_some() {
-        must_be_new_or_empty(path)?;
+        check_new_or_empty("dir", path)?;
     }
     let device = args.compute.open()?;
     let generated = generate(&args.checkpoint, args.n as usize, args.seed, &device)?;
@@ -83,15 +82,4 @@ fn captions(generated: &Generated) -> Vec<String> {
     let letters = letters(&generated.images);
     let predictions = generated.labels.iter().zip(&generated.confidences);
     predictions.map(|(&label, &confidence)| caption(&generated.classes[label], confidence, letters)).collect()
-}
-
-fn must_be_new_or_empty(path: &Path) -> Result<(), Error> {
-    let occupied = |problem| Err(Error::Occupied { name: "dir", path: path.to_path_buf(), problem });
-    match std::fs::read_dir(path).map(Iterator::count) {
-        Ok(0) => Ok(()),
-        Ok(_) => occupied("is not empty"),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => occupied("is not a folder"),
-        Err(error) => Err(Error::io(path, "read")(error)),
-    }
 }

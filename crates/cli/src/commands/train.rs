@@ -31,12 +31,12 @@ pub struct TrainArgs {
 }
 
 const EXAMPLES: &str = "\
-A flag wins over the variable ECGAN_<FLAG> (ECGAN_PER_CLASS=100), that over --config, that over --preset.
+A flag wins over its variable (ECGAN_PER_CLASS=100), that over --config, that over --preset.
 
 Examples:
-  ecgan train                                               EC-GAN on built-in data, a run of minutes
-  ecgan train --method classifier                           the same without a GAN, to compare
-  ecgan train --data DIR --preset paper --per-class 100     DIR holds {train,test}/<class>/* images
+  ecgan train                                             EC-GAN on built-in data, minutes
+  ecgan train --method classifier                         the same without a GAN, to compare
+  ecgan train --data DIR --preset paper --per-class 100   DIR holds {train,test}/<class>/* images
   ecgan train --config runs/0001-ec-gan-synthetic/config.toml --seed 1";
 
 /// The JSON object: the summary, and where the run is.
@@ -64,7 +64,11 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     let path = folder.path().to_path_buf();
     let best = folder.best_checkpoint();
     let last = folder.last_checkpoint();
-    let summary = trained.inspect_err(|_| folder.discard_if_empty())?;
+    let summary = trained.inspect_err(|_| {
+        if folder.discard_if_empty() {
+            eprintln!("what was written until then is in {}", path.display());
+        }
+    })?;
     output.result(&Report { run: &path, summary: &summary })?;
     let checkpoint = if summary.best_val_accuracy.is_some() { best } else { last };
     closing(&settings, &path, &checkpoint, &summary).iter().try_for_each(|line| output.line(line))?;

@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// Folders that were made for this run, innermost first.
+    made: Vec<PathBuf>,
 }
 
 impl RunFolder {
@@ -94,10 +96,12 @@ impl RunFolder {
         write_atomically(&self.path.join("summary.json"), |file| file.write_all(text.as_bytes()))
     }
 
-    /// Removes the folder if nothing has been written into it, so that a run that could not begin leaves no trace.
-    pub fn discard_if_empty(self) {
-        // A folder that holds something is exactly what this refuses to remove.
-        let _ = fs::remove_dir(&self.path);
+    /// Removes the folders made for this run as far as nothing has been written into them, so that a run that could
+    /// not begin leaves no trace. Says whether the run folder still exists.
+    pub fn discard_if_empty(self) -> bool {
+        // `remove_dir` refuses a folder that holds something, which is what is wanted.
+        let _ = self.made.iter().try_for_each(fs::remove_dir);
+        self.path.exists()
     }
 }
 
@@ -110,30 +114,50 @@ pub fn write_png(path: &Path, image: &RgbImage) -> Result<(), Error> {
 }
 
 fn claim(path: &Path) -> Result<RunFolder, Error> {
-    let occupied = |problem| Err(Error::Occupied { name: "out", path: path.to_path_buf(), problem });
+    check_new_or_empty("out", path)?;
+    let made = missing(path);
+    fs::create_dir_all(path).map_err(Error::io(path, "create"))?;
+    Ok(RunFolder { path: path.to_path_buf(), made })
+}
+
+/// The folders of `path` that are not there, innermost first.
+fn missing(path: &Path) -> Vec<PathBuf> {
+    let named = path.ancestors().filter(|folder| !folder.as_os_str().is_empty());
+    named.take_while(|folder| !folder.exists()).map(Path::to_path_buf).collect()
+}
+
+/// Whether `path`, given by the setting `name`, is free to be written to: not there yet, or an empty folder.
+///
+/// # Errors
+/// [`Error::Occupied`] where it is not, [`Error::Io`] where it cannot be read.
+pub fn check_new_or_empty(name: &'static str, path: &Path) -> Result<(), Error> {
+    let occupied = |problem| Err(Error::Occupied { name, path: path.to_path_buf(), problem });
     match fs::read_dir(path).map(Iterator::count) {
-        Ok(1..) => occupied("is not empty"),
-        Ok(_) => Ok(RunFolder { path: path.to_path_buf() }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(path).map_err(Error::io(path, "create"))?;
-            Ok(RunFolder { path: path.to_path_buf() })
-        }
+        Ok(0) => Ok(()),
+        Ok(_) => occupied("is not empty"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => occupied("is not a folder"),
         Err(error) => Err(Error::io(path, "read")(error)),
     }
 }
 
-/// `create_dir` is what makes a number ours: where another run was faster, the next one is tried.
 fn number(runs_root: &Path, name: &str) -> Result<RunFolder, Error> {
+    let mut made = missing(runs_root);
     fs::create_dir_all(runs_root).map_err(Error::io(runs_root, "create"))?;
     let entries = fs::read_dir(runs_root).map_err(Error::io(runs_root, "read"))?;
     let taken = entries.flatten().filter_map(|entry| leading_number(&entry.file_name().to_string_lossy()));
-    let mut next = taken.max().map_or(1, |last| last + 1);
+    let path = first_free(runs_root, name, taken.max().map_or(1, |last| last + 1))?;
+    made.insert(0, path.clone());
+    Ok(RunFolder { path, made })
+}
+
+/// `create_dir` is what makes a number ours: where another run was faster, the next one is tried.
+fn first_free(runs_root: &Path, name: &str, mut number: u64) -> Result<PathBuf, Error> {
     loop {
-        let path = runs_root.join(format!("{next:04}-{name}"));
+        let path = runs_root.join(format!("{number:04}-{name}"));
         match fs::create_dir(&path) {
-            Ok(()) => return Ok(RunFolder { path }),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => next += 1,
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(Error::io(&path, "create")(error)),
         }
     }

@@ -19,13 +19,13 @@ fn runs_are_numbered_after_the_highest() {
 }
 
 #[test]
-fn runs_started_at_once_get_folders_of_their_own() {
+fn a_number_that_another_run_took_meanwhile_is_skipped() {
     let root = tempfile::tempdir().unwrap();
-    let names: std::collections::HashSet<String> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..16).map(|_| scope.spawn(|| numbered(root.path(), "d"))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
-    assert_eq!(names.len(), 16);
+    for taken in ["0003-ec-gan-d", "0004-ec-gan-d"] {
+        fs::create_dir(root.path().join(taken)).unwrap();
+    }
+    assert_eq!(first_free(root.path(), "ec-gan-d", 3).unwrap(), root.path().join("0005-ec-gan-d"));
+    assert!(first_free(&root.path().join("none"), "ec-gan-d", 3).unwrap_err().to_string().contains("cannot create"));
 }
 
 #[test]
@@ -75,13 +75,19 @@ fn everything_lands_where_it_is_documented() {
     let text = fs::read_to_string(run.path().join("summary.json")).unwrap();
     assert_eq!(serde_json::from_str::<Summary>(&text).unwrap(), summary);
     let path = run.path().to_path_buf();
-    run.discard_if_empty();
+    assert!(run.discard_if_empty());
     assert!(path.join("summary.json").exists());
 }
 
 #[test]
 fn a_run_that_could_not_begin_leaves_no_trace() {
     let root = tempfile::tempdir().unwrap();
-    RunFolder::create(None, root.path(), Method::EcGan, "d").unwrap().discard_if_empty();
+    let runs = root.path().join("a/runs");
+    assert!(!RunFolder::create(None, &runs, Method::EcGan, "d").unwrap().discard_if_empty());
+    let out = root.path().join("b/c");
+    assert!(!RunFolder::create(Some(&out), &runs, Method::EcGan, "d").unwrap().discard_if_empty());
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+    // A folder that was there before stays.
+    fs::create_dir_all(&out).unwrap();
+    assert!(RunFolder::create(Some(&out), &runs, Method::EcGan, "d").unwrap().discard_if_empty());
 }

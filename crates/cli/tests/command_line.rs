@@ -1,0 +1,157 @@
+//! The binary from outside: exit codes, what lands on stdout and stderr, and what is left behind.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// The binary in `folder`, without the variables of whoever runs the tests.
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ecgan"));
+    command.current_dir(folder).args(arguments);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ECGAN_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn ecgan(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().unwrap()
+}
+
+/// Runs and checks the exit code, that stdout is empty and that stderr has `message`.
+fn refused(folder: &Path, arguments: &[&str], code: i32, message: &str) {
+    let output = ecgan(folder, arguments);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+    assert!(stderr.contains(message), "{arguments:?}: expected `{message}` in: {stderr}");
+    assert!(output.stdout.is_empty(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn entries(folder: &Path) -> usize {
+    std::fs::read_dir(folder).unwrap().count()
+}
+
+#[test]
+fn usage_errors_exit_with_2_and_name_the_flag() {
+    let here = tempfile::tempdir().unwrap();
+    for (arguments, message) in [
+        (&["train", "--lambda", "-1"][..], "lambda: expected a number >= 0, got -1"),
+        (&["train", "--lambda", "x"], "--lambda"),
+        (&["train", "--epochs", "-1"], "'--epochs <E>': expected an integer >= 0"),
+        (&["train", "--epochs", "0"], "epochs: expected an integer >= 1, got 0"),
+        (&["train", "--method", "shared-dc"], "[possible values: ec-gan, classifier]"),
+        (&["train", "--device", "gpu"], "'--device <DEVICE>': expected auto, cpu, cuda or cuda:N, got gpu"),
+        (&["train", "--samples", "3", "--fraction", "0.1"], "samples and fraction: expected at most one of them"),
+        (&["train", "--epocs", "3"], "--epochs"),
+        (&["eval", "--data", "synthetic"], "--checkpoint"),
+        (&["eval", "--checkpoint", "x", "--data", "d", "--split", "all"], "[possible values: test, train, val]"),
+        (&["generate", "--checkpoint", "x"], "--grid"),
+        (&["generate", "--checkpoint", "x", "--grid", "a.png", "--dir", "d"], "cannot be used with"),
+        (&["generate", "--checkpoint", "x", "--dir", "d", "-n", "0"], "'-n <N>'"),
+        (&["bench", "--steps", "0"], "--steps"),
+        (&["predict"], "unrecognized subcommand"),
+    ] {
+        refused(here.path(), arguments, 2, message);
+    }
+    refused(here.path(), &[], 2, "Usage: ecgan <COMMAND>");
+    assert_eq!(entries(here.path()), 0);
+}
+
+#[test]
+fn cuda_exits_with_5_for_every_command_that_computes() {
+    let here = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["train", "--device", "cuda"][..],
+        &["eval", "--checkpoint", "x", "--data", "synthetic", "--device", "cuda"],
+        &["generate", "--checkpoint", "x", "--grid", "x.png", "--device", "cuda"],
+        &["bench", "--device", "cuda"],
+    ] {
+        refused(here.path(), arguments, 5, "device cuda:0: this build has no CUDA kernels; use --device cpu");
+    }
+    assert_eq!(entries(here.path()), 0);
+}
+
+#[test]
+fn a_folder_that_holds_something_is_refused_and_left_alone() {
+    let here = tempfile::tempdir().unwrap();
+    let full = here.path().join("full");
+    std::fs::create_dir(&full).unwrap();
+    std::fs::write(full.join("mine"), "x").unwrap();
+    let message = "out: expected a new or an empty folder, got full which is not empty";
+    refused(here.path(), &["train", "--out", "full", "--max-steps", "1"], 2, message);
+    let message = "dir: expected a new or an empty folder, got full which is not empty";
+    refused(here.path(), &["generate", "--checkpoint", "x", "--dir", "full"], 2, message);
+    assert_eq!(entries(&full), 1);
+}
+
+#[test]
+fn bad_files_exit_with_3_and_leave_nothing_behind() {
+    let here = tempfile::tempdir().unwrap();
+    refused(here.path(), &["train", "--data", "nowhere"], 3, "nowhere");
+    refused(here.path(), &["train", "--config", "none.toml"], 3, "none.toml: cannot read: ");
+    refused(here.path(), &["eval", "--checkpoint", "none.safetensors", "--data", "synthetic"], 3, "none.safetensors");
+    refused(here.path(), &["generate", "--checkpoint", "none.safetensors", "--grid", "x.png"], 3, "none.safetensors");
+    assert_eq!(entries(here.path()), 0);
+}
+
+#[test]
+fn an_unknown_key_in_a_settings_file_is_named_with_its_neighbour() {
+    let here = tempfile::tempdir().unwrap();
+    let file = here.path().join("my.toml");
+    std::fs::write(&file, "seed = 1\nlamda = 0.2\n").unwrap();
+    let message = "my.toml: unknown key `lamda`, did you mean `lambda`?";
+    refused(here.path(), &["train", "--config", "my.toml"], 2, message);
+    std::fs::write(&file, "epochs = \"many\"\n").unwrap();
+    refused(here.path(), &["train", "--config", "my.toml"], 2, "epochs = \"many\"");
+}
+
+#[test]
+fn flags_win_over_variables_over_the_file_over_the_preset() {
+    let here = tempfile::tempdir().unwrap();
+    let file = "samples = 30\nlambda = 0.3\nbatch = 33\nlr_c = 0.3\npreset = \"paper\"\n";
+    std::fs::write(here.path().join("my.toml"), file).unwrap();
+    let mut command = command(here.path(), &["train", "--dry-run", "--config", "my.toml", "--lambda", "0.5"]);
+    command.args(["--per-class", "5"]).env("ECGAN_LAMBDA", "0.4").env("ECGAN_BATCH", "44");
+    command.env("ECGAN_FRACTION", "0.5").env("ECGAN_SIMD", "portable").env("ECGAN_LAMDA", "1");
+    let output = command.output().unwrap();
+    let text = stdout(&output);
+    for line in ["lambda = 0.5", "batch = 44", "per_class = 5", "lr = 0.0002", "lr_c = 0.3", "simd = \"portable\""] {
+        assert!(text.lines().any(|is| is == line), "{line} in\n{text}");
+    }
+    assert!(!text.contains("samples") && !text.contains("\nfraction"), "{text}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("ECGAN_LAMDA: no setting has this name, did you mean ECGAN_LAMBDA?"), "{stderr}");
+    assert_eq!(entries(here.path()), 1, "a dry run writes nothing");
+}
+
+#[test]
+fn help_lists_the_commands_that_exist() {
+    let here = tempfile::tempdir().unwrap();
+    let text = stdout(&ecgan(here.path(), &["--help"]));
+    for command in ["train", "eval", "generate", "bench", "devices"] {
+        assert!(text.contains(&format!("\n  {command} ")), "{command} in\n{text}");
+    }
+    let text = stdout(&ecgan(here.path(), &["train", "--help"]));
+    for heading in ["Data:", "Method:", "Optimisation:", "Device:", "Run:", "Examples:"] {
+        assert!(text.contains(&format!("\n{heading}\n")), "{heading} in\n{text}");
+    }
+}
+
+#[test]
+fn devices_as_json_is_one_object() {
+    let here = tempfile::tempdir().unwrap();
+    let mut command = command(here.path(), &["devices", "--json"]);
+    let text = stdout(&command.env("ECGAN_SIMD", "portable").output().unwrap());
+    let devices: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let cpu = &devices["devices"][0];
+    assert_eq!((cpu["name"].as_str(), cpu["active_simd"].as_str()), (Some("cpu"), Some("portable")));
+    assert!(cpu["cores"].as_u64().unwrap() >= 1 && cpu["simd"][0] == "portable");
+    let output = command.env("ECGAN_SIMD", "sse9").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("ECGAN_SIMD: expected portable, avx2 or avx512, got sse9"), "{stderr}");
+}
