@@ -30,7 +30,7 @@ pub fn code(result: anyhow::Result<()>) -> ExitCode {
 
 fn number(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<ecgan::Error>().map(ecgan::Error::kind) {
-        None => INTERNAL,
+        None | Some(ErrorKind::Internal) => INTERNAL,
         Some(ErrorKind::Usage) => USAGE,
         Some(ErrorKind::Data) => DATA,
         Some(ErrorKind::Diverged) => DIVERGED,

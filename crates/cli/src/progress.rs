@@ -57,11 +57,10 @@ impl Observer for Progress {
             return;
         }
         self.say(&format!(
-            "{}: {} training, {} validation and {} test images of {} classes; batch {}, {} steps on {}",
+            "{}: {} training and {} validation images of {} classes; batch {}, {} steps on {}",
             run.method,
             run.n_train,
             run.n_val,
-            run.n_test,
             run.classes.len(),
             run.batch,
             run.steps,

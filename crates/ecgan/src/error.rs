@@ -75,6 +75,14 @@ pub enum Error {
         problem: String,
     },
 
+    /// A data set could not be read or does not fit the settings.
+    #[error(transparent)]
+    Dataset(#[from] crate::data::DataError),
+
+    /// Shapes that do not fit: a network of one's own, or a mistake of ours.
+    #[error(transparent)]
+    Tensor(#[from] tensor::Error),
+
     /// Training produced a number that is not finite.
     #[error("diverged at step {step}: {what} is not finite; try a smaller lr")]
     Diverged {
@@ -111,6 +119,8 @@ pub enum ErrorKind {
     Device,
     /// The user asked to stop.
     Interrupted,
+    /// A mistake of ours.
+    Internal,
 }
 
 impl Error {
@@ -122,7 +132,8 @@ impl Error {
             | Error::UnknownKey { .. }
             | Error::ConfigValue { .. }
             | Error::Occupied { .. } => ErrorKind::Usage,
-            Error::Io { .. } | Error::BadFile { .. } => ErrorKind::Data,
+            Error::Io { .. } | Error::BadFile { .. } | Error::Dataset(_) => ErrorKind::Data,
+            Error::Tensor(_) => ErrorKind::Internal,
             Error::Diverged { .. } => ErrorKind::Diverged,
             Error::Device { .. } => ErrorKind::Device,
             Error::Interrupted => ErrorKind::Interrupted,

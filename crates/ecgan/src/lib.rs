@@ -1,9 +1,21 @@
 //! EC-GAN: the networks, the pseudo-label loss, data readers and the trainer.
 
+pub mod augment;
+pub mod bench;
+pub mod checkpoint;
+pub mod data;
 pub mod error;
+pub mod evaluate;
+pub mod generate;
 pub mod grid;
+pub mod labelled;
+pub mod methods;
 pub mod metrics;
+pub mod models;
+pub mod networks;
+pub mod pseudo_label;
 pub mod run_folder;
 pub mod settings;
+pub mod train;
 
 pub use error::{Error, ErrorKind};

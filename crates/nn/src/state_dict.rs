@@ -6,7 +6,7 @@
 use crate::Network;
 use crate::builder::Entry;
 use std::collections::BTreeMap;
-use tensor::{Real, Shape};
+use tensor::{Named, ParamId, Real, Shape, Tensor, params};
 
 /// One entry of a state dict.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,18 +87,22 @@ pub fn to_internal<T: Copy + Default>(shape: Shape, values: &[T]) -> Vec<T> {
 impl<T: Real> Network<T> {
     /// Parameters and running statistics.
     pub fn state_dict(&self) -> StateDict {
-        let real = |named: &tensor::Named<T>, index: usize| {
-            let entry = &named.entries()[index];
-            let values: Vec<f64> = named.slice(entry).iter().map(|v| v.to_f64()).collect();
-            let tensor = StateTensor::Real(external_shape(entry.shape), to_external(entry.shape, &values));
-            (entry.name.clone(), tensor)
+        let of = |named: &Named<T>, id: ParamId| {
+            let entry = &named.entries()[id.index()];
+            external(entry, named.slice(entry))
         };
         let entries = self.entries.iter().map(|entry| match entry {
-            Entry::Param(id) => real(self.params().values(), id.index()),
-            Entry::Buffer(id) => real(&self.buffers, id.index()),
+            Entry::Param(id) => of(self.params().values(), *id),
+            Entry::Buffer(id) => of(&self.buffers, *id),
             Entry::BatchesTracked(name) => (name.clone(), StateTensor::Count(self.batches_tracked as i64)),
         });
         entries.collect()
+    }
+
+    /// Numbers laid out as the flat parameters (an optimizer's moments), under the parameters' names.
+    pub fn as_state_dict(&self, flat: &Tensor<T>) -> StateDict {
+        let entries = self.params().values().entries().iter();
+        entries.map(|entry| external(entry, &flat.as_slice()[entry.range.clone()])).collect()
     }
 
     /// Takes the numbers of a state dict with exactly this network's names and shapes; all finite.
@@ -129,6 +133,12 @@ impl<T: Real> Network<T> {
         self.batches_tracked = batches_tracked;
         Ok(())
     }
+}
+
+/// One tensor under its name, in PyTorch's layout.
+fn external<T: Real>(entry: &params::Entry, values: &[T]) -> (String, StateTensor) {
+    let values: Vec<f64> = values.iter().map(|v| v.to_f64()).collect();
+    (entry.name.clone(), StateTensor::Real(external_shape(entry.shape), to_external(entry.shape, &values)))
 }
 
 fn take_count(given: &mut BTreeMap<&str, &StateTensor>, name: &str) -> Result<u64, StateError> {

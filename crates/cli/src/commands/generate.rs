@@ -4,7 +4,7 @@ use crate::compute::ComputeArgs;
 use crate::output::Output;
 use clap::Args;
 use ecgan::generate::{Generated, generate};
-use ecgan::grid::{self, caption, letters};
+use ecgan::grid;
 use ecgan::run_folder::{check_new_or_empty, write_png};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -70,16 +70,10 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     if args.target.dir.is_some() {
         (0..images.len()).try_for_each(|i| write_png(&path.join(format!("{:05}.png", i + 1)), &images.rgb(i)))?;
     } else {
-        write_png(path, &grid::draw(images, &captions(&generated)))?;
+        write_png(path, &grid::draw(images, &generated.captions()))?;
     }
     let output = Output::new(args.json, false);
     output.result(&Report { n: images.len(), seed: args.seed, path, classes, labels, confidences })?;
     output.line(format!("{} images in {}", images.len(), path.display()))?;
     Ok(())
-}
-
-fn captions(generated: &Generated) -> Vec<String> {
-    let letters = letters(&generated.images);
-    let predictions = generated.labels.iter().zip(&generated.confidences);
-    predictions.map(|(&label, &confidence)| caption(&generated.classes[label], confidence, letters)).collect()
 }

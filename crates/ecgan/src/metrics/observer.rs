@@ -14,8 +14,6 @@ pub struct Started {
     pub n_train: usize,
     /// Images of the validation part.
     pub n_val: usize,
-    /// Images of the test split.
-    pub n_test: usize,
     /// Images in a batch, as lowered to fit the data.
     pub batch: usize,
     /// Epochs to run.

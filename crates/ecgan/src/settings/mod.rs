@@ -90,7 +90,8 @@ impl Settings {
         Ok(settings)
     }
 
-    fn complete(given: Partial) -> Result<Self, Error> {
+    /// [`Settings::resolve`] without the checks and without the device: for settings that were checked before.
+    pub(crate) fn complete(given: Partial) -> Result<Self, Error> {
         let preset = given.preset.unwrap_or(Preset::Quick);
         let mut defaults = preset.values();
         if given.data.as_deref().is_some_and(|data| data != SYNTHETIC) {

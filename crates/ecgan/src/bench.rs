@@ -1,0 +1,114 @@
+//! How fast the trainer's own step is: preset `paper` at threshold 0, so that every generated image is kept and no
+//! work can be skipped; data loading excluded.
+
+use crate::Error;
+use crate::metrics::BenchReport;
+use crate::models::{ImageShape, NOISE, ResNet18, noise};
+use crate::networks::Networks;
+use crate::settings::{Partial, Preset, Settings};
+use std::time::Instant;
+use tensor::rng::Stream;
+use tensor::{Device, Tensor};
+
+/// Steps before timing begins: the first fills the pool, the second shows that it is full.
+const WARMUP: usize = 3;
+
+/// Images as the three networks of the paper take them.
+const IMAGE: ImageShape = ImageShape { channels: 3, size: 32 };
+
+const CLASSES: usize = 10;
+
+/// Times `steps` iterations on random images.
+///
+/// # Errors
+/// None that a user could cause.
+pub fn bench(batch: usize, width: usize, steps: usize, device: &Device) -> Result<BenchReport, Error> {
+    let given = Partial { preset: Some(Preset::Paper), threshold: Some(0.0), ..Partial::default() };
+    let settings = Settings::complete(given)?;
+    let mut networks = Networks::new(device, &settings, &ResNet18 { width }, IMAGE, CLASSES);
+    let mut random = Stream::Synthetic.start(0);
+    let mut x = Tensor::uninit(device, [batch, IMAGE.size, IMAGE.size, IMAGE.channels]);
+    kernels::fill::uniform(device, &mut random, -1.0f32, 1.0, x.as_mut_slice());
+    let labels: Vec<i32> = (0..batch).map(|_| random.below(CLASSES as u32) as i32).collect();
+    let labels = Tensor::from_slice(device, [batch], &labels)?;
+    let mut times = Vec::with_capacity(steps);
+    for step in 0..WARMUP + steps {
+        let began = Instant::now();
+        networks.step(&x, &labels, || noise(device, &mut random, batch))?;
+        if step >= WARMUP {
+            times.push(began.elapsed().as_secs_f64());
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    let median = times[times.len() / 2];
+    Ok(BenchReport {
+        images_per_second: batch as f64 / median,
+        ms_per_step_median: median * 1e3,
+        gflops: batch as f64 * gflop_per_image(width) / median,
+        threads: rayon::current_num_threads(),
+        device: format!("cpu {}", device.simd()),
+        peak_rss_mb: peak_rss_mb(),
+    })
+}
+
+/// Multiplications and additions of one iteration's convolutions and linear layers, in 10^9 an image, direct algorithm.
+///
+/// A pass of a layer costs 2 (outputs)(kernel)(input channels). Passes, forward and both gradients counted: D 3 + 2 + 3
+/// (its first layer needs no input gradient for real and fake, and no weight gradient in G's step), G 3, C 3 each on
+/// real and fake; no input gradient at the first layers of G and C.
+fn gflop_per_image(width: usize) -> f64 {
+    let conv = |pixels: usize, kernel: usize, c: usize, o: usize| (2 * pixels * kernel * kernel * c * o) as f64;
+    let d = [conv(256, 4, 3, 64), conv(64, 4, 64, 128), conv(16, 4, 128, 256), conv(1, 4, 256, 1)];
+    let g = [conv(1, 4, NOISE, 256), conv(16, 4, 256, 128), conv(64, 4, 128, 64), conv(256, 4, 64, 3)];
+    let mut c = vec![conv(1024, 3, 3, width)];
+    for stage in 0..4 {
+        let (pixels, o) = (1024 >> (2 * stage), width << stage);
+        if stage == 0 {
+            c.extend([conv(pixels, 3, o, o); 4]);
+        } else {
+            c.extend([conv(pixels, 3, o / 2, o), conv(pixels, 1, o / 2, o)]);
+            c.extend([conv(pixels, 3, o, o); 3]);
+        }
+    }
+    c.push((2 * 8 * width * CLASSES) as f64);
+    let sum = |layers: &[f64]| layers.iter().sum::<f64>();
+    // Forward 3, input gradient 3 and weight gradient 2 times in D; the first layer's input gradient only in G's step.
+    let discriminator = 8.0 * sum(&d) - 2.0 * d[0];
+    let generator = 3.0 * sum(&g) - g[0];
+    let classifier = 2.0 * (3.0 * sum(&c) - c[0]);
+    (discriminator + generator + classifier) / 1e9
+}
+
+/// The process's largest resident memory in MiB, where the system tells (Linux).
+fn peak_rss_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_iteration_costs_four_fifths_of_a_gflop_an_image() {
+        assert!((gflop_per_image(16) - 0.80).abs() < 0.01, "{}", gflop_per_image(16));
+    }
+
+    #[test]
+    fn a_thousand_steps_allocate_nothing_after_the_second() {
+        let device = Device::cpu();
+        let settings = Settings::complete(Partial { preset: Some(Preset::Notebook), ..Partial::default() }).unwrap();
+        let mut networks = Networks::new(&device, &settings, &ResNet18 { width: 4 }, IMAGE, CLASSES);
+        let mut random = Stream::Noise.start(0);
+        let labels = Tensor::from_slice(&device, [2], &[3, 7]).unwrap();
+        let mut allocations = Vec::new();
+        for _ in 0..1000 {
+            let x = Tensor::zeros(&device, [2, IMAGE.size, IMAGE.size, IMAGE.channels]);
+            networks.step(&x, &labels, || noise(&device, &mut random, 2)).unwrap();
+            allocations.push(device.pool().allocations());
+        }
+        assert_eq!(allocations[1], allocations[999], "buffers after the 2nd and the 1,000th step");
+    }
+}

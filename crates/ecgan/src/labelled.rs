@@ -1,0 +1,53 @@
+//! The labelled images of a run: what it trains on and what it validates on.
+
+use crate::Error;
+use crate::data::{self, Format, Images, Order, Source, Split, SyntheticOptions, split};
+use crate::settings::{Budget, Settings, Subset};
+
+/// Labelled images that the built-in data set has where no number is asked for.
+const SYNTHETIC_TRAIN: usize = 10_000;
+
+/// Held-out images of the built-in data set.
+const SYNTHETIC_TEST: usize = 2_000;
+
+/// The training images of a source and the parts a run uses.
+pub struct Labelled {
+    /// All training images.
+    pub images: Images,
+    /// Which of them train and which validate.
+    pub split: Split,
+}
+
+impl Labelled {
+    /// Reads the training images and draws the budget.
+    ///
+    /// # Errors
+    /// [`Error::Data`].
+    pub fn read(source: &Source, settings: &Settings, format: Format) -> Result<Self, Error> {
+        let images = source.read_train(format)?;
+        let order = match settings.subset {
+            Subset::First => Order::First,
+            Subset::Seed => Order::Seed(settings.seed),
+        };
+        let budget = match settings.budget {
+            Budget::All => data::Budget::All,
+            Budget::Samples(n) => data::Budget::Samples(n),
+            Budget::Fraction(part) => data::Budget::Fraction(part),
+            Budget::PerClass(n) => data::Budget::PerClass(n),
+        };
+        let split = split(&images.labels, source.classes().len(), budget, order, settings.val_fraction)?;
+        Ok(Self { images, split })
+    }
+}
+
+impl Settings {
+    /// The built-in data set of these settings: as many images as the budget needs, drawn from the seed.
+    pub fn synthetic(&self) -> SyntheticOptions {
+        let train = match self.budget {
+            Budget::Samples(n) => n,
+            Budget::PerClass(n) => n.saturating_mul(10),
+            Budget::All | Budget::Fraction(_) => SYNTHETIC_TRAIN,
+        };
+        SyntheticOptions { seed: self.seed, train, test: SYNTHETIC_TEST }
+    }
+}

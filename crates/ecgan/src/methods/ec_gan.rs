@@ -1,0 +1,179 @@
+//! EC-GAN (Haque 2020): a DCGAN beside an external classifier, which learns from the generated images too.
+//!
+//! L_D = BCE(D(x), 1) + BCE(D(G(z)), 0),  L_G = BCE(D(G(z)), 1),
+//! L_C = CE(C(x), y) + lambda CE(C(G(z)), argmax C(G(z))) where max softmax C(G(z)) > threshold.
+
+use super::{ClassifierTrainer, RealStep};
+use crate::pseudo_label::pseudo_labels;
+use crate::settings::{ClassifierUpdate, FakeStatistics};
+use nn::{Adam, AdamConfig, Mode, Network};
+use tensor::ops::{self, Reduction};
+use tensor::{Real, Result, Tape, Tensor};
+
+/// The method's settings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EcGanConfig {
+    /// Weight of the generated images in the classifier's loss; at 0 the classifier does not see them at all.
+    pub lambda: f64,
+    /// Confidence above which a generated image is kept.
+    pub threshold: f64,
+    /// One summed step or two.
+    pub update: ClassifierUpdate,
+    /// Batch norm on generated images.
+    pub fake_statistics: FakeStatistics,
+    /// Optimizer of the generator.
+    pub adam_g: AdamConfig,
+    /// Optimizer of the discriminator.
+    pub adam_d: AdamConfig,
+}
+
+/// What the generator's and discriminator's step found: mean losses before their updates.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GanStep {
+    /// BCE(D(x), 1).
+    pub loss_d_real: f64,
+    /// BCE(D(G(z)), 0).
+    pub loss_d_fake: f64,
+    /// BCE(D(G(z)), 1) against the updated discriminator.
+    pub loss_g: f64,
+}
+
+/// What the classifier's step on generated images found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FakeStep {
+    /// Mean cross-entropy over the kept images, without lambda; 0 where none is kept.
+    pub loss: f64,
+    /// Kept images by pseudo-label.
+    pub kept_per_class: Vec<u64>,
+    /// Sum of the confidences over the whole batch.
+    pub confidence_sum: f64,
+}
+
+impl FakeStep {
+    /// The number of kept images.
+    pub fn kept(&self) -> u64 {
+        self.kept_per_class.iter().sum()
+    }
+}
+
+/// The three networks with their optimizers.
+pub struct EcGan<T: Real = f32> {
+    /// The settings.
+    pub config: EcGanConfig,
+    /// Noise to images.
+    pub generator: Network<T>,
+    /// The generator's optimizer.
+    pub adam_g: Adam<T>,
+    /// Images to one logit.
+    pub discriminator: Network<T>,
+    /// The discriminator's optimizer.
+    pub adam_d: Adam<T>,
+    /// Images to logits, with its optimizer.
+    pub classifier: ClassifierTrainer<T>,
+}
+
+impl<T: Real> EcGan<T> {
+    /// Optimizers at rest for these networks.
+    pub fn new(
+        config: EcGanConfig,
+        generator: Network<T>,
+        discriminator: Network<T>,
+        classifier: ClassifierTrainer<T>,
+    ) -> Self {
+        let adam_g = Adam::new(config.adam_g, generator.params());
+        let adam_d = Adam::new(config.adam_d, discriminator.params());
+        Self { config, generator, adam_g, discriminator, adam_d, classifier }
+    }
+
+    /// One iteration: x `[n,h,w,c]` in [-1, 1], labels `[n]`, noise z `[n,1,1,100]`.
+    ///
+    /// The same generated images, made before the generator's update, serve all three networks.
+    pub fn step(
+        &mut self,
+        x: &Tensor<T>,
+        labels: &Tensor<i32>,
+        z: &Tensor<T>,
+    ) -> Result<(GanStep, RealStep, Option<FakeStep>)> {
+        let (gan, fakes) = self.gan_step(x, z)?;
+        let (real, fake) = self.classifier_step(x, labels, &fakes)?;
+        Ok((gan, real, fake))
+    }
+
+    /// The discriminator's step, then the generator's against the updated discriminator.
+    fn gan_step(&mut self, x: &Tensor<T>, z: &Tensor<T>) -> Result<(GanStep, Tensor<T>)> {
+        let device = x.device();
+        let tape_g = Tape::new(device);
+        let fakes = self.generator.forward(&tape_g.constant(z.clone()), Mode::Train, true)?;
+
+        let (loss_d_real, loss_d_fake) = {
+            let tape = Tape::new(device);
+            let real = self.discriminator.forward(&tape.constant(x.clone()), Mode::Train, true)?;
+            let fake = self.discriminator.forward(&tape.constant(fakes.value().clone()), Mode::Train, true)?;
+            let (loss_real, loss_fake) = (ops::bce_with_logits(&real, 1.0)?, ops::bce_with_logits(&fake, 0.0)?);
+            tape.backward(&ops::add(&loss_real, &loss_fake)?)?;
+            (loss_real.value().item(), loss_fake.value().item())
+        };
+        self.adam_d.step(self.discriminator.params_mut());
+
+        let loss_g = {
+            let logits = self.discriminator.forward(&fakes, Mode::Train, false)?;
+            let loss = ops::bce_with_logits(&logits, 1.0)?;
+            tape_g.backward(&loss)?;
+            loss.value().item()
+        };
+        self.adam_g.step(self.generator.params_mut());
+
+        let losses =
+            GanStep { loss_d_real: loss_d_real.to_f64(), loss_d_fake: loss_d_fake.to_f64(), loss_g: loss_g.to_f64() };
+        Ok((losses, fakes.value().clone()))
+    }
+
+    fn classifier_step(
+        &mut self,
+        x: &Tensor<T>,
+        labels: &Tensor<i32>,
+        fakes: &Tensor<T>,
+    ) -> Result<(RealStep, Option<FakeStep>)> {
+        let EcGanConfig { lambda, update, .. } = self.config;
+        if lambda == 0.0 {
+            return Ok((self.classifier.step(x, labels)?, None));
+        }
+        match update {
+            ClassifierUpdate::Summed => {
+                let tape = Tape::new(x.device());
+                let (real_loss, real) = self.classifier.real_loss(&tape, x, labels)?;
+                let (fake_loss, fake) = self.fake_loss(&tape, fakes)?;
+                let loss = ops::add(&real_loss, &ops::scale(&fake_loss, lambda)?)?;
+                self.classifier.descend(loss)?;
+                Ok((real, Some(fake)))
+            }
+            ClassifierUpdate::TwoSteps => {
+                let real = self.classifier.step(x, labels)?;
+                let (fake_loss, fake) = self.fake_loss(&Tape::new(x.device()), fakes)?;
+                // With nothing kept the second step is left out whole: no decay, no moments, no t.
+                if fake.kept() > 0 {
+                    self.classifier.descend(ops::scale(&fake_loss, lambda)?)?;
+                }
+                Ok((real, Some(fake)))
+            }
+        }
+    }
+
+    /// The pseudo-label loss (without lambda), on `tape`, not yet differentiated.
+    fn fake_loss(&mut self, tape: &Tape<T>, fakes: &Tensor<T>) -> Result<(tensor::Var<T>, FakeStep)> {
+        let mode = match self.config.fake_statistics {
+            FakeStatistics::Shared => Mode::Train,
+            FakeStatistics::Frozen => Mode::FrozenStatistics,
+            FakeStatistics::Running => Mode::RunningStatistics,
+        };
+        let logits = self.classifier.network.forward(&tape.constant(fakes.clone()), mode, true)?;
+        let pseudo = pseudo_labels(logits.value(), self.config.threshold);
+        let loss = ops::cross_entropy(&logits, &pseudo.labels, Some(&pseudo.weights), Reduction::Kept)?;
+        let report = FakeStep {
+            loss: loss.value().item().to_f64(),
+            kept_per_class: pseudo.kept_per_class(logits.shape()[1]),
+            confidence_sum: pseudo.confidence.as_slice().iter().map(|c| c.to_f64()).sum(),
+        };
+        Ok((loss, report))
+    }
+}

@@ -1,0 +1,119 @@
+//! The networks of a run, built from its settings: what is trained, saved and evaluated.
+
+use crate::methods::{ClassifierTrainer, EcGan, EcGanConfig, FakeStep, GanStep, RealStep};
+use crate::models::{Classifier, ImageShape, discriminator, generator};
+use crate::settings::{Method, Settings};
+use nn::{AdamConfig, Network};
+use tensor::rng::Stream;
+use tensor::{Device, Real, Result, Tensor};
+
+/// Numbers of the networks' initialisation streams: the classifier's does not depend on whether there is a GAN.
+const CLASSIFIER: u32 = 0;
+const GENERATOR: u32 = 1;
+const DISCRIMINATOR: u32 = 2;
+
+/// A classifier with its initial parameters.
+pub fn new_classifier<T: Real>(
+    device: &Device,
+    seed: u64,
+    architecture: &impl Classifier,
+    image: ImageShape,
+    classes: usize,
+) -> Network<T> {
+    Network::new(device, Stream::Init.nth(seed, CLASSIFIER), |b| architecture.build(b, image, classes))
+}
+
+/// A generator with its initial parameters.
+pub fn new_generator<T: Real>(device: &Device, seed: u64, image: ImageShape) -> Network<T> {
+    Network::new(device, Stream::Init.nth(seed, GENERATOR), |b| generator(b, image))
+}
+
+/// A discriminator with its initial parameters.
+pub fn new_discriminator<T: Real>(device: &Device, seed: u64, image: ImageShape) -> Network<T> {
+    Network::new(device, Stream::Init.nth(seed, DISCRIMINATOR), |b| discriminator(b, image))
+}
+
+/// The networks and optimizers of a method.
+pub enum Networks {
+    /// The external classifier alone.
+    Classifier(ClassifierTrainer),
+    /// Generator, discriminator and external classifier.
+    EcGan(Box<EcGan>),
+}
+
+/// What one iteration found; the parts that the method has.
+pub struct Step {
+    /// Generator and discriminator.
+    pub gan: Option<GanStep>,
+    /// The classifier on real images.
+    pub real: RealStep,
+    /// The classifier on generated images.
+    pub fake: Option<FakeStep>,
+}
+
+impl Networks {
+    /// The networks of these settings before training.
+    pub fn new(
+        device: &Device,
+        settings: &Settings,
+        architecture: &impl Classifier,
+        image: ImageShape,
+        classes: usize,
+    ) -> Self {
+        let seed = settings.seed;
+        let adam_c = AdamConfig::dcgan(settings.lr_c, settings.weight_decay_c);
+        let classifier = ClassifierTrainer::new(new_classifier(device, seed, architecture, image, classes), adam_c);
+        if settings.method == Method::Classifier {
+            return Self::Classifier(classifier);
+        }
+        let config = EcGanConfig {
+            lambda: settings.lambda,
+            threshold: settings.threshold,
+            update: settings.classifier_update(),
+            fake_statistics: settings.fake_statistics,
+            adam_g: AdamConfig::dcgan(settings.lr, 0.0),
+            adam_d: AdamConfig::dcgan(settings.lr, settings.weight_decay),
+        };
+        let (g, d) = (new_generator(device, seed, image), new_discriminator(device, seed, image));
+        Self::EcGan(Box::new(EcGan::new(config, g, d, classifier)))
+    }
+
+    /// One iteration: images `[n,size,size,channels]` in [-1, 1], labels `[n]`; `noise` makes z `[n,1,1,100]` if needed.
+    pub fn step(&mut self, x: &Tensor, labels: &Tensor<i32>, noise: impl FnOnce() -> Tensor) -> Result<Step> {
+        match self {
+            Self::Classifier(classifier) => Ok(Step { gan: None, real: classifier.step(x, labels)?, fake: None }),
+            Self::EcGan(ec_gan) => {
+                let (gan, real, fake) = ec_gan.step(x, labels, &noise())?;
+                Ok(Step { gan: Some(gan), real, fake })
+            }
+        }
+    }
+
+    /// The classifier.
+    pub fn classifier(&mut self) -> &mut ClassifierTrainer {
+        match self {
+            Self::Classifier(classifier) => classifier,
+            Self::EcGan(ec_gan) => &mut ec_gan.classifier,
+        }
+    }
+
+    /// The generator, where there is one.
+    pub fn generator(&mut self) -> Option<&mut Network> {
+        match self {
+            Self::Classifier(_) => None,
+            Self::EcGan(ec_gan) => Some(&mut ec_gan.generator),
+        }
+    }
+
+    /// Every network with its optimizer, under the names of checkpoints.
+    pub fn named(&self) -> Vec<(&'static str, &Network, &nn::Adam)> {
+        match self {
+            Self::Classifier(c) => vec![("classifier", &c.network, &c.adam)],
+            Self::EcGan(e) => vec![
+                ("classifier", &e.classifier.network, &e.classifier.adam),
+                ("generator", &e.generator, &e.adam_g),
+                ("discriminator", &e.discriminator, &e.adam_d),
+            ],
+        }
+    }
+}
