@@ -2,7 +2,7 @@
 //!
 //! From t = tanh(x / 32), by the eighth convergent of Lambert's continued fraction u / (1 + u^2 / (3 + u^2 / (5 + ..))),
 //! and five doublings tanh 2u = 2 t / (1 + t^2), each of which damps the error before it. Arithmetic alone: it
-//! vectorises, where a call of the math library for each element takes ten times as long.
+//! vectorises, where a call of the math library for each element takes several times as long.
 
 use crate::parallel::{self, CHUNK};
 use crate::simd::vectorized;
