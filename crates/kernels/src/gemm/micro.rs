@@ -4,14 +4,18 @@
 //!   spaced runs, so the pixels of an image are rows as they lie in memory; `b` is packed in panels.
 //! * [`Outer`]: `c[m][n] = sum_p a[p][m] b[p][n]`, a sum of outer products over points `p` of up to three nested
 //!   loops, for weight gradients and transposed left operands.
+//! * [`Dots`]: `c[m][n] = sum_k a[m][k] b[n][k]` for a few `n` only, lanes along `k`.
 //!
-//! Lanes run along `n`; values of `a` are broadcast. Every output is one sum in the order of `k` (or `p`),
-//! whatever the tile's shape, so how rows are grouped into tiles never changes a bit.
+//! In the first two lanes run along `n` and values of `a` are broadcast: every output is one sum in the order of
+//! `k` (or `p`). In the third it is one such sum a lane. Neither depends on how rows are grouped into tiles.
 
 use super::vector::{Lanes, Vector};
 use crate::{Real, Simd, Store};
 use std::any::Any;
 use std::marker::PhantomData;
+
+/// Most columns of a [`Dots`] tile.
+pub(crate) const MAX_DOTS: usize = 4;
 
 /// Most rows of any tile.
 pub(crate) const MAX_ROWS: usize = 24;
@@ -60,6 +64,28 @@ pub(crate) struct Outer<T> {
     pub store: Store,
 }
 
+/// One tile of `c[m][n] = sum_s sum_k a[m][s * a_pitch + k] b[n][s * b_pitch + k]`, k < run.
+pub(crate) struct Dots<T> {
+    /// A pointer to the first element of each row.
+    pub a: *const *const T,
+    /// Runs in a row.
+    pub runs: usize,
+    /// Elements of a run.
+    pub run: usize,
+    /// Elements from one run of `a` to the next.
+    pub a_pitch: usize,
+    /// The first element of the first column of `b`.
+    pub b: *const T,
+    /// Elements from one column of `b` to the next.
+    pub b_column: usize,
+    /// Elements from one run of `b` to the next.
+    pub b_pitch: usize,
+    /// A pointer to the first column of each output row.
+    pub c: *const *mut T,
+    /// How `c` is written.
+    pub store: Store,
+}
+
 /// Kernels by number of rows, from 1.
 type Table<K> = &'static [unsafe fn(&K)];
 
@@ -71,6 +97,8 @@ pub(crate) struct Micro<T: 'static> {
     rows: &'static [Table<Rows<T>>],
     /// [`Outer`] kernels, likewise.
     outer: &'static [Table<Outer<T>>],
+    /// [`Dots`] kernels by columns, from 1, then rows.
+    dots: [Table<Dots<T>>; MAX_DOTS],
 }
 
 impl<T: Real> Micro<T> {
@@ -118,6 +146,26 @@ impl<T: Real> Micro<T> {
         unsafe { kernel(tile) }
     }
 
+    /// Numbers in a register.
+    pub fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    /// Most rows of a [`Dots`] tile of so many columns.
+    pub fn max_dots_rows(&self, columns: usize) -> usize {
+        self.dots[columns - 1].len()
+    }
+
+    /// Computes one tile of `rows` rows and `columns` columns.
+    ///
+    /// # Safety
+    /// As for [`Micro::rows`].
+    #[inline]
+    pub unsafe fn dots(&self, rows: usize, columns: usize, tile: &Dots<T>) {
+        // SAFETY: the caller's; the path was found on this machine.
+        unsafe { self.dots[columns - 1][rows - 1](tile) }
+    }
+
     /// Computes one tile of `rows` rows.
     ///
     /// # Safety
@@ -152,26 +200,41 @@ unsafe fn write<V: Vector, const N: usize>(acc: [V; N], c: *mut V::Lane, mask: V
 unsafe fn rows<V: Vector, const M: usize, const N: usize>(t: &Rows<V::Lane>) {
     // SAFETY: the caller's, see `Micro::rows`.
     unsafe {
+        let mask = V::mask(t.columns - (N - 1) * V::LANES);
         let mut acc = [[V::zero(); N]; M];
         let a: [*const V::Lane; M] = *t.a.cast();
-        for s in 0..t.runs {
-            let mut b = t.b.add(s * t.b_pitch * N * V::LANES);
-            let first = s * t.a_pitch;
-            for k in first..first + t.run {
-                let mut bs = [V::zero(); N];
+        // One loop over all runs, stepping over the gaps without a branch: nested loops make the compiler spill
+        // the accumulators between them.
+        let (mut b, mut k, mut left) = (t.b, 0, t.run);
+        let (a_gap, b_gap) = (t.a_pitch.wrapping_sub(t.run), t.b_pitch.wrapping_sub(t.run).wrapping_mul(N * V::LANES));
+        let mut steps = t.runs * t.run;
+        if steps == 0 {
+            for m in 0..M {
+                write::<V, N>(acc[m], *t.c.add(m), mask, t.store);
+            }
+            return;
+        }
+        loop {
+            let mut bs = [V::zero(); N];
+            for j in 0..N {
+                bs[j] = V::load(b.add(j * V::LANES));
+            }
+            for m in 0..M {
+                let x = V::splat(a[m].add(k));
                 for j in 0..N {
-                    bs[j] = V::load(b.add(j * V::LANES));
+                    acc[m][j] = x.mul_add(bs[j], acc[m][j]);
                 }
-                for m in 0..M {
-                    let x = V::splat(a[m].add(k));
-                    for j in 0..N {
-                        acc[m][j] = x.mul_add(bs[j], acc[m][j]);
-                    }
-                }
-                b = b.add(N * V::LANES);
+            }
+            left -= 1;
+            let end = left == 0;
+            k = k.wrapping_add(1).wrapping_add(if end { a_gap } else { 0 });
+            b = b.wrapping_add((N * V::LANES).wrapping_add(if end { b_gap } else { 0 }));
+            left = if end { t.run } else { left };
+            steps -= 1;
+            if steps == 0 {
+                break;
             }
         }
-        let mask = V::mask(t.columns - (N - 1) * V::LANES);
         for m in 0..M {
             write::<V, N>(acc[m], *t.c.add(m), mask, t.store);
         }
@@ -212,6 +275,51 @@ unsafe fn outer<V: Vector, const M: usize, const N: usize>(t: &Outer<V::Lane>) {
     }
 }
 
+#[expect(clippy::needless_range_loop, reason = "one index runs through several arrays")]
+#[inline(always)]
+unsafe fn dots<V: Vector, const M: usize, const N: usize>(t: &Dots<V::Lane>) {
+    // SAFETY: the caller's, see `Micro::dots`.
+    unsafe {
+        let mut acc = [[V::zero(); N]; M];
+        let a: [*const V::Lane; M] = *t.a.cast();
+        let b: [*const V::Lane; N] = {
+            let mut b = [t.b; N];
+            for n in 0..N {
+                b[n] = t.b.add(n * t.b_column);
+            }
+            b
+        };
+        // One loop over all runs, as in `rows`; the last step of a run is masked.
+        let (mut i, mut j, mut left) = (0, 0, t.run);
+        let (a_gap, b_gap) = (t.a_pitch.wrapping_sub(t.run), t.b_pitch.wrapping_sub(t.run));
+        for _ in 0..t.runs * t.run.div_ceil(V::LANES) {
+            let step = left.min(V::LANES);
+            let mask = V::mask(step);
+            let mut bs = [V::zero(); N];
+            for n in 0..N {
+                bs[n] = V::load_masked(b[n].wrapping_add(j), mask);
+            }
+            for m in 0..M {
+                let x = V::load_masked(a[m].wrapping_add(i), mask);
+                for n in 0..N {
+                    acc[m][n] = x.mul_add(bs[n], acc[m][n]);
+                }
+            }
+            left -= step;
+            let end = left == 0;
+            i = i.wrapping_add(step).wrapping_add(if end { a_gap } else { 0 });
+            j = j.wrapping_add(step).wrapping_add(if end { b_gap } else { 0 });
+            left = if end { t.run } else { left };
+        }
+        for m in 0..M {
+            let c = *t.c.add(m);
+            for n in 0..N {
+                t.store.write(&mut *c.add(n), acc[m][n].sum());
+            }
+        }
+    }
+}
+
 /// The kernels in plain Rust.
 struct Portable<T>(PhantomData<T>);
 
@@ -232,15 +340,22 @@ impl<T: Real> Portable<T> {
         outer::<Lanes<T>, 5, 1>,
         outer::<Lanes<T>, 6, 1>,
     ];
-    const MICRO: &'static Micro<T> = &Micro { lanes: 8, rows: &[Self::ROWS], outer: &[Self::OUTER] };
+    const DOTS: [Table<Dots<T>>; MAX_DOTS] = [
+        &[dots::<Lanes<T>, 1, 1>, dots::<Lanes<T>, 2, 1>, dots::<Lanes<T>, 3, 1>],
+        &[dots::<Lanes<T>, 1, 2>, dots::<Lanes<T>, 2, 2>],
+        &[dots::<Lanes<T>, 1, 3>],
+        &[dots::<Lanes<T>, 1, 4>],
+    ];
+    const MICRO: &'static Micro<T> = &Micro { lanes: 8, rows: &[Self::ROWS], outer: &[Self::OUTER], dots: Self::DOTS };
 }
 
 /// One module of kernels compiled for one instruction set: rows with one register across, then with two.
 macro_rules! instances {
-    ($name:ident, $features:literal, $vector:ty, $lane:ty, [$($one:literal)*], [$($two:literal)*]) => {
+    ($name:ident, $features:literal, $vector:ty, $lane:ty, [$($one:literal)*], [$($two:literal)*],
+     [$($dot1:literal)*], [$($dot2:literal)*], [$($dot3:literal)*], [$($dot4:literal)*]) => {
         #[cfg(target_arch = "x86_64")]
         mod $name {
-            use super::{Micro, Outer, Rows};
+            use super::{Dots, Micro, Outer, Rows};
 
             #[target_feature(enable = $features)]
             unsafe fn rows<const M: usize, const N: usize>(tile: &Rows<$lane>) {
@@ -254,18 +369,41 @@ macro_rules! instances {
                 unsafe { super::outer::<$vector, M, N>(tile) }
             }
 
+            #[target_feature(enable = $features)]
+            unsafe fn dots<const M: usize, const N: usize>(tile: &Dots<$lane>) {
+                // SAFETY: the caller's.
+                unsafe { super::dots::<$vector, M, N>(tile) }
+            }
+
             pub(super) static MICRO: Micro<$lane> = Micro {
                 lanes: <$vector as super::Vector>::LANES,
                 rows: &[&[$(rows::<$one, 1>),*], &[$(rows::<$two, 2>),*]],
                 outer: &[&[$(outer::<$one, 1>),*], &[$(outer::<$two, 2>),*]],
+                dots: [
+                    &[$(dots::<$dot1, 1>),*],
+                    &[$(dots::<$dot2, 2>),*],
+                    &[$(dots::<$dot3, 3>),*],
+                    &[$(dots::<$dot4, 4>),*],
+                ],
             };
         }
     };
 }
 
-instances!(avx512, "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma", std::arch::x86_64::__m512, f32,
-    [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24], [1 2 3 4 5 6 7 8 9 10 11 12 13 14]);
-instances!(avx512_f64, "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma", std::arch::x86_64::__m512d, f64,
-    [1 2 3 4 5 6 7 8], [1 2 3 4 5 6 7 8]);
-instances!(avx2, "avx2,fma", std::arch::x86_64::__m256, f32, [1 2 3 4 5 6 7 8 9 10 11 12], [1 2 3 4 5 6]);
-instances!(avx2_f64, "avx2,fma", std::arch::x86_64::__m256d, f64, [1 2 3 4 5 6], [1 2 3 4 5 6]);
+instances!(
+    avx512, "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma", std::arch::x86_64::__m512, f32,
+    [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24], [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
+    [1 2 3 4 5 6 7 8], [1 2 3 4 5 6 7 8], [1 2 3 4 5 6 7 8], [1 2 3 4 5 6]
+);
+instances!(
+    avx512_f64, "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma", std::arch::x86_64::__m512d, f64,
+    [1 2 3 4 5 6 7 8], [1 2 3 4 5 6 7 8], [1 2 3 4], [1 2 3 4], [1 2 3 4], [1 2 3 4]
+);
+instances!(
+    avx2, "avx2,fma", std::arch::x86_64::__m256, f32,
+    [1 2 3 4 5 6 7 8], [1 2 3 4 5 6], [1 2 3 4 5 6 7 8], [1 2 3 4 5 6], [1 2 3 4], [1 2 3]
+);
+instances!(
+    avx2_f64, "avx2,fma", std::arch::x86_64::__m256d, f64,
+    [1 2 3 4 5 6], [1 2 3 4 5 6], [1 2 3 4], [1 2 3 4], [1 2 3 4], [1 2 3]
+);

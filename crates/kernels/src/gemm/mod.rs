@@ -197,23 +197,25 @@ fn pack<T: Real>(
             }
         }
         Transpose::Yes => {
-            let lines = columns.map(|column| &b[column * k + rows.start..column * k + rows.end]);
-            interleave(lines, width, packed);
+            let line = |lane| &b[(columns.start + lane) * k + rows.start..][..rows.len()];
+            interleave(columns.len(), line, width, packed);
         }
     }
 }
 
-/// `packed[i][lane] = line[i]` of the lane's line; lanes without a line are 0.
-pub(crate) fn interleave<'a, T: Real>(lines: impl Iterator<Item = &'a [T]>, width: usize, packed: &mut [T]) {
-    let mut used = 0;
-    for (lane, line) in lines.enumerate() {
-        for (out, &x) in packed.chunks_exact_mut(width).zip(line) {
-            out[lane] = x;
+/// `packed[i][lane] = line(lane)[i]` for the first `lanes` lanes; the others are 0.
+pub(crate) fn interleave<'a, T: Real>(lanes: usize, line: impl Fn(usize) -> &'a [T], width: usize, packed: &mut [T]) {
+    // Few enough rows at a time that the lines being written stay in L1.
+    const ROWS: usize = 32;
+    for (block, packed) in packed.chunks_mut(ROWS * width).enumerate() {
+        for lane in 0..lanes {
+            for (out, &x) in packed.chunks_exact_mut(width).zip(&line(lane)[block * ROWS..]) {
+                out[lane] = x;
+            }
         }
-        used = lane + 1;
-    }
-    if used < width {
-        packed.chunks_exact_mut(width).for_each(|out| out[used..].fill(T::ZERO));
+        if lanes < width {
+            packed.chunks_exact_mut(width).for_each(|out| out[lanes..].fill(T::ZERO));
+        }
     }
 }
 
