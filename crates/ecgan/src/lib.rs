@@ -1,1 +1,4 @@
-//! Placeholder.
+//! EC-GAN: data, networks, losses and the trainer.
+
+pub mod augment;
+pub mod data;

@@ -1,0 +1,138 @@
+use super::*;
+use crate::data::{Source, SyntheticOptions};
+use image::{GrayImage, ImageBuffer, Luma, Rgb, RgbImage, Rgba};
+use std::fs;
+use tempfile::TempDir;
+
+const RGB: Format = Format { size: 32, channels: 3 };
+
+fn open(folder: &TempDir) -> Result<Source, DataError> {
+    let options = SyntheticOptions { seed: 0, train: 10, test: 10 };
+    Source::open(folder.path().to_str().unwrap(), &options)
+}
+
+/// A folder with one flat grey image in each of these places; its brightness counts from 1.
+fn folder(paths: &[&str]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (i, path) in paths.iter().enumerate() {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        GrayImage::from_pixel(32, 32, Luma([i as u8 + 1])).save(path).unwrap();
+    }
+    folder
+}
+
+fn small() -> TempDir {
+    folder(&["train/b/1.png", "train/a/2.png", "train/a/10.png", "test/a/x.png", "test/b/x.png"])
+}
+
+fn refusal(folder: &TempDir) -> String {
+    let message = open(folder).unwrap_err().to_string();
+    assert!(message.contains(folder.path().to_str().unwrap()), "{message}");
+    message
+}
+
+#[test]
+fn classes_and_files_are_sorted_by_name() {
+    let folder = small();
+    fs::write(folder.path().join("train/a/.DS_Store"), "hidden").unwrap();
+    fs::create_dir(folder.path().join("train/.cache")).unwrap();
+    let source = open(&folder).unwrap();
+    assert_eq!(source.classes(), ["a", "b"]);
+    assert_eq!(source.name(), folder.path().file_name().unwrap().to_str().unwrap());
+    assert!(source.warnings().is_empty());
+    let train = source.read_train(RGB).unwrap();
+    assert_eq!(train.labels, [0, 0, 1]);
+    assert_eq!((0..3).map(|i| train.image(i)[0]).collect::<Vec<_>>(), [3, 2, 1], "10.png sorts before 2.png");
+    assert!((0..3).all(|i| train.image(i).iter().all(|v| *v == train.image(i)[0])), "grey in all channels");
+    assert_eq!(source.read_test(RGB).unwrap().labels, [0, 1]);
+}
+
+#[test]
+fn every_kind_of_image_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    RgbImage::from_pixel(64, 48, Rgb([250, 100, 10])).save(path("rgb.png")).unwrap();
+    RgbImage::from_pixel(200, 20, Rgb([250, 100, 10])).save(path("rgb.jpg")).unwrap();
+    ImageBuffer::from_pixel(9, 9, Rgba([250u8, 100, 10, 0])).save(path("rgba.png")).unwrap();
+    ImageBuffer::from_pixel(9, 9, Rgb([250u16 * 257, 100 * 257, 10 * 257])).save(path("rgb16.png")).unwrap();
+    for name in ["rgb.png", "rgb.jpg", "rgba.png", "rgb16.png"] {
+        let pixels = read_image(&path(name), RGB).unwrap();
+        assert_eq!(pixels.len(), 32 * 32 * 3);
+        let close = |p: &[u8]| p.iter().zip([250u8, 100, 10]).all(|(&v, want)| v.abs_diff(want) <= 2);
+        assert!(pixels.chunks(3).all(close), "{name}: {:?}", &pixels[..3]);
+        let grey = read_image(&path(name), Format { size: 64, channels: 1 }).unwrap();
+        assert!(grey.len() == 64 * 64 && grey.iter().all(|v| v.abs_diff(135) <= 2), "{name}: {}", grey[0]);
+    }
+    GrayImage::from_pixel(7, 7, Luma([77])).save(path("grey.jpg")).unwrap();
+    ImageBuffer::from_pixel(7, 7, Luma([77u16 * 257])).save(path("grey16.png")).unwrap();
+    for name in ["grey.jpg", "grey16.png"] {
+        assert!(read_image(&path(name), RGB).unwrap().iter().all(|v| v.abs_diff(77) <= 1), "{name}");
+    }
+}
+
+#[test]
+fn what_is_no_image_or_a_damaged_one_is_named() {
+    let folder = small();
+    let bad = folder.path().join("train/b/0.jpg");
+    let refused = |bytes: &[u8], what: &str| {
+        fs::write(&bad, bytes).unwrap();
+        let message = open(&folder).unwrap().read_train(RGB).unwrap_err().to_string();
+        assert!(message.contains("train/b/0.jpg: ") && message.contains(what), "{message}");
+    };
+    refused(b"notes on this class", "not an image by its first bytes; expected a PNG or JPEG image");
+    refused(b"", "not an image");
+    for extension in ["jpg", "png"] {
+        let whole = folder.path().join(format!("whole.{extension}"));
+        let noise = |x: u32, y: u32| Rgb([(x * 37 + y * 91) as u8, (x * y) as u8, (x * 5) as u8]);
+        RgbImage::from_fn(64, 64, noise).save(&whole).unwrap();
+        let whole = fs::read(whole).unwrap();
+        for length in [10, whole.len() / 2, whole.len() - 20] {
+            refused(&whole[..length], "expected a whole PNG or JPEG image");
+        }
+    }
+}
+
+/// A header that claims 65,535 x 65,535 pixels must not make us allocate them.
+#[test]
+fn a_size_that_lies_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.jpg");
+    RgbImage::new(16, 16).save(&path).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    let frame = bytes.windows(2).position(|w| w == [0xFF, 0xC0]).unwrap();
+    bytes[frame + 5..frame + 9].fill(0xFF);
+    fs::write(&path, &bytes).unwrap();
+    let message = read_image(&path, RGB).unwrap_err().to_string();
+    assert!(message.contains("large.jpg: "), "{message}");
+
+    // A PNG's size has a checksum, so it is made large for real: flat, it is a small file.
+    let path = folder.path().join("large.png");
+    GrayImage::new(LARGEST_SIDE + 1, 4).save(&path).unwrap();
+    let message = read_image(&path, RGB).unwrap_err().to_string();
+    assert!(message.contains("large.png: "), "{message}");
+}
+
+#[test]
+fn layouts_that_do_not_fit_are_refused_and_oddities_reported() {
+    assert!(refusal(&folder(&["train/a/1.png", "train/b/1.png"])).contains("test: no such folder"));
+    assert!(refusal(&folder(&["test/a/1.png"])).contains("train: no such folder"));
+    assert!(
+        refusal(&folder(&["train/a/1.png", "test/a/1.png"])).contains("train: 1 class folders; expected at least 2")
+    );
+    let unknown = folder(&["train/a/1.png", "train/b/1.png", "test/a/1.png", "test/c/1.png"]);
+    assert!(refusal(&unknown).contains("test/c: train has no class `c`; expected one of a, b"));
+
+    let folder = small();
+    fs::create_dir(folder.path().join("train/c")).unwrap();
+    assert!(refusal(&folder).contains("train/c: no images in this class"));
+    fs::create_dir(folder.path().join("train/c/more")).unwrap();
+    assert!(refusal(&folder).contains("train/c/more: a folder inside a class folder"));
+    fs::remove_dir(folder.path().join("train/c/more")).unwrap();
+    fs::copy(folder.path().join("train/a/2.png"), folder.path().join("train/c/1.png")).unwrap();
+    fs::write(folder.path().join("train/README.txt"), "about").unwrap();
+    let source = open(&folder).unwrap();
+    let [loose, missing] = source.warnings() else { panic!("{:?}", source.warnings()) };
+    assert!(loose.contains("train: ignored 1 file(s)") && loose.contains("README.txt"), "{loose}");
+    assert!(missing.contains("test: class `c` of train is missing"), "{missing}");
+}

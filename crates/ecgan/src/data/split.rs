@@ -1,0 +1,233 @@
+//! Which training images are used: a labelled budget, part of it for validation.
+//!
+//! Both cuts are stratified. The classes' shares of n images are n c_k / sum(c), rounded by largest remainder (the
+//! lower class first on a tie) with at least one each, so they sum to n exactly.
+
+use super::DataError;
+use kernels::philox::Philox;
+
+/// Philox stream of the draw.
+const STREAM: u64 = u64::from_be_bytes(*b"split\0\0\0");
+
+/// How many labelled images a run may use, validation included.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Budget {
+    /// All there are.
+    All,
+    /// This many, in the classes' proportions.
+    Samples(usize),
+    /// This fraction of them, in (0, 1], in the classes' proportions.
+    Fraction(f64),
+    /// This many of each class.
+    PerClass(usize),
+}
+
+/// Which images of a class are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The first of each class, in file order.
+    First,
+    /// Drawn with this seed. Budgets drawn with one seed are nested: a smaller one is part of a larger one.
+    Seed(u64),
+}
+
+/// Indices into the training images, ascending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// What the networks train on.
+    pub train: Vec<usize>,
+    /// What chooses the best checkpoint.
+    pub val: Vec<usize>,
+}
+
+/// Chooses the labelled budget out of images with these `labels`, and `val_fraction` of it (rounded, in each class's
+/// proportion, in [0, 1)) for validation: of the images chosen in each class, the last.
+///
+/// # Errors
+/// A class without images, a budget larger than what there is or smaller than one image a class, a validation
+/// part that rounds to nothing or leaves a class without a training image.
+///
+/// # Panics
+/// If a label is not in `0..classes`.
+pub fn split(
+    labels: &[i32],
+    classes: usize,
+    budget: Budget,
+    order: Order,
+    val_fraction: f64,
+) -> Result<Split, DataError> {
+    let mut members = vec![Vec::new(); classes];
+    for (i, &label) in labels.iter().enumerate() {
+        members[label as usize].push(i);
+    }
+    if let Some(class) = members.iter().position(Vec::is_empty) {
+        return Err(DataError::split(format!("class {class} has no training images"), "at least one of each class"));
+    }
+    if let Order::Seed(seed) = order {
+        let mut random = Philox::new(seed, STREAM);
+        members.iter_mut().for_each(|class| random.shuffle(class));
+    }
+    let counts: Vec<usize> = members.iter().map(Vec::len).collect();
+    let taken = budget_per_class(&counts, budget)?;
+    let held_out = validation_per_class(&taken, val_fraction)?;
+    let mut split = Split { train: Vec::new(), val: Vec::new() };
+    for (class, (&n, &v)) in members.iter().zip(taken.iter().zip(&held_out)) {
+        split.train.extend(&class[..n - v]);
+        split.val.extend(&class[n - v..n]);
+    }
+    split.train.sort_unstable();
+    split.val.sort_unstable();
+    Ok(split)
+}
+
+fn budget_per_class(counts: &[usize], budget: Budget) -> Result<Vec<usize>, DataError> {
+    let total: usize = counts.iter().sum();
+    let samples = match budget {
+        Budget::All => total,
+        Budget::Samples(n) => n,
+        Budget::Fraction(f) if f > 0.0 && f <= 1.0 => (f * total as f64).round() as usize,
+        Budget::Fraction(f) => return Err(DataError::split(format!("a fraction of {f}"), "more than 0, at most 1")),
+        Budget::PerClass(n) => {
+            let (class, &fewest) = counts.iter().enumerate().min_by_key(|(_, n)| **n).expect("at least one class");
+            return if (1..=fewest).contains(&n) {
+                Ok(vec![n; counts.len()])
+            } else {
+                let expected = format!("1 to {fewest}, which is what class {class} has");
+                Err(DataError::split(format!("{n} images per class"), expected))
+            };
+        }
+    };
+    if samples > total || samples < counts.len() {
+        let expected = format!("{} (one per class) to {total} (all there are)", counts.len());
+        return Err(DataError::split(format!("a budget of {samples} images"), expected));
+    }
+    Ok(shares(counts, samples, 1, |k| counts[k]))
+}
+
+fn validation_per_class(taken: &[usize], fraction: f64) -> Result<Vec<usize>, DataError> {
+    let total: usize = taken.iter().sum();
+    if !(0.0..1.0).contains(&fraction) {
+        return Err(DataError::split(format!("a validation fraction of {fraction}"), "at least 0, less than 1"));
+    }
+    let wanted = (fraction * total as f64).round() as usize;
+    let most = total - taken.len();
+    let refuse = |expected| Err(DataError::split(format!("{wanted} of {total} images for validation"), expected));
+    if wanted > most {
+        return refuse(format!("at most {most}, so that each of {} classes keeps a training image", taken.len()));
+    }
+    if wanted == 0 && fraction > 0.0 {
+        return refuse("at least 1, or a validation fraction of 0".into());
+    }
+    Ok(shares(taken, wanted, 0, |k| taken[k] - 1))
+}
+
+/// Shares of `n` in proportion to `counts`, each at least `least` and at most `most(k)`, by largest remainder.
+fn shares(counts: &[usize], n: usize, least: usize, most: impl Fn(usize) -> usize) -> Vec<usize> {
+    let total: usize = counts.iter().sum();
+    // In u128 the products cannot overflow, and the remainders are exact.
+    let product = |k: usize| n as u128 * counts[k] as u128;
+    let floor = |k: usize| (product(k) / total as u128) as usize;
+    let mut shares: Vec<usize> = (0..counts.len()).map(|k| floor(k).clamp(least, most(k))).collect();
+    // What a class still lacks (positive) or has too much (negative), in units of 1 / total of an image.
+    let lack = |k: usize, share: usize| product(k) as i128 - share as i128 * total as i128;
+    loop {
+        let given: usize = shares.iter().sum();
+        let classes = 0..counts.len();
+        if given < n {
+            let k = classes.filter(|&k| shares[k] < most(k)).max_by_key(|&k| (lack(k, shares[k]), counts.len() - k));
+            shares[k.expect("n is at most the sum of `most`")] += 1;
+        } else if given > n {
+            let k = classes.filter(|&k| shares[k] > least).min_by_key(|&k| (lack(k, shares[k]), k));
+            shares[k.expect("n is at least the sum of `least`")] -= 1;
+        } else {
+            return shares;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 60, 30 and 10 images, interleaved.
+    fn labels() -> Vec<i32> {
+        (0..100).map(|i| [0, 1, 0, 0, 1, 0, 0, 1, 0, 2][i % 10]).collect()
+    }
+
+    fn counts(labels: &[i32], indices: &[usize]) -> [usize; 3] {
+        let mut counts = [0; 3];
+        indices.iter().for_each(|&i| counts[labels[i] as usize] += 1);
+        counts
+    }
+
+    fn message(budget: Budget, val: f64) -> String {
+        split(&labels(), 3, budget, Order::First, val).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn budgets_are_stratified_and_exact() {
+        let labels = labels();
+        for (budget, train, val) in [
+            (Budget::All, [54, 27, 9], [6, 3, 1]),
+            (Budget::Samples(50), [27, 13, 5], [3, 2, 0]),
+            (Budget::Fraction(0.2), [11, 5, 2], [1, 1, 0]),
+            (Budget::PerClass(10), [9, 9, 9], [1, 1, 1]),
+        ] {
+            for order in [Order::First, Order::Seed(3)] {
+                let split = split(&labels, 3, budget, order, 0.1).unwrap();
+                assert_eq!(counts(&labels, &split.train), train, "{budget:?} {order:?}");
+                assert_eq!(counts(&labels, &split.val), val, "{budget:?} {order:?}");
+                assert!(split.train.is_sorted() && split.val.is_sorted());
+                assert!(split.train.iter().all(|i| !split.val.contains(i)), "disjoint");
+            }
+        }
+        // One image a class at least, however rare the class.
+        let split = split(&labels, 3, Budget::Samples(4), Order::First, 0.0).unwrap();
+        assert_eq!(counts(&labels, &split.train), [2, 1, 1]);
+        assert!(split.val.is_empty());
+    }
+
+    #[test]
+    fn first_takes_file_order_and_validation_the_last_of_it() {
+        let split = split(&labels(), 3, Budget::PerClass(3), Order::First, 0.34).unwrap();
+        assert_eq!(split.train, [0, 1, 2, 4, 9, 19]);
+        assert_eq!(split.val, [3, 7, 29]);
+    }
+
+    #[test]
+    fn draws_repeat_differ_by_seed_and_nest() {
+        let labels = labels();
+        let draw = |seed, n| split(&labels, 3, Budget::Samples(n), Order::Seed(seed), 0.0).unwrap().train;
+        assert_eq!(draw(1, 50), draw(1, 50));
+        assert_ne!(draw(1, 50), draw(2, 50));
+        let larger = draw(1, 70);
+        assert!(draw(1, 50).iter().all(|i| larger.contains(i)));
+    }
+
+    #[test]
+    fn what_cannot_be_given_is_refused_with_what_there_is() {
+        assert_eq!(
+            message(Budget::Samples(101), 0.0),
+            "a budget of 101 images; expected 3 (one per class) to 100 (all there are)"
+        );
+        assert!(message(Budget::Samples(2), 0.0).contains("3 (one per class)"));
+        assert_eq!(
+            message(Budget::PerClass(11), 0.0),
+            "11 images per class; expected 1 to 10, which is what class 2 has"
+        );
+        assert!(message(Budget::PerClass(0), 0.0).contains("0 images per class"));
+        for fraction in [0.0, -0.1, 1.01, f64::NAN] {
+            assert!(message(Budget::Fraction(fraction), 0.0).contains("a fraction of"), "{fraction}");
+        }
+        for fraction in [-0.1, 1.0, f64::NAN] {
+            assert!(message(Budget::All, fraction).contains("a validation fraction of"), "{fraction}");
+        }
+        assert_eq!(
+            message(Budget::PerClass(1), 0.4),
+            "1 of 3 images for validation; expected at most 0, so that each of 3 classes keeps a training image"
+        );
+        assert!(message(Budget::PerClass(1), 0.1).contains("0 of 3 images for validation"));
+        let empty = split(&[0, 0, 2], 3, Budget::All, Order::First, 0.0).unwrap_err().to_string();
+        assert!(empty.contains("class 1 has no training images"), "{empty}");
+    }
+}
