@@ -2,7 +2,8 @@
 //! a sum of outer products over the pixels whose tap lies inside the image.
 
 use super::Conv2d;
-use crate::gemm::micro::{Micro, Outer};
+use crate::gemm::micro::Micro;
+use crate::gemm::tiles::Outer;
 use crate::gemm::{Shared, evenly};
 use crate::{Device, Real, Store, parallel};
 use std::ops::Range;

@@ -6,10 +6,12 @@
 
 pub(crate) mod micro;
 pub(crate) mod scratch;
+pub(crate) mod tiles;
 mod vector;
 
 use crate::{Device, Real, Store, parallel};
-use micro::{MAX_ROWS, Micro, Outer, Rows};
+use micro::Micro;
+use tiles::{MAX_ROWS, Outer, Rows};
 
 /// Rows of B in a packed panel: 32 KiB at the widest.
 const DEPTH: usize = 256;
