@@ -2,7 +2,8 @@
 //! the right operand is the weights, packed once a call.
 
 use super::plan::{Class, Phase};
-use crate::gemm::micro::{Dots, MAX_DOTS, MAX_ROWS, Micro, Rows};
+use crate::gemm::micro::Micro;
+use crate::gemm::tiles::{Dots, MAX_DOTS, MAX_ROWS, Rows, Strip};
 use crate::gemm::{Shared, evenly, interleave};
 use crate::{Device, Real, Store, parallel};
 
@@ -195,6 +196,11 @@ impl<T: Real> Product<'_, T> {
         let (channels, run) = (self.from.channels, class.run * self.from.channels);
         let first = class.tap * channels;
         if class.runs * run <= DEPTH || self.narrow {
+            let strip = self.micro.max_strip(class.run, self.columns).filter(|_| class.line >= 4 && !self.narrow);
+            if let Some(most) = strip {
+                // SAFETY: the caller's.
+                return unsafe { self.strips(class, most, store) };
+            }
             let all = Part { row: first, shift: 0, runs: class.runs, run };
             // SAFETY: the caller's.
             return unsafe { self.part(class, all, store) };
@@ -208,6 +214,41 @@ impl<T: Real> Product<'_, T> {
                 unsafe { self.part(class, part, store) };
                 store = Store::Add;
             });
+        }
+    }
+
+    /// [`Product::class`] for lines of neighbouring pixels, up to `most` at a time.
+    ///
+    /// # Safety
+    /// As for the whole.
+    unsafe fn strips(&self, class: &Class, most: usize, store: Store) {
+        let channels = self.from.channels;
+        let b = self.weights[class.tap * channels * self.micro.padded(self.columns)..].as_ptr();
+        let mut targets = [self.y; MAX_ROWS];
+        for image in 0..self.images {
+            for line in class.pixels.chunks(class.line) {
+                evenly(line.len(), most, |start, pixels| {
+                    // SAFETY: the caller's; the panel holds every tap of the phase.
+                    unsafe {
+                        for m in 0..pixels {
+                            let target = line[start + m].1 * self.to.channels;
+                            targets[m] = self.y.add(image * self.to.image() + target);
+                        }
+                        let tile = Strip {
+                            a: self.x.add(image * self.from.image() + line[start].0 * channels),
+                            lines: class.runs,
+                            channels,
+                            a_pitch: class.pitch * channels,
+                            b,
+                            b_pitch: class.tap_pitch * channels,
+                            c: targets.as_ptr(),
+                            columns: self.columns,
+                            store,
+                        };
+                        self.micro.strip(pixels, class.run, &tile);
+                    }
+                });
+            }
         }
     }
 

@@ -2,13 +2,18 @@
 //! a sum of outer products over the pixels whose tap lies inside the image.
 
 use super::Conv2d;
-use crate::gemm::micro::{Micro, Outer};
-use crate::gemm::{Shared, evenly};
+use crate::gemm::micro::Micro;
+use crate::gemm::tiles::Outer;
+use crate::gemm::{Shared, evenly, scratch};
 use crate::{Device, Real, Store, parallel};
 use std::ops::Range;
 
 /// Pixels of dy that pass by a tile of dw in one go: their part of x stays in L1.
 const PIXELS: usize = 256;
+
+/// From so many output channels on, the part of x under a tap is copied together first: pixels a power of two apart
+/// share so few sets of L1 that they do not stay there.
+const GATHER: usize = 128;
 
 /// Tasks wanted, for any sensible number of threads.
 const TASKS: usize = 32;
@@ -151,6 +156,19 @@ impl Walk {
     }
 }
 
+impl Walk {
+    /// Copies `columns` numbers from each pixel of x, one after another.
+    fn copy<T: Real>(&self, x: &[T], columns: usize, copy: &mut [T]) {
+        let pixels = (0..self.counts[0]).flat_map(|i| {
+            let line = move |j| i * self.x_steps[0] + j * self.x_steps[1];
+            (0..self.counts[1]).flat_map(move |j| (0..self.counts[2]).map(move |k| line(j) + k * self.x_steps[2]))
+        });
+        for (copy, start) in copy.chunks_exact_mut(columns).zip(pixels) {
+            copy.copy_from_slice(&x[start..start + columns]);
+        }
+    }
+}
+
 /// One line of taps: rows along o, lanes along (kx, c).
 ///
 /// # Safety
@@ -171,22 +189,33 @@ unsafe fn product<T: Real>(
     let line = job.kx.len() * g.c;
     for lane in (0..line).step_by(micro.width()) {
         let columns = micro.width().min(line - lane);
-        evenly(g.o, micro.max_outer_rows(columns), |row, rows| {
-            let tile = Outer {
-                counts: walk.counts,
-                a: dy[walk.dy + row..].as_ptr(),
-                a_steps: walk.dy_steps,
-                b: x[walk.x + lane..].as_ptr(),
-                b_steps: walk.x_steps,
-                // SAFETY: within dw.
-                c: unsafe { dw.add(row * taps * g.c + first + lane) },
-                c_pitch: taps * g.c,
-                columns,
-                store,
-            };
-            // SAFETY: the walk stays inside x and dy; the tile is the caller's.
-            unsafe { micro.outer(rows, &tile) };
-        });
+        let tiles = |b: *const T, b_steps: [usize; 3]| {
+            evenly(g.o, micro.max_outer_rows(columns), |row, rows| {
+                let tile = Outer {
+                    counts: walk.counts,
+                    a: dy[walk.dy + row..].as_ptr(),
+                    a_steps: walk.dy_steps,
+                    b,
+                    b_steps,
+                    // SAFETY: within dw.
+                    c: unsafe { dw.add(row * taps * g.c + first + lane) },
+                    c_pitch: taps * g.c,
+                    columns,
+                    store,
+                };
+                // SAFETY: the walk stays inside x (or its copy) and dy; the tile is the caller's.
+                unsafe { micro.outer(rows, &tile) };
+            });
+        };
+        if g.o < GATHER {
+            tiles(x[walk.x + lane..].as_ptr(), walk.x_steps);
+        } else {
+            let [_, lines, pixels] = walk.counts;
+            scratch::with(walk.counts.iter().product::<usize>() * columns, |copy: &mut [T]| {
+                walk.copy(&x[walk.x + lane..], columns, copy);
+                tiles(copy.as_ptr(), [lines * pixels * columns, pixels * columns, columns]);
+            });
+        }
     }
 }
 

@@ -6,10 +6,12 @@
 
 pub(crate) mod micro;
 pub(crate) mod scratch;
+pub(crate) mod tiles;
 mod vector;
 
 use crate::{Device, Real, Store, parallel};
-use micro::{MAX_ROWS, Micro, Outer, Rows};
+use micro::Micro;
+use tiles::{MAX_ROWS, Outer, Rows};
 
 /// Rows of B in a packed panel: 32 KiB at the widest.
 const DEPTH: usize = 256;
@@ -277,6 +279,23 @@ mod tests {
             let device = Device::cpu_with(simd).unwrap();
             against_the_definition::<f32>(&device, f64::from(f32::EPSILON));
             against_the_definition::<f64>(&device, f64::EPSILON);
+        }
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_the_number_of_threads() {
+        let (m, n, k) = (500, 70, 300);
+        let (a, b) = (random::<f32>(1, m * k), random::<f32>(2, k * n));
+        for (simd, ta) in Simd::available().into_iter().flat_map(|s| [(s, Transpose::No), (s, Transpose::Yes)]) {
+            let device = Device::cpu_with(simd).unwrap();
+            let run = |threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let mut c = vec![f32::NAN; m * n];
+                pool.install(|| gemm(&device, ta, Transpose::No, m, n, k, &a, &b, &mut c, Store::Set));
+                c.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+            };
+            let one = run(1);
+            assert!(one == run(2) && one == run(3), "{simd} {ta:?}");
         }
     }
 }
