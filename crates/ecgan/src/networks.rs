@@ -36,7 +36,7 @@ pub fn new_discriminator<T: Real>(device: &Device, seed: u64, image: ImageShape)
 /// The networks and optimizers of a method.
 pub enum Networks {
     /// The external classifier alone.
-    Classifier(ClassifierTrainer),
+    Classifier(Box<ClassifierTrainer>),
     /// Generator, discriminator and external classifier.
     EcGan(Box<EcGan>),
 }
@@ -64,7 +64,7 @@ impl Networks {
         let adam_c = AdamConfig::dcgan(settings.lr_c, settings.weight_decay_c);
         let classifier = ClassifierTrainer::new(new_classifier(device, seed, architecture, image, classes), adam_c);
         if settings.method == Method::Classifier {
-            return Self::Classifier(classifier);
+            return Self::Classifier(Box::new(classifier));
         }
         let config = EcGanConfig {
             lambda: settings.lambda,

@@ -6,50 +6,55 @@ use crate::parallel::{self, CHUNK};
 use crate::simd::vectorized;
 use crate::{Device, Real};
 
-/// Adam's settings.
+/// Adam's settings, in f64 whatever the values are: 1 - 0.999 of an f32 would be off by 1e-5 of itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Adam<T> {
+pub struct Adam {
     /// Learning rate.
-    pub lr: T,
+    pub lr: f64,
     /// Decay of the mean of gradients.
-    pub beta1: T,
+    pub beta1: f64,
     /// Decay of the mean of squared gradients.
-    pub beta2: T,
+    pub beta2: f64,
     /// Added to the root.
-    pub eps: T,
+    pub eps: f64,
     /// Times the value, added to the gradient (L2).
-    pub weight_decay: T,
+    pub weight_decay: f64,
 }
 
 /// Step `t` (1 for the first) over values, their gradients and the two moments, all of one length.
-pub fn step<T: Real>(device: &Device, adam: &Adam<T>, t: u64, values: &mut [T], grads: &[T], m: &mut [T], v: &mut [T]) {
+pub fn step<T: Real>(device: &Device, adam: &Adam, t: u64, values: &mut [T], grads: &[T], m: &mut [T], v: &mut [T]) {
     assert!(t > 0, "adam: steps count from 1");
     let n = values.len();
     assert!(n == grads.len() && n == m.len() && n == v.len(), "adam: values, grads, m and v");
-    let correction = |beta: T| 1.0 - beta.to_f64().powf(t as f64);
+    let correction = |beta: f64| 1.0 - beta.powf(t as f64);
     let rates = Rates {
-        step_size: T::from_f64(adam.lr.to_f64() / correction(adam.beta1)),
+        step_size: T::from_f64(adam.lr / correction(adam.beta1)),
         root_v: T::from_f64(correction(adam.beta2).sqrt()),
-        rest1: T::from_f64(1.0 - adam.beta1.to_f64()),
-        rest2: T::from_f64(1.0 - adam.beta2.to_f64()),
+        rest1: T::from_f64(1.0 - adam.beta1),
+        beta2: T::from_f64(adam.beta2),
+        rest2: T::from_f64(1.0 - adam.beta2),
+        eps: T::from_f64(adam.eps),
+        weight_decay: T::from_f64(adam.weight_decay),
     };
     parallel::split((values, grads, m, v), n, CHUNK, |_, (values, grads, m, v)| {
-        step_chunk(device.simd(), adam, &rates, values, grads, m, v);
+        step_chunk(device.simd(), &rates, values, grads, m, v);
     });
 }
 
-/// What a step computes once, in f64.
+/// What a step computes once, in f64, rounded.
 struct Rates<T> {
     step_size: T,
     root_v: T,
     rest1: T,
+    beta2: T,
     rest2: T,
+    eps: T,
+    weight_decay: T,
 }
 
 vectorized! {
-    fn step_chunk<T: Real>(adam: &Adam<T>, rates: &Rates<T>, values: &mut [T], grads: &[T], m: &mut [T], v: &mut [T]) {
-        let Adam { beta2, eps, weight_decay, .. } = *adam;
-        let Rates { step_size, root_v, rest1, rest2 } = *rates;
+    fn step_chunk<T: Real>(rates: &Rates<T>, values: &mut [T], grads: &[T], m: &mut [T], v: &mut [T]) {
+        let Rates { step_size, root_v, rest1, beta2, rest2, eps, weight_decay } = *rates;
         for (((value, &g), m), v) in values.iter_mut().zip(grads).zip(m).zip(v) {
             let g = g + weight_decay * *value;
             *m += rest1 * (g - *m);
@@ -64,10 +69,7 @@ mod tests {
     use super::*;
     use crate::testing::{LENGTHS, assert_close, devices, normal, over_threads, wide};
 
-    fn settings<T: Real>() -> Adam<T> {
-        let [lr, beta1, beta2, eps, weight_decay] = [0.01, 0.5, 0.999, 1e-8, 0.05].map(T::from_f64);
-        Adam { lr, beta1, beta2, eps, weight_decay }
-    }
+    const SETTINGS: Adam = Adam { lr: 0.01, beta1: 0.5, beta2: 0.999, eps: 1e-8, weight_decay: 0.05 };
 
     /// Four steps of torch.optim.Adam 2.x in float64 with these settings.
     fn four_steps<T: Real>() {
@@ -77,7 +79,7 @@ mod tests {
             for t in 1..=4 {
                 let t64 = t as f64;
                 let grads = [0.1 * t64, -0.3, 1e-4 * (t64 - 2.0), 0.7 - 0.2 * t64].map(T::from_f64);
-                step(&device, &settings(), t, &mut values, &grads, &mut m, &mut v);
+                step(&device, &SETTINGS, t, &mut values, &grads, &mut m, &mut v);
             }
             let want = [0.45644517201538504, -1.21001880437651, 1.9600548474899784, -0.026673955953134616];
             assert_close("values", 4.0, &values, &want);
@@ -90,23 +92,22 @@ mod tests {
 
     fn every_length<T: Real>() {
         for (device, n) in devices().flat_map(|device| LENGTHS.map(|n| (device.clone(), n))) {
-            let adam = settings::<T>();
             let [values, grads, m] = [1, 2, 3].map(|stream| normal::<T>(stream, n, 0.0, 1.0));
             let v = normal::<T>(4, n, 5.0, 0.5);
             let got = over_threads(|| {
                 let mut state = [values.clone(), m.clone(), v.clone()];
                 let [values, m, v] = &mut state;
-                step(&device, &adam, 7, values, &grads, m, v);
+                step(&device, &SETTINGS, 7, values, &grads, m, v);
                 state.concat()
             });
-            let [beta1, beta2] = [adam.beta1, adam.beta2].map(Real::to_f64);
+            let Adam { lr, beta1, beta2, eps, weight_decay } = SETTINGS;
             let mut want = [wide(&values), wide(&m), wide(&v)];
             for (i, g) in wide(&grads).iter().enumerate() {
-                let g = g + adam.weight_decay.to_f64() * want[0][i];
+                let g = g + weight_decay * want[0][i];
                 want[1][i] = beta1 * want[1][i] + (1.0 - beta1) * g;
                 want[2][i] = beta2 * want[2][i] + (1.0 - beta2) * g * g;
                 let (m, v) = (want[1][i] / (1.0 - beta1.powi(7)), want[2][i] / (1.0 - beta2.powi(7)));
-                want[0][i] -= adam.lr.to_f64() * m / (v.sqrt() + adam.eps.to_f64());
+                want[0][i] -= lr * m / (v.sqrt() + eps);
             }
             assert_close("values, m, v", 4.0, &got, &want.concat());
         }

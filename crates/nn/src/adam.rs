@@ -47,7 +47,6 @@ impl<T: Real> Adam<T> {
     pub fn step(&mut self, params: &mut Params<T>) {
         self.t += 1;
         let AdamConfig { lr, betas: [beta1, beta2], eps, weight_decay } = self.config;
-        let [lr, beta1, beta2, eps, weight_decay] = [lr, beta1, beta2, eps, weight_decay].map(T::from_f64);
         let kernel = kernels::adam::Adam { lr, beta1, beta2, eps, weight_decay };
         let device = self.m.device().clone();
         params.with_gradients(|values, gradients| {

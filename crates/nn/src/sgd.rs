@@ -20,7 +20,8 @@ pub struct Sgd<T: Real = f32> {
     pub config: SgdConfig,
     /// Whether a step was taken.
     started: bool,
-    velocity: Tensor<T>,
+    /// The last update, before the learning rate; laid out as the flat parameters.
+    pub velocity: Tensor<T>,
 }
 
 impl<T: Real> Sgd<T> {

@@ -1,0 +1,7 @@
+//! The engine against PyTorch: `golden/*.json`, whose README has the schema, the formula and the tolerances.
+
+mod formula;
+mod iterations;
+mod layers;
+mod networks;
+mod results;
