@@ -1,5 +1,6 @@
 //! The crate's one error: every message names the setting or the file, and what was expected of it.
 
+use crate::data::DataError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -77,7 +78,7 @@ pub enum Error {
 
     /// A data set could not be read or does not fit the settings.
     #[error(transparent)]
-    Dataset(#[from] crate::data::DataError),
+    Dataset(#[from] DataError),
 
     /// Shapes that do not fit: a network of one's own, or a mistake of ours.
     #[error(transparent)]
@@ -132,6 +133,8 @@ impl Error {
             | Error::UnknownKey { .. }
             | Error::ConfigValue { .. }
             | Error::Occupied { .. } => ErrorKind::Usage,
+            // What was asked for does not fit the data: the files are fine.
+            Error::Dataset(DataError::Format { .. } | DataError::Split { .. }) => ErrorKind::Usage,
             Error::Io { .. } | Error::BadFile { .. } | Error::Dataset(_) => ErrorKind::Data,
             Error::Tensor(_) => ErrorKind::Internal,
             Error::Diverged { .. } => ErrorKind::Diverged,

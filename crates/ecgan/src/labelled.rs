@@ -1,8 +1,8 @@
 //! The labelled images of a run: what it trains on and what it validates on.
 
 use crate::Error;
-use crate::data::{self, Format, Images, Order, Source, Split, SyntheticOptions, split};
-use crate::settings::{Budget, Settings, Subset};
+use crate::data::{Budget, Format, Images, Order, Source, Split, SyntheticOptions, split};
+use crate::settings::{Settings, Subset};
 
 /// Labelled images that the built-in data set has where no number is asked for.
 const SYNTHETIC_TRAIN: usize = 10_000;
@@ -29,13 +29,7 @@ impl Labelled {
             Subset::First => Order::First,
             Subset::Seed => Order::Seed(settings.seed),
         };
-        let budget = match settings.budget {
-            Budget::All => data::Budget::All,
-            Budget::Samples(n) => data::Budget::Samples(n),
-            Budget::Fraction(part) => data::Budget::Fraction(part),
-            Budget::PerClass(n) => data::Budget::PerClass(n),
-        };
-        let split = split(&images.labels, source.classes().len(), budget, order, settings.val_fraction)?;
+        let split = split(&images.labels, source.classes().len(), settings.budget, order, settings.val_fraction)?;
         Ok(Self { images, split })
     }
 }

@@ -76,16 +76,3 @@ pub enum ClassifierUpdate {
     /// Two Adam steps: on the reals, then on lambda times the fakes' loss.
     TwoSteps,
 }
-
-/// The labelled budget, validation part included.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Budget {
-    /// Every training image.
-    All,
-    /// That many images, classes in the proportions of the whole.
-    Samples(usize),
-    /// That part of all, in (0, 1].
-    Fraction(f64),
-    /// That many images of each class.
-    PerClass(usize),
-}

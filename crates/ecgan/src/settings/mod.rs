@@ -10,8 +10,9 @@ mod preset;
 mod tests;
 mod validate;
 
+pub use crate::data::Budget;
 pub use choice::Choice;
-pub use choices::{Augment, Budget, ClassifierUpdate, FakeStatistics, Method, Preset, SplitName, Subset};
+pub use choices::{Augment, ClassifierUpdate, FakeStatistics, Method, Preset, SplitName, Subset};
 pub use device::DeviceChoice;
 pub use nearest::nearest;
 pub use partial::{Partial, SimdChoice};

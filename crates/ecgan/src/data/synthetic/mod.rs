@@ -14,6 +14,7 @@ use super::{DataError, Format, Found, Images, Part, Reader};
 use kernels::philox::Philox;
 use rayon::prelude::*;
 use scene::Scene;
+use tensor::rng::Stream;
 
 /// Which drawn images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +56,7 @@ impl Reader for SyntheticOptions {
 
 /// The random numbers of one image: 2^20 words of its part's stream.
 fn image_stream(seed: u64, part: Part, i: usize) -> Philox {
-    let stream = match part {
-        Part::Train => *b"syntrain",
-        Part::Test => *b"syn test",
-    };
-    Philox::new(seed, u64::from_be_bytes(stream)).at((i as u64) << 20)
+    Stream::Synthetic.nth(seed, part as u32).at((i as u64) << 20)
 }
 
 fn chance(random: &mut Philox, probability: f32) -> bool {
