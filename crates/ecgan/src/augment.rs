@@ -10,11 +10,10 @@
 
 use crate::data::Images;
 use crate::settings::Augment;
-use kernels::philox::{Philox, to_unit};
+use kernels::philox::to_unit;
 use rayon::prelude::*;
+use tensor::rng::Stream;
 
-/// Philox stream of the augmentation.
-const STREAM: u64 = u64::from_be_bytes(*b"augment\0");
 /// Black pixels around the image before it is cropped to its size again.
 const PADDING: usize = 4;
 /// The largest rotation, in radians: 10 degrees.
@@ -28,7 +27,7 @@ const LARGEST_ANGLE: f32 = 10.0 * std::f32::consts::PI / 180.0;
 pub fn batch(images: &Images, indices: &[usize], augment: Augment, seed: u64, first_sample: u64, out: &mut [f32]) {
     let bytes = images.size * images.size * images.channels;
     assert_eq!(out.len(), indices.len() * bytes, "augment::batch: output against [n, size, size, channels]");
-    let random = Philox::new(seed, STREAM);
+    let random = Stream::Augmentation.start(seed);
     out.par_chunks_mut(bytes).zip(indices).enumerate().for_each(|(k, (out, &index))| {
         let image = images.image(index);
         match augment {
@@ -164,7 +163,7 @@ mod tests {
 
     #[test]
     fn offsets_and_angles_have_their_ranges() {
-        let random = Philox::new(5, STREAM);
+        let random = Stream::Augmentation.start(5);
         let mut seen = [[0; 9]; 2];
         let (mut least, mut most) = (0.0f32, 0.0f32);
         for sample in 0..9000 {

@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn a_thousand_steps_allocate_nothing_after_the_second() {
         let device = Device::cpu();
-        let settings = Settings::complete(Partial { preset: Some(Preset::Notebook), ..Partial::default() }).unwrap();
+        let settings = Settings::complete(Partial { preset: Some(Preset::Paper), ..Partial::default() }).unwrap();
         let mut networks = Networks::new(&device, &settings, &ResNet18 { width: 4 }, IMAGE, CLASSES);
         let mut random = Stream::Noise.start(0);
         let labels = Tensor::from_slice(&device, [2], &[3, 7]).unwrap();

@@ -1,4 +1,8 @@
 //! Hyperbolic tangent: y = tanh x.
+//!
+//! From t = tanh(x / 32), by the eighth convergent of Lambert's continued fraction u / (1 + u^2 / (3 + u^2 / (5 + ..))),
+//! and five doublings tanh 2u = 2 t / (1 + t^2), each of which damps the error before it. Arithmetic alone: it
+//! vectorises, where a call of the math library for each element takes several times as long.
 
 use crate::parallel::{self, CHUNK};
 use crate::simd::vectorized;
@@ -7,7 +11,7 @@ use crate::{Device, Real, Store};
 /// y = tanh x.
 pub fn forward<T: Real>(device: &Device, x: &[T], y: &mut [T]) {
     assert_eq!(x.len(), y.len(), "tanh: x and y");
-    parallel::split((x, y), x.len(), CHUNK / 8, |_, (x, y)| forward_chunk(device.simd(), x, y));
+    parallel::split((x, y), x.len(), CHUNK, |_, (x, y)| forward_chunk(device.simd(), x, y));
 }
 
 /// dx = dy (1 - y^2).
@@ -16,10 +20,31 @@ pub fn backward<T: Real>(device: &Device, y: &[T], dy: &[T], dx: &mut [T], store
     parallel::split((y, dy, dx), y.len(), CHUNK, |_, (y, dy, dx)| backward_chunk(device.simd(), y, dy, dx, store));
 }
 
+/// tanh x to a few units in the last place; NaN stays NaN.
+#[inline(always)]
+fn tanh<T: Real>(x: T) -> T {
+    let c = T::from_f64;
+    // tanh 20 rounds to 1, in f64 too.
+    let limit = c(20.0);
+    let x = if x > limit { limit } else { x };
+    let x = if x < -limit { -limit } else { x };
+    let u = x * c(1.0 / 32.0);
+    let s = u * u;
+    let p = ((c(36.0) * s + c(6930.0)) * s + c(270_270.0)) * s + c(2_027_025.0);
+    let q = (((s + c(630.0)) * s + c(51_975.0)) * s + c(945_945.0)) * s + c(2_027_025.0);
+    let mut t = u * p / q;
+    for _ in 0..5 {
+        t = (t + t) / (T::ONE + t * t);
+    }
+    // Rounding must not leave [-1, 1].
+    let t = if t > T::ONE { T::ONE } else { t };
+    if t < -T::ONE { -T::ONE } else { t }
+}
+
 vectorized! {
     fn forward_chunk<T: Real>(x: &[T], y: &mut [T]) {
         for (y, &x) in y.iter_mut().zip(x) {
-            *y = x.tanh();
+            *y = tanh(x);
         }
     }
 
@@ -52,6 +77,24 @@ mod tests {
 
     #[test]
     fn matches_the_reference() {
+        check::<f32>();
+        check::<f64>();
+    }
+
+    #[test]
+    fn dense_values_stay_within_a_few_units_and_in_range() {
+        fn check<T: Real>() {
+            for i in -250_000..=250_000 {
+                let x = T::from_f64(f64::from(i) * 1e-4);
+                let (y, want) = (tanh(x).to_f64(), x.to_f64().tanh());
+                let bound = 5.0 * crate::testing::epsilon::<T>() * want.abs();
+                assert!((y - want).abs() <= bound && y.abs() <= 1.0, "tanh {x}: {y}, reference {want}");
+            }
+            for (x, y) in [(1e30, 1.0), (f64::INFINITY, 1.0), (f64::NEG_INFINITY, -1.0)] {
+                assert_eq!(tanh(T::from_f64(x)).to_f64(), y);
+            }
+            assert!(tanh(T::from_f64(f64::NAN)).to_f64().is_nan());
+        }
         check::<f32>();
         check::<f64>();
     }

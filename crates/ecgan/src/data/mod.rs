@@ -6,7 +6,7 @@
 //! split          the labelled budget: indices for training and validation
 //! augment::batch f32 [-1, 1] batches
 //! ```
-//! A format is one file of this folder: a `recognise` function, a [`Reader`], and a line in `source::FORMATS`.
+//! A format is one file of this folder: a `recognise` function, a `Reader`, and a line in `source::FORMATS`.
 
 mod error;
 mod fit;

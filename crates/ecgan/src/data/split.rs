@@ -4,10 +4,7 @@
 //! lower class first on a tie) with at least one each, so they sum to n exactly.
 
 use super::DataError;
-use kernels::philox::Philox;
-
-/// Philox stream of the draw.
-const STREAM: u64 = u64::from_be_bytes(*b"split\0\0\0");
+use tensor::rng::Stream;
 
 /// How many labelled images a run may use, validation included.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,7 +61,7 @@ pub fn split(
         return Err(DataError::split(format!("class {class} has no training images"), "at least one of each class"));
     }
     if let Order::Seed(seed) = order {
-        let mut random = Philox::new(seed, STREAM);
+        let mut random = Stream::Split.start(seed);
         members.iter_mut().for_each(|class| random.shuffle(class));
     }
     let counts: Vec<usize> = members.iter().map(Vec::len).collect();

@@ -73,14 +73,12 @@ pub fn backward<T: Real>(
             (tile(channels, |c| mean[c]), center, slant)
         });
         parallel::split((x, y, dy, dx, dresidual), x.len(), chunk(channels), |_, (x, y, dy, dx, dresidual)| {
-            if let Some(dresidual) = dresidual {
-                dz_chunk(device.simd(), slope, y, dy, dresidual, dresidual_store);
-            }
+            let dresidual = dresidual.map(|dresidual| (dresidual, dresidual_store));
             match &constants {
                 Some((mean, center, slant)) => {
-                    dx_chunk(device.simd(), slope, &scale, mean, center, slant, x, y, dy, dx, store);
+                    dx_chunk(device.simd(), slope, &scale, mean, center, slant, x, y, dy, dx, store, dresidual);
                 }
-                None => scaled_chunk(device.simd(), slope, &scale, y, dy, dx, store),
+                None => scaled_chunk(device.simd(), slope, &scale, y, dy, dx, store, dresidual),
             }
         });
     } else if let Some((dresidual, store)) = dresidual {
@@ -115,6 +113,15 @@ fn through_activation<T: Real>(slope: T, y: T, dy: T) -> T {
     if y > T::ZERO { dy } else { slope * dy }
 }
 
+#[inline(always)]
+fn write_dz<T: Real>(slope: T, y: &[T], dy: &[T], dz: &mut [T], store: Store) {
+    let operands = dz.iter_mut().zip(y).zip(dy);
+    match store {
+        Store::Set => operands.for_each(|((dz, &y), &dy)| *dz = through_activation(slope, y, dy)),
+        Store::Add => operands.for_each(|((dz, &y), &dy)| *dz += through_activation(slope, y, dy)),
+    }
+}
+
 vectorized! {
     fn sums_chunk<T: Real>(slope: T, mean: &[T], x: &[T], y: &[T], dy: &[T], sum_dz: &mut [T], sum_dz_d: &mut [T]) {
         let period = mean.len();
@@ -129,16 +136,23 @@ vectorized! {
     }
 
     fn dz_chunk<T: Real>(slope: T, y: &[T], dy: &[T], dz: &mut [T], store: Store) {
-        let operands = dz.iter_mut().zip(y).zip(dy);
-        match store {
-            Store::Set => operands.for_each(|((dz, &y), &dy)| *dz = through_activation(slope, y, dy)),
-            Store::Add => operands.for_each(|((dz, &y), &dy)| *dz += through_activation(slope, y, dy)),
-        }
+        write_dz(slope, y, dy, dz, store);
     }
 
-    fn scaled_chunk<T: Real>(slope: T, scale: &[T], y: &[T], dy: &[T], dx: &mut [T], store: Store) {
-        let period = scale.len();
-        for ((y, dy), dx) in y.chunks(period).zip(dy.chunks(period)).zip(dx.chunks_mut(period)) {
+    fn scaled_chunk<T: Real>(
+        slope: T,
+        scale: &[T],
+        y: &[T],
+        dy: &[T],
+        dx: &mut [T],
+        store: Store,
+        dresidual: Option<(&mut [T], Store)>,
+    ) {
+        let (period, mut dresidual) = (scale.len(), dresidual);
+        for (i, ((y, dy), dx)) in y.chunks(period).zip(dy.chunks(period)).zip(dx.chunks_mut(period)).enumerate() {
+            if let Some((dz, store)) = &mut dresidual {
+                write_dz(slope, y, dy, &mut dz[i * period..][..y.len()], *store);
+            }
             let operands = dx.iter_mut().zip(scale).zip(y.iter().zip(dy));
             let value = |scale: T, y: T, dy: T| scale * through_activation(slope, y, dy);
             match store {
@@ -159,10 +173,14 @@ vectorized! {
         dy: &[T],
         dx: &mut [T],
         store: Store,
+        dresidual: Option<(&mut [T], Store)>,
     ) {
-        let period = scale.len();
+        let (period, mut dresidual) = (scale.len(), dresidual);
         let inputs = x.chunks(period).zip(y.chunks(period)).zip(dy.chunks(period));
-        for (((x, y), dy), dx) in inputs.zip(dx.chunks_mut(period)) {
+        for (i, (((x, y), dy), dx)) in inputs.zip(dx.chunks_mut(period)).enumerate() {
+            if let Some((dz, store)) = &mut dresidual {
+                write_dz(slope, y, dy, &mut dz[i * period..][..y.len()], *store);
+            }
             let constants = scale.iter().zip(mean).zip(center.iter().zip(slant));
             let values = constants.zip(x).zip(y.iter().zip(dy)).map(
                 |((((&scale, &mean), (&center, &slant)), &x), (&y, &dy))| {

@@ -78,6 +78,8 @@ pub(super) struct Class {
     pub pitch: usize,
     /// Taps from one line to the next in the packed weights.
     pub tap_pitch: usize,
+    /// How many pixels at a time have neighbouring source pixels.
+    pub line: usize,
     /// For each pixel: the source pixel under its first tap, and its own index, in an image.
     pub pixels: Vec<(usize, usize)>,
 }
@@ -105,7 +107,15 @@ impl Phase {
             let pixels = sy.pixels.iter().flat_map(|&(y, to_y)| {
                 sx.pixels.iter().map(move |&(x, to_x)| (y * source_width + x, to_y * width + to_x))
             });
-            Class { tap, runs, run, pitch: source_width, tap_pitch: x.taps.len(), pixels: pixels.collect() }
+            Class {
+                tap,
+                runs,
+                run,
+                pitch: source_width,
+                tap_pitch: x.taps.len(),
+                line: if sx.pixels.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1) { sx.pixels.len() } else { 1 },
+                pixels: pixels.collect(),
+            }
         };
         Self { taps, classes: pairs.map(class).collect() }
     }

@@ -170,7 +170,7 @@ fn transposed_convolution_is_the_adjoint() {
     let g = Conv2d::transposed(2, 4, 5, 6, 7, [4, 3], [2, 2], [1, 0], [0, 1]).unwrap();
     assert_eq!((g.oh, g.ow, g.h, g.w), (4, 5, 8, 12));
     let (x, w, dy) = (random::<f64>(1, g.y_len()), random::<f64>(2, g.w_len()), random::<f64>(3, g.x_len()));
-    let (mut y, mut dx, mut dw) = (vec![0.0; g.x_len()], vec![0.0; g.y_len()], vec![0.0; g.w_len()]);
+    let (mut y, mut dx, mut dw) = (vec![f64::NAN; g.x_len()], vec![f64::NAN; g.y_len()], vec![f64::NAN; g.w_len()]);
     conv_transpose2d::forward(&device, &g, &x, &w, &mut y, Store::Set);
     conv_transpose2d::backward_input(&device, &g, &dy, &w, &mut dx, Store::Set);
     conv_transpose2d::backward_weight(&device, &g, &x, &dy, &mut dw, Store::Set);

@@ -2,13 +2,18 @@
 //! a sum of outer products over the pixels whose tap lies inside the image.
 
 use super::Conv2d;
-use crate::gemm::micro::{Micro, Outer};
-use crate::gemm::{Shared, evenly};
+use crate::gemm::micro::Micro;
+use crate::gemm::tiles::Outer;
+use crate::gemm::{Shared, evenly, scratch};
 use crate::{Device, Real, Store, parallel};
 use std::ops::Range;
 
 /// Pixels of dy that pass by a tile of dw in one go: their part of x stays in L1.
 const PIXELS: usize = 256;
+
+/// From so many output channels on, the part of x under a tap is copied together first: pixels a power of two apart
+/// share so few sets of L1 that they do not stay there.
+const GATHER: usize = 128;
 
 /// Tasks wanted, for any sensible number of threads.
 const TASKS: usize = 32;
@@ -73,7 +78,9 @@ pub(super) fn backward_weight<T: Real>(device: &Device, g: &Conv2d, x: &[T], dy:
     // Few input channels would leave most lanes empty: then lanes run along the output channels instead, rows
     // along a whole line of taps, and the sum is formed transposed, [taps * c, o].
     let flipped = g.c < micro.width() / 2 && g.o > g.c;
-    let jobs = if flipped { lines_of_taps(g) } else { single_taps(g) };
+    // So they would with one tap at a time where a tap is narrower than a tile.
+    let lines = flipped || g.c < micro.width();
+    let jobs = if lines { lines_of_taps(g) } else { single_taps(g) };
     let macs = g.oh * g.ow * taps * g.c * g.o;
     let images = PIXELS.div_ceil((g.oh * g.ow).max(1)).min(g.n);
     // As many partial sums as there are tasks wanted, but no more memory in them than in the operands.
@@ -81,12 +88,9 @@ pub(super) fn backward_weight<T: Real>(device: &Device, g: &Conv2d, x: &[T], dy:
     let chunks =
         TASKS.min(g.n.div_ceil(images)).min((g.n * macs).div_ceil(WORK)).min(operands / dw.len().max(1)).max(1);
     let blocks = g.n.div_ceil(images);
-    let parts = if flipped {
-        1
-    } else {
-        TASKS.div_ceil(chunks).min((g.n * macs / chunks).div_ceil(WORK)).min(jobs.len()).max(1)
-    };
-    let direct = chunks == 1 && !flipped;
+    let parts =
+        if lines { 1 } else { TASKS.div_ceil(chunks).min((g.n * macs / chunks).div_ceil(WORK)).min(jobs.len()).max(1) };
+    let direct = chunks == 1 && !lines;
     let mut partial = device.buffer::<T>(if direct { 0 } else { chunks * dw.len() });
     let len = dw.len();
     let out = if direct { Shared::new(dw) } else { Shared::new(&mut partial) };
@@ -94,11 +98,15 @@ pub(super) fn backward_weight<T: Real>(device: &Device, g: &Conv2d, x: &[T], dy:
         let (chunk, part) = (task / parts, task % parts);
         // SAFETY: each chunk has a partial sum of its own, within which each job of several parts has its own taps.
         let c = unsafe { out.get().add(chunk * len) };
-        if flipped {
+        if lines {
             // SAFETY: as above; the chunk has one task.
             unsafe { std::slice::from_raw_parts_mut(c, len) }.fill(T::ZERO);
         }
-        let mut store = if direct { store } else { Store::Set };
+        let mut store = match (direct, lines) {
+            (true, _) => store,
+            (false, true) => Store::Add,
+            (false, false) => Store::Set,
+        };
         for block in blocks * chunk / chunks..blocks * (chunk + 1) / chunks {
             let images = block * images..g.n.min((block + 1) * images);
             for job in &jobs[jobs.len() * part / parts..jobs.len() * (part + 1) / parts] {
@@ -148,10 +156,23 @@ impl Walk {
     }
 }
 
-/// One tap: rows along o, lanes along c.
+impl Walk {
+    /// Copies `columns` numbers from each pixel of x, one after another.
+    fn copy<T: Real>(&self, x: &[T], columns: usize, copy: &mut [T]) {
+        let pixels = (0..self.counts[0]).flat_map(|i| {
+            let line = move |j| i * self.x_steps[0] + j * self.x_steps[1];
+            (0..self.counts[1]).flat_map(move |j| (0..self.counts[2]).map(move |k| line(j) + k * self.x_steps[2]))
+        });
+        for (copy, start) in copy.chunks_exact_mut(columns).zip(pixels) {
+            copy.copy_from_slice(&x[start..start + columns]);
+        }
+    }
+}
+
+/// One line of taps: rows along o, lanes along (kx, c).
 ///
 /// # Safety
-/// `dw` must hold the gradient of the weights, with this tap unshared.
+/// `dw` must hold the gradient of the weights, with these taps unshared.
 unsafe fn product<T: Real>(
     micro: &Micro<T>,
     g: &Conv2d,
@@ -165,28 +186,40 @@ unsafe fn product<T: Real>(
     let walk = Walk::new(g, job, images);
     let taps = g.kernel[0] * g.kernel[1];
     let first = (job.ky * g.kernel[1] + job.kx.start) * g.c;
-    for lane in (0..g.c).step_by(micro.width()) {
-        let columns = micro.width().min(g.c - lane);
-        evenly(g.o, micro.max_outer_rows(columns), |row, rows| {
-            let tile = Outer {
-                counts: walk.counts,
-                a: dy[walk.dy + row..].as_ptr(),
-                a_steps: walk.dy_steps,
-                b: x[walk.x + lane..].as_ptr(),
-                b_steps: walk.x_steps,
-                // SAFETY: within dw.
-                c: unsafe { dw.add(row * taps * g.c + first + lane) },
-                c_pitch: taps * g.c,
-                columns,
-                store,
-            };
-            // SAFETY: the walk stays inside x and dy; the tile is the caller's.
-            unsafe { micro.outer(rows, &tile) };
-        });
+    let line = job.kx.len() * g.c;
+    for lane in (0..line).step_by(micro.width()) {
+        let columns = micro.width().min(line - lane);
+        let tiles = |b: *const T, b_steps: [usize; 3]| {
+            evenly(g.o, micro.max_outer_rows(columns), |row, rows| {
+                let tile = Outer {
+                    counts: walk.counts,
+                    a: dy[walk.dy + row..].as_ptr(),
+                    a_steps: walk.dy_steps,
+                    b,
+                    b_steps,
+                    // SAFETY: within dw.
+                    c: unsafe { dw.add(row * taps * g.c + first + lane) },
+                    c_pitch: taps * g.c,
+                    columns,
+                    store,
+                };
+                // SAFETY: the walk stays inside x (or its copy) and dy; the tile is the caller's.
+                unsafe { micro.outer(rows, &tile) };
+            });
+        };
+        if g.o < GATHER {
+            tiles(x[walk.x + lane..].as_ptr(), walk.x_steps);
+        } else {
+            let [_, lines, pixels] = walk.counts;
+            scratch::with(walk.counts.iter().product::<usize>() * columns, |copy: &mut [T]| {
+                walk.copy(&x[walk.x + lane..], columns, copy);
+                tiles(copy.as_ptr(), [lines * pixels * columns, pixels * columns, columns]);
+            });
+        }
     }
 }
 
-/// One line of taps: rows along (kx, c), lanes along o, added to the transposed sum.
+/// The same the other way round: rows along (kx, c), lanes along o, added to the transposed sum.
 ///
 /// # Safety
 /// `dw` must hold the transposed sum, unshared.

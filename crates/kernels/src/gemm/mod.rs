@@ -6,10 +6,12 @@
 
 pub(crate) mod micro;
 pub(crate) mod scratch;
+pub(crate) mod tiles;
 mod vector;
 
 use crate::{Device, Real, Store, parallel};
-use micro::{MAX_ROWS, Micro, Outer, Rows};
+use micro::Micro;
+use tiles::{MAX_ROWS, Outer, Rows};
 
 /// Rows of B in a packed panel: 32 KiB at the widest.
 const DEPTH: usize = 256;
@@ -197,23 +199,25 @@ fn pack<T: Real>(
             }
         }
         Transpose::Yes => {
-            let lines = columns.map(|column| &b[column * k + rows.start..column * k + rows.end]);
-            interleave(lines, width, packed);
+            let line = |lane| &b[(columns.start + lane) * k + rows.start..][..rows.len()];
+            interleave(columns.len(), line, width, packed);
         }
     }
 }
 
-/// `packed[i][lane] = line[i]` of the lane's line; lanes without a line are 0.
-pub(crate) fn interleave<'a, T: Real>(lines: impl Iterator<Item = &'a [T]>, width: usize, packed: &mut [T]) {
-    let mut used = 0;
-    for (lane, line) in lines.enumerate() {
-        for (out, &x) in packed.chunks_exact_mut(width).zip(line) {
-            out[lane] = x;
+/// `packed[i][lane] = line(lane)[i]` for the first `lanes` lanes; the others are 0.
+pub(crate) fn interleave<'a, T: Real>(lanes: usize, line: impl Fn(usize) -> &'a [T], width: usize, packed: &mut [T]) {
+    // Few enough rows at a time that the lines being written stay in L1.
+    const ROWS: usize = 32;
+    for (block, packed) in packed.chunks_mut(ROWS * width).enumerate() {
+        for lane in 0..lanes {
+            for (out, &x) in packed.chunks_exact_mut(width).zip(&line(lane)[block * ROWS..]) {
+                out[lane] = x;
+            }
         }
-        used = lane + 1;
-    }
-    if used < width {
-        packed.chunks_exact_mut(width).for_each(|out| out[used..].fill(T::ZERO));
+        if lanes < width {
+            packed.chunks_exact_mut(width).for_each(|out| out[lanes..].fill(T::ZERO));
+        }
     }
 }
 
@@ -275,6 +279,23 @@ mod tests {
             let device = Device::cpu_with(simd).unwrap();
             against_the_definition::<f32>(&device, f64::from(f32::EPSILON));
             against_the_definition::<f64>(&device, f64::EPSILON);
+        }
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_the_number_of_threads() {
+        let (m, n, k) = (500, 70, 300);
+        let (a, b) = (random::<f32>(1, m * k), random::<f32>(2, k * n));
+        for (simd, ta) in Simd::available().into_iter().flat_map(|s| [(s, Transpose::No), (s, Transpose::Yes)]) {
+            let device = Device::cpu_with(simd).unwrap();
+            let run = |threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let mut c = vec![f32::NAN; m * n];
+                pool.install(|| gemm(&device, ta, Transpose::No, m, n, k, &a, &b, &mut c, Store::Set));
+                c.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+            };
+            let one = run(1);
+            assert!(one == run(2) && one == run(3), "{simd} {ta:?}");
         }
     }
 }

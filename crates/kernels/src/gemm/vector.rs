@@ -21,6 +21,8 @@ pub(super) unsafe trait Vector: Copy {
     /// `self * b + acc`.
     unsafe fn mul_add(self, b: Self, acc: Self) -> Self;
     unsafe fn add(self, b: Self) -> Self;
+    /// The sum of the lanes, halves first.
+    unsafe fn sum(self) -> Self::Lane;
     /// The first `n` lanes, 1 to `LANES`.
     unsafe fn mask(n: usize) -> Self::Mask;
     /// The masked lanes; the others are 0 and their memory is not touched.
@@ -73,6 +75,11 @@ unsafe impl<T: Real> Vector for Lanes<T> {
         self
     }
     #[inline(always)]
+    unsafe fn sum(self) -> T {
+        let [a, b, c, d, e, f, g, h] = self.0;
+        ((a + e) + (c + g)) + ((b + f) + (d + h))
+    }
+    #[inline(always)]
     unsafe fn mask(n: usize) -> usize {
         n
     }
@@ -106,7 +113,7 @@ mod x86 {
 
     macro_rules! vector {
         ($type:ty, $lane:ty, $lanes:literal, $mask:ty, $make_mask:expr, $zero:ident, $splat:ident, $load:ident,
-         $store:ident, $fma:ident, $add:ident, $load_masked:expr, $store_masked:ident) => {
+         $store:ident, $fma:ident, $add:ident, $sum:expr, $load_masked:expr, $store_masked:ident) => {
             // SAFETY: the intrinsics are those of the type's instruction set, which the caller vouches for,
             // and touch the lanes the contract names.
             unsafe impl Vector for $type {
@@ -143,6 +150,11 @@ mod x86 {
                 unsafe fn add(self, b: Self) -> Self {
                     // SAFETY: as the impl's.
                     unsafe { $add(self, b) }
+                }
+                #[inline(always)]
+                unsafe fn sum(self) -> $lane {
+                    // SAFETY: as the impl's.
+                    unsafe { $sum(self) }
                 }
                 #[inline(always)]
                 unsafe fn mask(n: usize) -> $mask {
@@ -201,6 +213,25 @@ mod x86 {
         unsafe { _mm512_maskz_loadu_pd(mask, p) }
     }
 
+    #[inline(always)]
+    unsafe fn sum256(x: __m256) -> f32 {
+        // SAFETY: the caller's.
+        unsafe {
+            let x = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+            let x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+            _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sum256d(x: __m256d) -> f64 {
+        // SAFETY: the caller's.
+        unsafe {
+            let x = _mm_add_pd(_mm256_castpd256_pd128(x), _mm256_extractf128_pd(x, 1));
+            _mm_cvtsd_f64(_mm_add_sd(x, _mm_unpackhi_pd(x, x)))
+        }
+    }
+
     vector!(
         __m256,
         f32,
@@ -213,6 +244,7 @@ mod x86 {
         _mm256_storeu_ps,
         _mm256_fmadd_ps,
         _mm256_add_ps,
+        sum256,
         _mm256_maskload_ps,
         _mm256_maskstore_ps
     );
@@ -228,6 +260,7 @@ mod x86 {
         _mm256_storeu_pd,
         _mm256_fmadd_pd,
         _mm256_add_pd,
+        sum256d,
         _mm256_maskload_pd,
         _mm256_maskstore_pd
     );
@@ -243,6 +276,7 @@ mod x86 {
         _mm512_storeu_ps,
         _mm512_fmadd_ps,
         _mm512_add_ps,
+        _mm512_reduce_add_ps,
         load512,
         _mm512_mask_storeu_ps
     );
@@ -258,6 +292,7 @@ mod x86 {
         _mm512_storeu_pd,
         _mm512_fmadd_pd,
         _mm512_add_pd,
+        _mm512_reduce_add_pd,
         load512d,
         _mm512_mask_storeu_pd
     );

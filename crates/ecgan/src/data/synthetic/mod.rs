@@ -6,6 +6,7 @@
 
 mod canvas;
 mod glyphs;
+mod lettering;
 mod scene;
 
 use super::fit::luma;
@@ -59,6 +60,10 @@ fn image_stream(seed: u64, part: Part, i: usize) -> Philox {
         Part::Test => *b"syn test",
     };
     Philox::new(seed, u64::from_be_bytes(stream)).at((i as u64) << 20)
+}
+
+fn chance(random: &mut Philox, probability: f32) -> bool {
+    random.uniform() < probability
 }
 
 fn draw(mut random: Philox, digit: usize, format: Format, out: &mut [u8]) {

@@ -21,6 +21,7 @@ fn an_image_depends_on_seed_part_and_number_only() {
     for i in 0..40 {
         assert_ne!(train.image(i), other.image(i));
         assert_ne!(train.image(i), test.image(i));
+        assert!((0..i).all(|j| train.image(i) != train.image(j)), "image {i} repeats");
     }
 }
 
