@@ -8,7 +8,7 @@ use crate::Error;
 use crate::models::{Classifier, ImageShape, ResNet18};
 use crate::networks::{Networks, new_classifier, new_generator};
 use crate::run_folder::write_atomically;
-use nn::{Network, StateDict, StateTensor};
+use nn::{Builder, Network, StateDict, StateTensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
@@ -155,6 +155,7 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::BadFile`] where the tensors do not fit.
     pub fn classifier_of(&self, device: &Device, architecture: &impl Classifier) -> Result<Network, Error> {
+        self.check_size(architecture)?;
         self.fill("classifier", new_classifier(device, 0, architecture, self.image(), self.meta.classes.len()))
     }
 
@@ -168,6 +169,23 @@ impl Checkpoint {
             return Err(Error::BadFile { path: self.path.clone(), problem });
         }
         self.fill("generator", new_generator(device, 0, self.image()))
+    }
+
+    /// Refuses metadata that ask for far more memory than the file has numbers; what is nearer, loading names.
+    fn check_size(&self, architecture: &impl Classifier) -> Result<(), Error> {
+        let (width, classes) = (self.meta.width, self.meta.classes.len());
+        let mut builder = Builder::default();
+        architecture.build::<f32>(&mut builder, self.image(), classes);
+        let tensors = self.tensors.iter().filter(|(name, _)| name.starts_with("classifier."));
+        let got: usize =
+            tensors.map(|(_, t)| if let StateTensor::Real(_, values) = t { values.len() } else { 0 }).sum();
+        if builder.numel() <= 4 * got.max(1 << 20) {
+            return Ok(());
+        }
+        let needed = builder.numel();
+        let problem =
+            format!("metadata: width {width} and {classes} classes: {needed} numbers, the file has {got} of them");
+        Err(Error::BadFile { path: self.path.clone(), problem })
     }
 
     fn fill(&self, prefix: &str, mut network: Network) -> Result<Network, Error> {

@@ -72,6 +72,11 @@ impl Builder {
         self.entries.push(Entry::BatchesTracked(format!("{}num_batches_tracked", self.prefix)));
     }
 
+    /// The elements of all parameters and buffers so far: what a network will take, before it takes it.
+    pub fn numel(&self) -> usize {
+        self.params.iter().chain(&self.buffers).map(|spec| spec.shape.numel()).sum()
+    }
+
     pub(crate) fn finish<T: Real>(self, device: &Device, mut random: Philox) -> (Params<T>, Named<T>, Vec<Entry>) {
         let mut fill = |specs: &[Spec]| {
             let mut named = Named::new(device, specs.iter().map(|s| (s.name.as_str(), s.shape)));

@@ -1,0 +1,55 @@
+//! Saved, loaded and evaluated, a network predicts as it did.
+
+use crate::{Silent, run, settings};
+use ecgan::checkpoint::{self, Checkpoint, Meta, Position};
+use ecgan::evaluate::evaluate;
+use ecgan::models::{ImageShape, ResNet18, noise};
+use ecgan::networks::Networks;
+use ecgan::settings::{Partial, SplitName};
+use std::path::Path;
+use tensor::rng::Stream;
+use tensor::{Device, Tensor};
+
+#[test]
+fn an_evaluated_checkpoint_has_the_accuracies_of_its_run() {
+    let settings = settings(Partial { epochs: Some(2), ..Partial::default() });
+    let (_root, folder, result) = run(&settings, &mut Silent);
+    let summary = result.expect("the run ends well");
+    let accuracy = |checkpoint: &Path, split| {
+        evaluate(checkpoint, "synthetic", split, &Device::cpu()).expect("a checkpoint of ours").accuracy
+    };
+    assert_eq!(summary.test_accuracy, Some(accuracy(&folder.last_checkpoint(), SplitName::Test)));
+    assert_eq!(summary.best_val_accuracy, Some(accuracy(&folder.best_checkpoint(), SplitName::Val)));
+    assert_eq!((summary.n_train, summary.n_val, summary.n_test), (30, 10, 2000));
+}
+
+#[test]
+fn loaded_networks_compute_the_same_bits() {
+    let (device, image) = (Device::cpu(), ImageShape { channels: 3, size: 32 });
+    let settings = settings(Partial { threshold: Some(0.0), ..Partial::default() });
+    let mut networks = Networks::new(&device, &settings, &ResNet18 { width: settings.width }, image, 10);
+    let mut random = Stream::Noise.start(2);
+    let mut x = Tensor::uninit(&device, [6, 32, 32, 3]);
+    kernels::fill::uniform(&device, &mut random, -1.0, 1.0, x.as_mut_slice());
+    let labels = Tensor::from_slice(&device, [6], &[3, 1, 4, 1, 5, 9]).expect("one an image");
+    networks.step(&x, &labels, || noise(&device, &mut random, 6)).expect("the shapes fit");
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("c.safetensors");
+    let classes: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
+    checkpoint::save(&path, &networks, Position::default(), &Meta::new(&settings, &classes)).expect("saved");
+    let read = Checkpoint::read(&path).expect("a checkpoint of ours");
+    assert_eq!((&read.meta.classes, read.meta.width, read.image()), (&classes, 2, image));
+
+    let mut classifier = read.classifier(&device).expect("it has one");
+    assert_eq!(classifier.state_dict(), networks.classifier().network.state_dict());
+    assert_eq!(classifier.batches_tracked(), 1);
+    let z = noise(&device, &mut random, 6);
+    let mut generator = read.generator(&device).expect("it has one");
+    let made = generator.evaluate(z.clone()).expect("the shapes fit");
+    let before = networks.generator().expect("ec-gan has one").evaluate(z).expect("the shapes fit");
+    assert_eq!(made.as_slice(), before.as_slice());
+    let logits = classifier.evaluate(made).expect("the shapes fit");
+    let before = networks.classifier().network.evaluate(before).expect("the shapes fit");
+    assert_eq!(logits.as_slice(), before.as_slice());
+}
