@@ -14,10 +14,11 @@ use std::str::FromStr;
 /// Values: a flag here, else the variable `ECGAN_<FLAG>`, else `--config`, else the preset.
 #[derive(Args)]
 pub struct SettingsArgs {
-    /// A folder of images, or `synthetic`: built-in house-number digits [default: synthetic]
+    /// A data folder (see below), or `synthetic`: built-in house-number digits [default: synthetic]
     #[arg(long, value_name = "DIR", env = "ECGAN_DATA", help_heading = "Data")]
     data: Option<String>,
-    /// Labelled budget in images, validation part included [default: 2000 of synthetic with preset quick, else all]
+    /// Labelled budget in images, validation part included [default: all; of synthetic, what the preset
+    /// says]
     #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_SAMPLES", help_heading = "Data")]
     samples: Option<usize>,
     /// The same as a part of all training images, above 0 and at most 1
@@ -45,7 +46,8 @@ pub struct SettingsArgs {
     /// What to train: the classifier with a GAN, or alone
     #[arg(long, value_parser = choice::<Method>(), env = "ECGAN_METHOD", help_heading = "Method")]
     method: Option<Method>,
-    /// Where values not given come from [default: quick]
+    /// Where values not given come from: for minutes on a processor (quick), from the paper's text (paper), or from its
+    /// published code (notebook) [default: quick]
     #[arg(long, value_parser = choice::<Preset>(), env = "ECGAN_PRESET", help_heading = "Method")]
     preset: Option<Preset>,
     /// Weight of the fakes (the generator's images) in the classifier's loss; 0 trains it on real images alone

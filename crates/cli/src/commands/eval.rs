@@ -33,7 +33,8 @@ pub struct EvalArgs {
 
 const EXAMPLES: &str = "\
 Example:
-  ecgan eval --checkpoint runs/0001-ec-gan-synthetic/checkpoints/best.safetensors --data synthetic";
+  ecgan eval --checkpoint runs/0001-ec-gan-synthetic/checkpoints/last.safetensors \\
+    --data synthetic";
 
 /// Runs the command.
 pub fn run(args: &EvalArgs) -> anyhow::Result<()> {

@@ -47,8 +47,8 @@ struct Target {
 
 const EXAMPLES: &str = "\
 Examples:
-  ecgan generate --checkpoint runs/0001-ec-gan-synthetic/checkpoints/last.safetensors -n 64 --seed 1 --grid fakes.png
-  ecgan generate --checkpoint runs/0001-ec-gan-synthetic/checkpoints/last.safetensors -n 1000 --dir fakes";
+  ecgan generate --checkpoint RUN/checkpoints/last.safetensors -n 64 --seed 1 --grid fakes.png
+  ecgan generate --checkpoint RUN/checkpoints/last.safetensors -n 1000 --dir fakes";
 
 /// The JSON object: where the images are, and what the classifier takes each for.
 #[derive(Serialize)]

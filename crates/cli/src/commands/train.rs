@@ -31,14 +31,17 @@ pub struct TrainArgs {
 }
 
 const EXAMPLES: &str = "\
-Every flag that sets a value is also a variable and a key of settings files: --per-class 100 is ECGAN_PER_CLASS=100
-and `per_class = 100`. A flag wins over its variable, that over --config, that over --preset.
+A data folder holds train/<class>/* and test/<class>/*, PNG or JPEG images, or
+SVHN's train_32x32.mat and test_32x32.mat.
+
+A setting is a flag (--per-class 100), or else a variable (ECGAN_PER_CLASS=100), or
+else a line of --config (per_class = 100), or else what --preset says. --dry-run
+shows the outcome.
 
 Examples:
-  ecgan train                                             EC-GAN on built-in data, minutes
-  ecgan train --method classifier                         the same without a GAN, to compare
-  ecgan train --data DIR --preset paper --per-class 100   DIR holds train/<class>/* and test/<class>/*, PNG or JPEG,
-                                                          or SVHN's train_32x32.mat and test_32x32.mat
+  ecgan train                        EC-GAN on built-in data, minutes
+  ecgan train --method classifier    the same without a GAN, to compare
+  ecgan train --data DIR --preset paper --per-class 100
   ecgan train --config runs/0001-ec-gan-synthetic/config.toml --seed 1";
 
 /// The JSON object: the summary, and where the run is.
