@@ -21,9 +21,9 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  ecgan train                                          a run of minutes on built-in data
+  ecgan train                        a run of minutes on built-in data
   ecgan train --data DIR --preset paper --per-class 100
-  ecgan eval --checkpoint runs/0001-ec-gan-synthetic/checkpoints/best.safetensors --data synthetic
+  ecgan eval --checkpoint RUN/checkpoints/last.safetensors --data synthetic
 
 Exit codes: 0 done, 1 internal, 2 usage, 3 bad data or file, 4 diverged, 5 device, 130 interrupted.";
 

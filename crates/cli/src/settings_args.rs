@@ -15,61 +15,63 @@ use std::str::FromStr;
 /// Values: a flag here, else the variable `ECGAN_<FLAG>`, else `--config`, else the preset.
 #[derive(Args)]
 pub struct SettingsArgs {
-    /// A data folder, or `synthetic`: built-in house-number digits
+    /// A data folder (see below), or `synthetic`: built-in house-number digits [default: synthetic]
     #[arg(long, value_name = "DIR", env = "ECGAN_DATA", help_heading = "Data")]
     data: Option<String>,
-    /// Labelled budget in images, validation part included
+    /// Labelled budget in images, validation part included [default: all; of synthetic, what the preset
+    /// says]
     #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_SAMPLES", help_heading = "Data")]
     samples: Option<usize>,
-    /// Labelled budget as a part of all, in (0, 1]
+    /// The same as a part of all training images, above 0 and at most 1
     #[arg(long, value_name = "F", env = "ECGAN_FRACTION", help_heading = "Data")]
     fraction: Option<f64>,
-    /// Labelled budget in images of each class
+    /// The same in images of each class
     #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_PER_CLASS", help_heading = "Data")]
     per_class: Option<usize>,
-    /// Which images the budget takes: drawn by the seed, or the first of each class in file order
+    /// Which images the budget takes: drawn by --seed, or the first of each class in file order
     #[arg(long, value_parser = choice::<Subset>(), env = "ECGAN_SUBSET", help_heading = "Data")]
     subset: Option<Subset>,
-    /// The part of the budget that validates
+    /// The part of the budget that is not trained on but chooses best.safetensors, from 0 (none) to below 1
     #[arg(long, value_name = "F", env = "ECGAN_VAL_FRACTION", help_heading = "Data")]
     val_fraction: Option<f64>,
-    /// Augmentation of the real images
+    /// Change real images each time they are trained on: not at all, or a random crop after padding by 4 and a rotation of up to 10 degrees
     #[arg(long, value_parser = choice::<Augment>(), env = "ECGAN_AUGMENT", help_heading = "Data")]
     augment: Option<Augment>,
-    /// Channels to train on: 1 or 3
+    /// Channels to train on: 1 (grey) or 3 (colour); images are converted
     #[arg(long, value_name = "1|3", value_parser = integer::<usize>, env = "ECGAN_CHANNELS", help_heading = "Data")]
     channels: Option<usize>,
-    /// Height and width to train on: 32 or 64
+    /// Height and width to train on, in pixels; images are resized
     #[arg(long, value_name = "32|64", value_parser = integer::<usize>, env = "ECGAN_IMAGE_SIZE", help_heading = "Data")]
     image_size: Option<usize>,
 
-    /// What to train
+    /// What to train: the classifier with a GAN, or alone
     #[arg(long, value_parser = choice::<Method>(), env = "ECGAN_METHOD", help_heading = "Method")]
     method: Option<Method>,
-    /// Where values not given come from [default: quick]
+    /// Where values not given come from: for minutes on a processor (quick), from the paper's text (paper), or from its
+    /// published code (notebook) [default: quick]
     #[arg(long, value_parser = choice::<Preset>(), env = "ECGAN_PRESET", help_heading = "Method")]
     preset: Option<Preset>,
-    /// Weight of the fakes in the classifier's loss
+    /// Weight of the fakes (the generator's images) in the classifier's loss; 0 trains it on real images alone
     #[arg(long, value_name = "L", env = "ECGAN_LAMBDA", help_heading = "Method")]
     lambda: Option<f64>,
-    /// Confidence above which a fake counts
+    /// Confidence of the classifier, from 0 to 1, above which a fake counts
     #[arg(long, value_name = "T", env = "ECGAN_THRESHOLD", help_heading = "Method")]
     threshold: Option<f64>,
-    /// Batch norm of the classifier on fakes: their statistics enter the running ones, stay out, or the running ones
-    /// are used
+    /// Batch norm in the classifier on fakes: normalise by their own mean and variance and count these in the running
+    /// ones (shared), the same but do not count them (frozen), or normalise by the running ones (running)
     #[arg(long, value_name = "HOW", value_parser = choice::<FakeStatistics>(), env = "ECGAN_FAKE_STATISTICS", help_heading = "Method")]
     fake_statistics: Option<FakeStatistics>,
-    /// Channels of the classifier's first stage
+    /// Channels of the classifier's first stage: how large ResNet-18 is (the classic one has 64)
     #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_WIDTH", help_heading = "Method")]
     width: Option<usize>,
 
     /// Passes over the training images
     #[arg(long, value_name = "E", value_parser = integer::<usize>, env = "ECGAN_EPOCHS", help_heading = "Optimisation")]
     epochs: Option<usize>,
-    /// Iterations of the whole run at most
+    /// Iterations of the whole run at most; the run ends there as it does after the last epoch
     #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_MAX_STEPS", help_heading = "Optimisation")]
     max_steps: Option<usize>,
-    /// Images in a batch
+    /// Images in a batch; lowered where there are fewer
     #[arg(long, value_name = "B", value_parser = integer::<usize>, env = "ECGAN_BATCH", help_heading = "Optimisation")]
     batch: Option<usize>,
     /// The seed of everything random
@@ -101,7 +103,7 @@ pub struct SettingsArgs {
     /// The run folder, new or empty; without it `runs/NNNN-<method>-<data>`
     #[arg(long, value_name = "DIR", env = "ECGAN_OUT", help_heading = "Run")]
     out: Option<PathBuf>,
-    /// A settings file; a run's config.toml is one
+    /// A settings file (TOML); a run's config.toml is one, and repeats that run
     #[arg(long, value_name = "FILE", help_heading = "Run")]
     config: Option<PathBuf>,
 }

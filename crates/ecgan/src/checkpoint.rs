@@ -2,12 +2,13 @@
 //!
 //! Adam's moments stand under `optimizer.<network>.{m,v}.<name>` with `optimizer.<network>.t`, the position of the
 //! run under `state.*`. Settings and class names are JSON in the metadata. No time, path or thread count is in a
-//! tensor, and the same run writes the same bytes.
+//! tensor, and the same run writes the same bytes, on any number of threads.
 
 use crate::Error;
 use crate::models::{Classifier, ImageShape, ResNet18};
 use crate::networks::{Networks, new_classifier, new_generator};
 use crate::run_folder::write_atomically;
+use crate::settings::Settings;
 use nn::{Builder, Network, StateDict, StateTensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -37,7 +38,7 @@ pub struct Meta {
     pub channels: usize,
     /// The class names; a label is an index into them.
     pub classes: Vec<String>,
-    /// The resolved settings, as `config.toml` has them.
+    /// The resolved settings, as `config.toml` has them, but for the threads: they change nothing in the numbers.
     pub config: String,
 }
 
@@ -231,14 +232,14 @@ fn read_tensor(name: &str, view: &TensorView<'_>) -> Result<StateTensor, String>
 
 impl Meta {
     /// The metadata of a run.
-    pub fn new(settings: &crate::settings::Settings, classes: &[String]) -> Self {
+    pub fn new(settings: &Settings, classes: &[String]) -> Self {
         Self {
             format: FORMAT,
             width: settings.width,
             image_size: settings.image_size,
             channels: settings.channels,
             classes: classes.to_vec(),
-            config: settings.to_toml(),
+            config: Settings { threads: None, ..settings.clone() }.to_toml(),
         }
     }
 }

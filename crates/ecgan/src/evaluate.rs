@@ -54,7 +54,8 @@ pub fn confusion(
 /// The splits of the training images are those of the run that wrote the checkpoint.
 ///
 /// # Errors
-/// [`Error::Data`] and [`Error::BadFile`]; also where the classes are not those of the checkpoint.
+/// [`Error::Dataset`] and [`Error::BadFile`]; also where the classes are not those of the checkpoint.
+/// [`Error::Setting`] for the validation part of a run that had none.
 pub fn evaluate(checkpoint: &Path, data: &str, split: SplitName, device: &Device) -> Result<Evaluation, Error> {
     let read = Checkpoint::read(checkpoint)?;
     let bad = |problem: String| Error::BadFile { path: checkpoint.to_path_buf(), problem };
@@ -81,6 +82,10 @@ pub fn evaluate(checkpoint: &Path, data: &str, split: SplitName, device: &Device
         SplitName::Train | SplitName::Val => {
             let labelled = Labelled::read(&source, &settings, format)?;
             let indices = if split == SplitName::Val { labelled.split.val } else { labelled.split.train };
+            if indices.is_empty() {
+                let expected = "test or train, as the run kept nothing for validation (val_fraction 0)".into();
+                return Err(Error::Setting { name: "split", expected, got: split.to_string() });
+            }
             (labelled.images, indices)
         }
     };

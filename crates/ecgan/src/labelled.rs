@@ -1,7 +1,7 @@
 //! The labelled images of a run: what it trains on and what it validates on.
 
 use crate::Error;
-use crate::data::{Budget, Format, Images, Order, Source, Split, SyntheticOptions, split};
+use crate::data::{Budget, DataError, Format, Images, Order, Source, Split, SyntheticOptions, split};
 use crate::settings::{Settings, Subset};
 
 /// Labelled images that the built-in data set has where no number is asked for.
@@ -22,9 +22,16 @@ impl Labelled {
     /// Reads the training images and draws the budget.
     ///
     /// # Errors
-    /// [`Error::Data`].
+    /// [`Error::Dataset`]; also where a class has no training image.
     pub fn read(source: &Source, settings: &Settings, format: Format) -> Result<Self, Error> {
         let images = source.read_train(format)?;
+        if let Some(class) = (0..source.classes().len()).find(|&k| !images.labels.contains(&(k as i32))) {
+            return Err(Error::Dataset(DataError::Layout {
+                path: settings.data.as_str().into(),
+                wrong: format!("no training image of class `{}`", source.classes()[class]),
+                expected: "at least one of each class".into(),
+            }));
+        }
         let order = match settings.subset {
             Subset::First => Order::First,
             Subset::Seed => Order::Seed(settings.seed),

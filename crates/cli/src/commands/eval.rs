@@ -15,13 +15,13 @@ const SHOWN_CLASSES: usize = 16;
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct EvalArgs {
-    /// The checkpoint
+    /// A checkpoint: RUN/checkpoints/last.safetensors or best.safetensors
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// A data folder, or `synthetic`
+    /// A folder of images, as for train, or `synthetic`
     #[arg(long, value_name = "DIR", env = "ECGAN_DATA", hide_env = true)]
     data: String,
-    /// The part to measure: the images kept for it, those trained on, or those that validated
+    /// The images to measure on: those of the test split, or those the run trained on or validated on
     #[arg(long, value_parser = crate::settings_args::choice::<SplitName>(), default_value = "test")]
     split: SplitName,
     /// Print one JSON object on stdout; everything else goes to stderr
@@ -33,7 +33,8 @@ pub struct EvalArgs {
 
 const EXAMPLES: &str = "\
 Example:
-  ecgan eval --checkpoint runs/0001-ec-gan-synthetic/checkpoints/best.safetensors --data synthetic";
+  ecgan eval --checkpoint runs/0001-ec-gan-synthetic/checkpoints/last.safetensors \\
+    --data synthetic";
 
 /// Runs the command.
 pub fn run(args: &EvalArgs) -> anyhow::Result<()> {

@@ -9,15 +9,18 @@ use ecgan::run_folder::{check_new_or_empty, write_png};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
+/// Images in one picture: 100 by 100 of them, 11,000 pixels a side.
+const LARGEST_GRID: u32 = 10_000;
+
 /// Draw images from a checkpoint's generator
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct GenerateArgs {
-    /// The checkpoint
+    /// A checkpoint of a run with a generator (--method ec-gan)
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// How many images
-    #[arg(short, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    /// How many images, at most 100,000
+    #[arg(short, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     n: u32,
     /// The seed of the noise
     #[arg(long, value_name = "S", default_value_t = 0)]
@@ -44,8 +47,8 @@ struct Target {
 
 const EXAMPLES: &str = "\
 Examples:
-  ecgan generate --checkpoint RUN/checkpoints/best.safetensors -n 64 --seed 1 --grid fakes.png
-  ecgan generate --checkpoint RUN/checkpoints/best.safetensors -n 1000 --dir fakes";
+  ecgan generate --checkpoint RUN/checkpoints/last.safetensors -n 64 --seed 1 --grid fakes.png
+  ecgan generate --checkpoint RUN/checkpoints/last.safetensors -n 1000 --dir fakes";
 
 /// The JSON object: where the images are, and what the classifier takes each for.
 #[derive(Serialize)]
@@ -63,6 +66,9 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     let path = args.target.grid.as_ref().or(args.target.dir.as_ref()).expect("clap requires one of them");
     if args.target.dir.is_some() {
         check_new_or_empty("dir", path)?;
+    } else if args.n > LARGEST_GRID {
+        let expected = format!("at most {LARGEST_GRID} images with --grid (--dir takes more)");
+        return Err(ecgan::Error::Setting { name: "n", expected, got: args.n.to_string() }.into());
     }
     let device = args.compute.open()?;
     let generated = generate(&args.checkpoint, args.n as usize, args.seed, &device)?;

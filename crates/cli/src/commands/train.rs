@@ -7,7 +7,7 @@ use crate::{compute, interrupt};
 use clap::{ArgMatches, Args};
 use ecgan::metrics::{Observer, Summary};
 use ecgan::run_folder::RunFolder;
-use ecgan::settings::Settings;
+use ecgan::settings::{Method, SYNTHETIC, Settings};
 use ecgan::train::train;
 use serde::Serialize;
 use std::path::Path;
@@ -31,12 +31,17 @@ pub struct TrainArgs {
 }
 
 const EXAMPLES: &str = "\
-A flag wins over its variable (ECGAN_PER_CLASS=100), that over --config, that over --preset.
+A data folder holds train/<class>/* and test/<class>/*, PNG or JPEG images, or
+SVHN's train_32x32.mat and test_32x32.mat.
+
+A setting is a flag (--per-class 100), or else a variable (ECGAN_PER_CLASS=100), or
+else a line of --config (per_class = 100), or else what --preset says. --dry-run
+shows the outcome.
 
 Examples:
-  ecgan train                                             EC-GAN on built-in data, minutes
-  ecgan train --method classifier                         the same without a GAN, to compare
-  ecgan train --data DIR --preset paper --per-class 100   DIR holds {train,test}/<class>/* images
+  ecgan train                        EC-GAN on built-in data, minutes
+  ecgan train --method classifier    the same without a GAN, to compare
+  ecgan train --data DIR --preset paper --per-class 100
   ecgan train --config runs/0001-ec-gan-synthetic/config.toml --seed 1";
 
 /// The JSON object: the summary, and where the run is.
@@ -62,15 +67,13 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     let trained = train(&settings, &folder, &mut progress);
     drop(progress);
     let path = folder.path().to_path_buf();
-    let best = folder.best_checkpoint();
-    let last = folder.last_checkpoint();
+    let checkpoint = folder.last_checkpoint();
     let summary = trained.inspect_err(|_| {
         if folder.discard_if_empty() {
             eprintln!("what was written until then is in {}", path.display());
         }
     })?;
     output.result(&Report { run: &path, summary: &summary })?;
-    let checkpoint = if summary.best_val_accuracy.is_some() { best } else { last };
     closing(&settings, &path, &checkpoint, &summary).iter().try_for_each(|line| output.line(line))?;
     Ok(())
 }
@@ -88,24 +91,36 @@ fn dry_run(output: Output, json: bool, settings: &Settings) -> anyhow::Result<()
 fn closing(settings: &Settings, run: &Path, checkpoint: &Path, summary: &Summary) -> Vec<String> {
     let program = quoted(&std::env::args().next().unwrap_or_else(|| "ecgan".into()));
     let checkpoint = quoted(&checkpoint.to_string_lossy());
+    let config = quoted(&run.join("config.toml").to_string_lossy());
     let mut lines = vec![
         format!(
-            "test accuracy {}, best validation accuracy {}, {}",
+            "test accuracy {} after the last epoch, best validation accuracy {}, {}",
             percent(summary.test_accuracy),
             percent(summary.best_val_accuracy),
             duration(Duration::from_secs_f64(summary.seconds.max(0.0)))
         ),
         format!("run folder {}", run.display()),
         String::new(),
-        "Try next:".into(),
-        format!("  {program} eval --checkpoint {checkpoint} --data {}", quoted(&settings.data)),
+        "Try next".into(),
     ];
-    if settings.method == ecgan::settings::Method::EcGan {
-        lines.push(format!("  {program} generate --checkpoint {checkpoint} -n 64 --seed 1 --grid fakes.png"));
-        lines.push(format!("  {program} train --method classifier    the same without the GAN, to compare"));
+    let mut suggest =
+        |what: &str, arguments: String| lines.extend([format!("- {what}:"), format!("    {program} {arguments}")]);
+    suggest(
+        "the test accuracy, class by class",
+        format!("eval --checkpoint {checkpoint} --data {}", quoted(&settings.data)),
+    );
+    if settings.method == Method::EcGan {
+        suggest("generated images", format!("generate --checkpoint {checkpoint} -n 64 --seed 1 --grid fakes.png"));
+        suggest("the same without the GAN, to compare", format!("train --config {config} --method classifier"));
+    } else {
+        suggest("the same with a GAN, to compare", format!("train --config {config} --method ec-gan"));
     }
-    lines.push(format!("  {program} train --data DIR    your own images: DIR/train/<class>/* and DIR/test/<class>/*"));
-    lines.push(format!("  {program} train --help    every setting"));
+    suggest("every setting", "train --help".into());
+    if settings.data == SYNTHETIC {
+        lines.push(
+            "- your own images: train --data DIR, with images in DIR/train/<class>/ and DIR/test/<class>/".into(),
+        );
+    }
     lines
 }
 

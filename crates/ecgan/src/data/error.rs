@@ -8,12 +8,12 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum DataError {
     /// The operating system refused a file or a folder.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: cannot read: {reason}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// What the operating system said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// A folder that holds no data set of a known format.
     #[error("{}: no data set found; looked for {looked_for}", path.display())]
@@ -62,8 +62,8 @@ pub enum DataError {
 }
 
 impl DataError {
-    pub(super) fn io(path: &Path, source: io::Error) -> Self {
-        Self::Io { path: path.into(), source }
+    pub(super) fn io(path: &Path, reason: io::Error) -> Self {
+        Self::Io { path: path.into(), reason }
     }
 
     pub(super) fn layout(path: &Path, wrong: impl Into<String>, expected: impl Into<String>) -> Self {

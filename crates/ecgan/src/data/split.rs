@@ -108,12 +108,17 @@ fn validation_per_class(taken: &[usize], fraction: f64) -> Result<Vec<usize>, Da
     }
     let wanted = (fraction * total as f64).round() as usize;
     let most = total - taken.len();
-    let refuse = |expected| Err(DataError::split(format!("{wanted} of {total} images for validation"), expected));
+    let refuse = |expected| {
+        Err(DataError::split(format!("val_fraction {fraction} of {total} images: {wanted} for validation"), expected))
+    };
     if wanted > most {
-        return refuse(format!("at most {most}, so that each of {} classes keeps a training image", taken.len()));
+        return refuse(format!(
+            "at most {most}, so that each of {} classes keeps a training image (0 for no validation)",
+            taken.len()
+        ));
     }
     if wanted == 0 && fraction > 0.0 {
-        return refuse("at least 1, or a validation fraction of 0".into());
+        return refuse("at least 1, or val_fraction 0 for no validation".into());
     }
     Ok(shares(taken, wanted, 0, |k| taken[k] - 1))
 }
@@ -221,9 +226,13 @@ mod tests {
         }
         assert_eq!(
             message(Budget::PerClass(1), 0.4),
-            "1 of 3 images for validation; expected at most 0, so that each of 3 classes keeps a training image"
+            "val_fraction 0.4 of 3 images: 1 for validation; expected at most 0, so that each of 3 classes keeps a \
+         training image (0 for no validation)"
         );
-        assert!(message(Budget::PerClass(1), 0.1).contains("0 of 3 images for validation"));
+        assert!(
+            message(Budget::PerClass(1), 0.1)
+                .contains("of 3 images: 0 for validation; expected at least 1, or val_fraction 0")
+        );
         let empty = split(&[0, 0, 2], 3, Budget::All, Order::First, 0.0).unwrap_err().to_string();
         assert!(empty.contains("class 1 has no training images"), "{empty}");
     }

@@ -43,13 +43,13 @@ pub fn train_with(
     let began = Instant::now();
     let mut run = Run::new(architecture, settings, folder, observer)?;
     let best_val_accuracy = run.epochs(observer)?;
-    let (n_test, test_accuracy) = run.test()?;
+    let test_accuracy = run.test()?;
     let summary = Summary {
         method: settings.method,
         data: settings.data.clone(),
         n_train: run.labelled.split.train.len(),
         n_val: run.labelled.split.val.len(),
-        n_test,
+        n_test: run.test.len(),
         seed: settings.seed,
         epochs: run.position.epoch as usize,
         test_accuracy: Some(test_accuracy),
@@ -68,6 +68,8 @@ struct Run<'a> {
     source: Source,
     image: ImageShape,
     labelled: Labelled,
+    /// Decoded before training, so that a damaged file is found while nothing is lost; not looked at until the end.
+    test: Images,
     meta: Meta,
     networks: Networks,
     batch: usize,
@@ -90,7 +92,12 @@ impl<'a> Run<'a> {
         let classes = source.classes();
         settings.warnings(classes.len()).iter().for_each(|warning| observer.warning(warning));
         let image = ImageShape { channels: settings.channels, size: settings.image_size };
-        let labelled = Labelled::read(&source, settings, Format { size: image.size, channels: image.channels })?;
+        let format = Format { size: image.size, channels: image.channels };
+        let labelled = Labelled::read(&source, settings, format)?;
+        let test = source.read_test(format)?;
+        if observer.interrupted() {
+            return Err(Error::Interrupted);
+        }
         let n = labelled.split.train.len();
         let batch = settings.batch.min(n);
         if batch < settings.batch {
@@ -105,6 +112,7 @@ impl<'a> Run<'a> {
             source,
             image,
             labelled,
+            test,
             batch,
             position: Position::default(),
             noise: Stream::Noise.start(settings.seed),
@@ -239,11 +247,10 @@ impl<'a> Run<'a> {
         self.folder.write_samples(epoch, &grid::draw(&drawn.images, &drawn.captions()))
     }
 
-    /// Reads the test images, for the first time, and measures the last weights on them.
-    fn test(&mut self) -> Result<(usize, f64), Error> {
-        let images = self.source.read_test(Format { size: self.image.size, channels: self.image.channels })?;
-        let all: Vec<usize> = (0..images.len()).collect();
-        Ok((images.len(), accuracy(&mut self.networks, &images, &all, &self.source, &self.device)?))
+    /// Measures the last weights on the test images.
+    fn test(&mut self) -> Result<f64, Error> {
+        let all: Vec<usize> = (0..self.test.len()).collect();
+        accuracy(&mut self.networks, &self.test, &all, &self.source, &self.device)
     }
 }
 

@@ -151,7 +151,10 @@ fn decode(path: &Path, format: Format, out: &mut [u8]) -> Result<(), DataError> 
     limits.max_image_height = Some(LARGEST_SIDE);
     limits.max_alloc = Some(256 << 20);
     reader.limits(limits);
-    let decoded = reader.decode().map_err(|e| DataError::file(path, e.to_string(), "a whole PNG or JPEG image"))?;
+    let decoded = reader.decode().map_err(|e| {
+        let expected = format!("a whole PNG or JPEG image of at most {LARGEST_SIDE} pixels a side");
+        DataError::file(path, e.to_string(), expected)
+    })?;
     let (width, height) = (decoded.width() as usize, decoded.height() as usize);
     let grey = !decoded.color().has_color();
     let (pixels, channels) = match decoded {

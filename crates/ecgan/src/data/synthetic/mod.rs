@@ -29,9 +29,9 @@ pub struct SyntheticOptions {
 
 pub(super) fn found(options: &SyntheticOptions) -> Result<Found, DataError> {
     for (part, n) in [(Part::Train, options.train), (Part::Test, options.test)] {
-        if !(10..=10_000_000).contains(&n) {
+        if !(10..=1_000_000).contains(&n) {
             let wrong = format!("{n} synthetic {} images", part.name());
-            return Err(DataError::split(wrong, "10 (one of each digit) to 10,000,000"));
+            return Err(DataError::split(wrong, "10 (one of each digit) to 1,000,000"));
         }
     }
     let classes = (0..10).map(|digit| digit.to_string()).collect();

@@ -1,39 +1,6 @@
-//! The binary from outside: exit codes, what lands on stdout and stderr, and what is left behind.
+//! What is refused before anything is computed, where settings come from, and help.
 
-use std::path::Path;
-use std::process::{Command, Output};
-
-/// The binary in `folder`, without the variables of whoever runs the tests.
-fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ecgan"));
-    command.current_dir(folder).args(arguments);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ECGAN_")) {
-        command.env_remove(name);
-    }
-    command
-}
-
-fn ecgan(folder: &Path, arguments: &[&str]) -> Output {
-    command(folder, arguments).output().unwrap()
-}
-
-/// Runs and checks the exit code, that stdout is empty and that stderr has `message`.
-fn refused(folder: &Path, arguments: &[&str], code: i32, message: &str) {
-    let output = ecgan(folder, arguments);
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
-    assert!(stderr.contains(message), "{arguments:?}: expected `{message}` in: {stderr}");
-    assert!(output.stdout.is_empty(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
-}
-
-fn stdout(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn entries(folder: &Path) -> usize {
-    std::fs::read_dir(folder).unwrap().count()
-}
+use crate::binary::{command, ecgan, entries, refused, stdout};
 
 #[test]
 fn usage_errors_exit_with_2_and_name_the_flag() {

@@ -1,0 +1,77 @@
+//! `ecgan eval`.
+
+use crate::binary::{ecgan, json, refused, stdout, train};
+use crate::data_sets::pets;
+use serde_json::Value;
+
+fn count(value: &Value) -> u64 {
+    value.as_u64().unwrap()
+}
+
+/// The figures of an evaluation agree with each other.
+fn consistent(evaluation: &Value) {
+    let confusion = evaluation["confusion"].as_array().unwrap();
+    let per_class = evaluation["per_class"].as_array().unwrap();
+    assert_eq!(confusion.len(), per_class.len());
+    let (mut correct, mut total) = (0, 0);
+    for (k, (row, class)) in confusion.iter().zip(per_class).enumerate() {
+        let row: Vec<u64> = row.as_array().unwrap().iter().map(count).collect();
+        assert_eq!(row.len(), confusion.len());
+        assert_eq!((count(&class["correct"]), count(&class["total"])), (row[k], row.iter().sum()));
+        correct += row[k];
+        total += row.iter().sum::<u64>();
+    }
+    assert_eq!((count(&evaluation["correct"]), count(&evaluation["total"])), (correct, total));
+    assert_eq!(evaluation["accuracy"].as_f64().unwrap(), 100.0 * correct as f64 / total as f64);
+}
+
+#[test]
+fn the_last_checkpoint_has_the_summarys_accuracy() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    // Enough epochs that the classes are told apart a little, or a wrong figure could be right by chance.
+    let settings = ["--data", "pets", "--out", "run", "--method", "classifier", "--width", "2", "--lr", "0.01"];
+    let summary = train(here.path(), &[&settings[..], &["--val-fraction", "0.34", "--epochs", "20"]].concat());
+    let command = ["eval", "--checkpoint", "run/checkpoints/last.safetensors", "--data", "pets", "--threads", "1"];
+    let eval = |more: &[&str]| {
+        let evaluation = json(&ecgan(here.path(), &[&command, more, &["--json"]].concat()));
+        consistent(&evaluation);
+        evaluation
+    };
+    let test = eval(&[]);
+    assert_eq!(test["accuracy"], summary["test_accuracy"]);
+    assert_eq!(test["total"], summary["n_test"]);
+    assert_eq!(eval(&["--split", "test"]), test);
+    let classes: Vec<_> = test["per_class"].as_array().unwrap().iter().map(|class| class["class"].as_str()).collect();
+    assert_eq!(classes, [Some("cat"), Some("dog"), Some("fish")]);
+    assert_eq!(eval(&["--split", "train"])["total"], summary["n_train"]);
+    let val = eval(&["--split", "val"]);
+    assert_eq!(val["total"], summary["n_val"]);
+    let metrics = crate::binary::metrics(&here.path().join("run"));
+    assert_eq!(val["accuracy"], metrics.last().unwrap()["val_accuracy"]);
+
+    let text = stdout(&ecgan(here.path(), &command));
+    let first = format!("accuracy {:.2} % ({} of 9)\n", test["accuracy"].as_f64().unwrap(), test["correct"]);
+    assert!(text.starts_with(&first), "{first} in {text}");
+}
+
+#[test]
+fn a_run_on_the_built_in_data_is_measured_on_its_own_test_images() {
+    let here = tempfile::tempdir().unwrap();
+    let settings = ["--samples", "20", "--seed", "3", "--method", "classifier", "--out", "run", "--max-steps", "3"];
+    let summary = train(here.path(), &settings);
+    let command = ["eval", "--checkpoint", "run/checkpoints/best.safetensors", "--data", "synthetic", "--json"];
+    let test = json(&ecgan(here.path(), &command));
+    consistent(&test);
+    assert_eq!((&test["total"], &test["accuracy"]), (&summary["n_test"], &summary["test_accuracy"]));
+}
+
+#[test]
+fn a_validation_part_that_is_not_there_is_refused() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    let settings = ["--data", "pets", "--out", "run", "--method", "classifier", "--max-steps", "1"];
+    train(here.path(), &[&settings[..], &["--val-fraction", "0"]].concat());
+    let command = ["eval", "--checkpoint", "run/checkpoints/last.safetensors", "--data", "pets", "--split", "val"];
+    refused(here.path(), &command, 2, "split: expected test or train, as the run kept nothing for validation");
+}

@@ -1,0 +1,83 @@
+//! What a newcomer reads: the end of a run, and help.
+
+use crate::binary::{ecgan, program, small, stdout};
+use crate::data_sets::pets;
+
+/// Commands are pasted into a POSIX shell.
+#[cfg(unix)]
+#[test]
+fn what_a_run_suggests_works_when_pasted() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("it's my pets"));
+    for (method, commands) in [("ec-gan", 4), ("classifier", 3)] {
+        let train = ["train", "--data", "it's my pets", "--method", method, "--max-steps", "1", "--out"];
+        let run = format!("a {method} run");
+        let text = stdout(&small(here.path(), &[&train[..], &[&run]].concat()).output().unwrap());
+        let suggested: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+        assert_eq!(suggested.len(), commands, "{text}");
+        for line in suggested {
+            let pasted = program(here.path(), "sh").args(["-c", line]).output().unwrap();
+            assert!(pasted.status.success(), "{line}: {}", String::from_utf8_lossy(&pasted.stderr));
+            let printed = String::from_utf8(pasted.stdout).unwrap();
+            if line.contains(" eval ") {
+                // The figure that the run ended with.
+                let accuracy = printed.split(' ').nth(1).unwrap();
+                assert!(
+                    text.starts_with(&format!("test accuracy {accuracy} % after the last epoch, ")),
+                    "{text}{printed}"
+                );
+            }
+        }
+    }
+    assert!(here.path().join("fakes.png").exists());
+    for run in ["0001-classifier-it_s_my_pets", "0002-ec-gan-it_s_my_pets"] {
+        assert!(here.path().join("runs").join(run).join("summary.json").exists(), "{run}");
+    }
+}
+
+/// Help of a flag, its line breaks undone.
+fn help(command: &str, flag: &str) -> String {
+    let here = tempfile::tempdir().unwrap();
+    let text = stdout(&ecgan(here.path(), &[command, "--help"]));
+    let of_flag = |line: &&str| line.trim_start().starts_with(&format!("{flag} "));
+    let mut lines = text.lines().skip_while(|line| !of_flag(line));
+    let first = lines.next().unwrap_or_else(|| panic!("{flag} in {text}"));
+    let more = lines.take_while(|line| !line.is_empty() && !line.trim_start().starts_with('-'));
+    [first].into_iter().chain(more).flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn help_says_what_a_value_means() {
+    for (flag, meanings) in [
+        ("--subset", &["drawn by --seed", "the first of each class in file order", "seed, first"][..]),
+        ("--val-fraction", &["not trained on", "chooses best.safetensors", "0 (none)"]),
+        ("--fake-statistics", &["(shared)", "(frozen)", "(running)", "normalise by the running ones"]),
+        ("--max-steps", &["the run ends there as it does after the last epoch"]),
+        ("--threshold", &["above which a fake counts"]),
+        ("--config", &["TOML", "config.toml is one"]),
+    ] {
+        let text = help("train", flag);
+        meanings.iter().for_each(|meaning| assert!(text.contains(meaning), "{meaning} in {text}"));
+    }
+    assert!(help("eval", "--split").contains("[default: test]"));
+}
+
+/// What the examples of help show can be parsed: each as far as the settings, without computing anything.
+#[test]
+fn examples_of_help_are_commands() {
+    let here = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(here.path().join("runs/0001-ec-gan-synthetic")).unwrap();
+    std::fs::write(here.path().join("runs/0001-ec-gan-synthetic/config.toml"), "epochs = 3\n").unwrap();
+    for command in [&["--help"][..], &["train", "--help"]] {
+        let text = stdout(&ecgan(here.path(), command));
+        let examples = text.lines().filter_map(|line| line.trim().strip_prefix("ecgan train"));
+        let mut count = 0;
+        for example in examples {
+            let arguments = example.split("   ").next().unwrap();
+            let all: Vec<_> = ["train", "--dry-run"].into_iter().chain(arguments.split_whitespace()).collect();
+            stdout(&ecgan(here.path(), &all));
+            count += 1;
+        }
+        assert!(count >= 2, "{text}");
+    }
+}
