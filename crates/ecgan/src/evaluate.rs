@@ -54,7 +54,7 @@ pub fn confusion(
 /// The splits of the training images are those of the run that wrote the checkpoint.
 ///
 /// # Errors
-/// [`Error::Data`] and [`Error::BadFile`]; also where the classes are not those of the checkpoint.
+/// [`Error::Dataset`] and [`Error::BadFile`]; also where the classes are not those of the checkpoint.
 pub fn evaluate(checkpoint: &Path, data: &str, split: SplitName, device: &Device) -> Result<Evaluation, Error> {
     let read = Checkpoint::read(checkpoint)?;
     let bad = |problem: String| Error::BadFile { path: checkpoint.to_path_buf(), problem };

@@ -22,7 +22,7 @@ impl Labelled {
     /// Reads the training images and draws the budget.
     ///
     /// # Errors
-    /// [`Error::Data`].
+    /// [`Error::Dataset`].
     pub fn read(source: &Source, settings: &Settings, format: Format) -> Result<Self, Error> {
         let images = source.read_train(format)?;
         let order = match settings.subset {
