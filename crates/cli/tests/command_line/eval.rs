@@ -44,6 +44,10 @@ fn the_last_checkpoint_has_the_summarys_accuracy() {
     assert_eq!(eval(&["--split", "test"]), test);
     let classes: Vec<_> = test["per_class"].as_array().unwrap().iter().map(|class| class["class"].as_str()).collect();
     assert_eq!(classes, [Some("cat"), Some("dog"), Some("fish")]);
+    assert!(
+        test["per_class"].as_array().unwrap().iter().all(|class| class["total"] == 3),
+        "rows are the actual classes"
+    );
     assert_eq!(eval(&["--split", "train"])["total"], summary["n_train"]);
     let val = eval(&["--split", "val"]);
     assert_eq!(val["total"], summary["n_val"]);
