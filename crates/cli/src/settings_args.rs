@@ -6,7 +6,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use ecgan::Error;
 use ecgan::settings::{
-    Augment, Choice, DeviceChoice, FakeStatistics, Method, Partial, Preset, Settings, SimdChoice, Subset, nearest,
+    Augment, Choice, DeviceChoice, FakeStatistics, Method, Partial, Preset, Schedule, Settings, SimdChoice, Subset,
+    nearest,
 };
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -82,6 +83,9 @@ pub struct SettingsArgs {
     /// Adam's learning rate of the classifier, where it differs
     #[arg(long, value_name = "R", env = "ECGAN_LR_C", help_heading = "Optimisation")]
     lr_c: Option<f64>,
+    /// How the learning rates change over the run: not at all, or down to 0 along half a cosine
+    #[arg(long, value_parser = choice::<Schedule>(), env = "ECGAN_SCHEDULE", help_heading = "Optimisation")]
+    schedule: Option<Schedule>,
     /// Weight decay of discriminator and classifier
     #[arg(long, value_name = "W", env = "ECGAN_WEIGHT_DECAY", help_heading = "Optimisation")]
     weight_decay: Option<f64>,
@@ -154,6 +158,7 @@ impl SettingsArgs {
             lambda,
             threshold,
             fake_statistics,
+            schedule,
             lr,
             lr_c,
             weight_decay,

@@ -55,7 +55,10 @@ pub fn confusion(
 ///
 /// # Errors
 /// [`Error::Dataset`] and [`Error::BadFile`]; also where the classes are not those of the checkpoint.
+<<<<<<< HEAD
 /// [`Error::Setting`] for the validation part of a run that had none.
+=======
+>>>>>>> gold2
 pub fn evaluate(checkpoint: &Path, data: &str, split: SplitName, device: &Device) -> Result<Evaluation, Error> {
     let read = Checkpoint::read(checkpoint)?;
     let bad = |problem: String| Error::BadFile { path: checkpoint.to_path_buf(), problem };

@@ -22,7 +22,11 @@ impl Labelled {
     /// Reads the training images and draws the budget.
     ///
     /// # Errors
+<<<<<<< HEAD
     /// [`Error::Dataset`]; also where a class has no training image.
+=======
+    /// [`Error::Dataset`].
+>>>>>>> gold2
     pub fn read(source: &Source, settings: &Settings, format: Format) -> Result<Self, Error> {
         let images = source.read_train(format)?;
         if let Some(class) = (0..source.classes().len()).find(|&k| !images.labels.contains(&(k as i32))) {

@@ -89,6 +89,15 @@ impl Networks {
         }
     }
 
+    /// Sets the learning rates to those of the settings times `factor`.
+    pub fn set_learning_rates(&mut self, settings: &Settings, factor: f64) {
+        self.classifier().adam.config.lr = settings.lr_c * factor;
+        if let Self::EcGan(ec_gan) = self {
+            ec_gan.adam_g.config.lr = settings.lr * factor;
+            ec_gan.adam_d.config.lr = settings.lr * factor;
+        }
+    }
+
     /// The classifier.
     pub fn classifier(&mut self) -> &mut ClassifierTrainer {
         match self {

@@ -57,6 +57,16 @@ choice! {
 }
 
 choice! {
+    /// How the learning rates change over the run.
+    Schedule {
+        /// Not at all.
+        Constant = "constant",
+        /// Down to 0 along half a cosine: step k of n has the factor `(1 + cos(pi k / n)) / 2`.
+        Cosine = "cosine",
+    }
+}
+
+choice! {
     /// A part of a data set.
     SplitName {
         /// The images kept for the final figure.

@@ -12,7 +12,7 @@ mod validate;
 
 pub use crate::data::Budget;
 pub use choice::Choice;
-pub use choices::{Augment, ClassifierUpdate, FakeStatistics, Method, Preset, SplitName, Subset};
+pub use choices::{Augment, ClassifierUpdate, FakeStatistics, Method, Preset, Schedule, SplitName, Subset};
 pub use device::DeviceChoice;
 pub use nearest::nearest;
 pub use partial::{Partial, SimdChoice};
@@ -63,6 +63,8 @@ pub struct Settings {
     pub lr: f64,
     /// Adam's learning rate in the classifier.
     pub lr_c: f64,
+    /// How the learning rates change over the run.
+    pub schedule: Schedule,
     /// L2 weight decay in the discriminator.
     pub weight_decay: f64,
     /// L2 weight decay in the classifier.
@@ -121,6 +123,7 @@ impl Settings {
             fake_statistics: set(all.fake_statistics),
             lr,
             lr_c: all.lr_c.unwrap_or(lr),
+            schedule: set(all.schedule),
             weight_decay,
             weight_decay_c: all.weight_decay_c.unwrap_or(weight_decay),
             device: set(all.device).concrete(),
@@ -184,6 +187,7 @@ impl Settings {
             fake_statistics: Some(self.fake_statistics),
             lr: Some(self.lr),
             lr_c: Some(self.lr_c),
+            schedule: Some(self.schedule),
             weight_decay: Some(self.weight_decay),
             weight_decay_c: Some(self.weight_decay_c),
             device: Some(self.device),

@@ -1,6 +1,6 @@
 //! Settings as one source gives them: every value optional, and one source laid over another.
 
-use super::{Augment, DeviceChoice, FakeStatistics, Method, Preset, Subset, nearest};
+use super::{Augment, DeviceChoice, FakeStatistics, Method, Preset, Schedule, Subset, nearest};
 use crate::Error;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -73,6 +73,8 @@ partial! {
     lr: f64,
     /// Adam's learning rate in the classifier, where it differs.
     lr_c: f64,
+    /// How the learning rates change over the run.
+    schedule: Schedule,
     /// L2 weight decay in discriminator and classifier.
     weight_decay: f64,
     /// L2 weight decay in the classifier, where it differs.

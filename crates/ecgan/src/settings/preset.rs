@@ -1,6 +1,6 @@
 //! What each preset says; every setting without a natural "unset" has a value here.
 
-use super::{Augment, ClassifierUpdate, DeviceChoice, FakeStatistics, Method, Partial, Preset, Subset};
+use super::{Augment, ClassifierUpdate, DeviceChoice, FakeStatistics, Method, Partial, Preset, Schedule, Subset};
 
 /// The name of the built-in data set.
 pub const SYNTHETIC: &str = "synthetic";
@@ -43,6 +43,7 @@ fn paper() -> Partial {
         threshold: Some(0.7),
         fake_statistics: Some(FakeStatistics::Shared),
         lr: Some(2e-4),
+        schedule: Some(Schedule::Constant),
         weight_decay: Some(1e-3),
         device: Some(DeviceChoice::Auto),
         ..Partial::default()
