@@ -44,6 +44,10 @@ fn the_last_checkpoint_has_the_summarys_accuracy() {
     assert_eq!(eval(&["--split", "test"]), test);
     let classes: Vec<_> = test["per_class"].as_array().unwrap().iter().map(|class| class["class"].as_str()).collect();
     assert_eq!(classes, [Some("cat"), Some("dog"), Some("fish")]);
+    assert!(
+        test["per_class"].as_array().unwrap().iter().all(|class| class["total"] == 3),
+        "rows are the actual classes"
+    );
     assert_eq!(eval(&["--split", "train"])["total"], summary["n_train"]);
     let val = eval(&["--split", "val"]);
     assert_eq!(val["total"], summary["n_val"]);
@@ -58,11 +62,14 @@ fn the_last_checkpoint_has_the_summarys_accuracy() {
 #[test]
 fn a_run_on_the_built_in_data_is_measured_on_its_own_test_images() {
     let here = tempfile::tempdir().unwrap();
-    let settings = ["--samples", "20", "--seed", "3", "--method", "classifier", "--out", "run", "--max-steps", "3"];
-    let summary = train(here.path(), &settings);
-    let command = ["eval", "--checkpoint", "run/checkpoints/best.safetensors", "--data", "synthetic", "--json"];
+    let settings = ["--samples", "100", "--seed", "3", "--method", "classifier", "--out", "run", "--lr", "0.01"];
+    let summary = train(here.path(), &[&settings[..], &["--width", "2", "--batch", "10", "--epochs", "5"]].concat());
+    let command = ["eval", "--checkpoint", "run/checkpoints/last.safetensors", "--data", "synthetic", "--json"];
     let test = json(&ecgan(here.path(), &command));
     consistent(&test);
+    // One class for everything would be right on 10 % of any seed's images.
+    let used = |k: usize| test["confusion"].as_array().unwrap().iter().any(|row| count(&row[k]) > 0);
+    assert!((0..10).filter(|&k| used(k)).count() > 1, "{test}");
     assert_eq!((&test["total"], &test["accuracy"]), (&summary["n_test"], &summary["test_accuracy"]));
 }
 
