@@ -1,6 +1,6 @@
 //! Data that is not what it should be: exit code 3, a message that names the file and what is wrong, no run folder.
 
-use crate::binary::{entries, refused, train};
+use crate::binary::{entries, refused, small, train};
 use crate::data_sets::{house_numbers, mat, pets};
 use std::fs;
 use std::path::Path;
@@ -80,11 +80,20 @@ fn mat_files_that_are_damaged() {
 }
 
 #[test]
-fn a_damaged_test_image_is_found_before_training() {
-    let early = "data/test/cat/1.jpg: the image ends early";
-    spoiled(pets, |data| cut(&data.join("test/cat/1.jpg")), early);
-    let cut_test = |data: &Path| cut(&data.join("test_32x32.mat"));
-    spoiled(house_numbers, cut_test, "data/test_32x32.mat: an element needs");
+fn a_damaged_test_image_costs_no_training() {
+    // Nothing reads the test images before training is done.
+    let here = tempfile::tempdir().unwrap();
+    let data = here.path().join("data");
+    pets(&data);
+    cut(&data.join("test/cat/1.jpg"));
+    let train = ["train", "--data", "data", "--max-steps", "1", "--out", "run"];
+    refused(here.path(), &train, 3, "data/test/cat/1.jpg: the image ends early");
+    let last = "run/checkpoints/last.safetensors";
+    assert!(here.path().join(last).exists());
+    refused(here.path(), &[&train[..6], &["again"]].concat(), 3, "only the test failed");
+    pets(&data);
+    let eval = ["eval", "--checkpoint", last, "--data", "data"];
+    assert!(small(here.path(), &eval).output().unwrap().status.success());
 }
 
 #[test]

@@ -57,9 +57,12 @@ fn quick() -> Partial {
         preset: Some(Preset::Quick),
         samples: Some(2000),
         augment: Some(Augment::None),
-        epochs: Some(8),
+        epochs: Some(14),
+        batch: Some(32),
         fake_statistics: Some(FakeStatistics::Frozen),
         lr: Some(1e-3),
+        lr_c: Some(2e-3),
+        schedule: Some(Schedule::Cosine),
         ..paper()
     }
 }

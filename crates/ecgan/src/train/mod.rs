@@ -43,13 +43,16 @@ pub fn train_with(
     let began = Instant::now();
     let mut run = Run::new(architecture, settings, folder, observer)?;
     let best_val_accuracy = run.epochs(observer)?;
-    let test_accuracy = run.test()?;
+    let (n_test, test_accuracy) = run.test().inspect_err(|_| {
+        let last = folder.last_checkpoint();
+        observer.warning(&format!("training is done and {} holds it; only the test failed", last.display()));
+    })?;
     let summary = Summary {
         method: settings.method,
         data: settings.data.clone(),
         n_train: run.labelled.split.train.len(),
         n_val: run.labelled.split.val.len(),
-        n_test: run.test.len(),
+        n_test,
         seed: settings.seed,
         epochs: run.position.epoch as usize,
         test_accuracy: Some(test_accuracy),
@@ -68,8 +71,6 @@ struct Run<'a> {
     source: Source,
     image: ImageShape,
     labelled: Labelled,
-    /// Decoded before training, so that a damaged file is found while nothing is lost; not looked at until the end.
-    test: Images,
     meta: Meta,
     networks: Networks,
     batch: usize,
@@ -94,7 +95,6 @@ impl<'a> Run<'a> {
         let image = ImageShape { channels: settings.channels, size: settings.image_size };
         let format = Format { size: image.size, channels: image.channels };
         let labelled = Labelled::read(&source, settings, format)?;
-        let test = source.read_test(format)?;
         if observer.interrupted() {
             return Err(Error::Interrupted);
         }
@@ -112,7 +112,6 @@ impl<'a> Run<'a> {
             source,
             image,
             labelled,
-            test,
             batch,
             position: Position::default(),
             noise: Stream::Noise.start(settings.seed),
@@ -224,7 +223,7 @@ impl<'a> Run<'a> {
         for (name, network, _) in self.networks.named() {
             let finite = |named: &tensor::Named| named.flat().as_slice().iter().all(|v| v.is_finite());
             if !finite(network.params().values()) || !finite(network.buffers()) {
-                return Err(Error::Diverged { step: self.position.step, what: format!("the {name}'s weights") });
+                return Err(Error::Diverged { step: self.position.step, what: format!("a weight of the {name}") });
             }
         }
         self.folder.append_metrics(metrics)?;
@@ -247,10 +246,11 @@ impl<'a> Run<'a> {
         self.folder.write_samples(epoch, &grid::draw(&drawn.images, &drawn.captions()))
     }
 
-    /// Measures the last weights on the test images.
-    fn test(&mut self) -> Result<f64, Error> {
-        let all: Vec<usize> = (0..self.test.len()).collect();
-        accuracy(&mut self.networks, &self.test, &all, &self.source, &self.device)
+    /// Reads the test images, which nothing before this does, and measures the last weights on them.
+    fn test(&mut self) -> Result<(usize, f64), Error> {
+        let images = self.source.read_test(Format { size: self.image.size, channels: self.image.channels })?;
+        let all: Vec<usize> = (0..images.len()).collect();
+        Ok((images.len(), accuracy(&mut self.networks, &images, &all, &self.source, &self.device)?))
     }
 }
 
