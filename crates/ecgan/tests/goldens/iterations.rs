@@ -19,10 +19,10 @@ const F64_TOLERANCE: f64 = 1e-10;
 const DRIFTS: f64 = 3.0;
 
 /// The part of the numbers that may be further off.
-const LUCKLESS: f64 = 0.02;
+const LUCKLESS: f64 = 0.01;
 
 /// What none may exceed, in drifts.
-const MOST_DRIFTS: f64 = 30.0;
+const MOST_DRIFTS: f64 = 8.0;
 
 /// No confidence of a golden is nearer to the threshold, nor are a row's two largest probabilities to each other.
 const MARGIN: f64 = 1e-3;
