@@ -57,7 +57,7 @@ impl Observer for Progress {
             return;
         }
         self.say(&format!(
-            "{}: {} training and {} validation images of {} classes; batch {}, {} steps on {}",
+            "{}: {} training and {} validation images of {} classes; batch {}, steps {}, on {}",
             run.method,
             run.n_train,
             run.n_val,
