@@ -57,7 +57,7 @@ fn quick() -> Partial {
         preset: Some(Preset::Quick),
         samples: Some(2000),
         augment: Some(Augment::None),
-        epochs: Some(14),
+        epochs: Some(12),
         batch: Some(32),
         fake_statistics: Some(FakeStatistics::Frozen),
         lr: Some(1e-3),
