@@ -86,3 +86,28 @@ pub enum ClassifierUpdate {
     /// Two Adam steps: on the reals, then on lambda times the fakes' loss.
     TwoSteps,
 }
+
+impl Schedule {
+    /// What iteration `step` (from 0) of `steps` multiplies the learning rates by.
+    pub fn factor(self, step: u64, steps: u64) -> f64 {
+        match self {
+            Schedule::Constant => 1.0,
+            Schedule::Cosine => (1.0 + (std::f64::consts::PI * (step as f64 / steps as f64)).cos()) / 2.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cosine_falls_from_one_through_a_half_to_nearly_nothing() {
+        let cosine = |step| Schedule::Cosine.factor(step, 1000);
+        assert_eq!(cosine(0), 1.0);
+        for (step, factor) in [(250, 0.853_553_390_593_273_8), (500, 0.5), (999, 2.467_399e-6)] {
+            assert!((cosine(step) - factor).abs() < 1e-10, "step {step}: {}", cosine(step));
+        }
+        assert_eq!(Schedule::Constant.factor(999, 1000), 1.0);
+    }
+}

@@ -11,7 +11,7 @@ use crate::metrics::{EpochMetrics, Evaluation, Observer, Started, StepMetrics, S
 use crate::models::{Classifier, ImageShape, ResNet18, noise};
 use crate::networks::{Networks, Step};
 use crate::run_folder::RunFolder;
-use crate::settings::{Schedule, Settings};
+use crate::settings::Settings;
 use crate::{Error, augment, grid};
 use kernels::philox::Philox;
 use std::time::Instant;
@@ -202,20 +202,10 @@ impl<'a> Run<'a> {
         augment::batch(&self.labelled.images, indices, augment, seed, first_sample, x.as_mut_slice());
         let labels: Vec<i32> = indices.iter().map(|&i| self.labelled.images.labels[i]).collect();
         let labels = Tensor::from_slice(&self.device, [self.batch], &labels)?;
-        self.networks.set_learning_rates(self.settings, self.learning_rate_factor());
+        let factor = self.settings.schedule.factor(self.position.step, self.last_step());
+        self.networks.set_learning_rates(self.settings, factor);
         let (device, stream, batch) = (&self.device, &mut self.noise, self.batch);
         Ok(self.networks.step(&x, &labels, || noise(device, stream, batch))?)
-    }
-
-    /// What the schedule makes of the learning rates in the next iteration.
-    fn learning_rate_factor(&self) -> f64 {
-        match self.settings.schedule {
-            Schedule::Constant => 1.0,
-            Schedule::Cosine => {
-                let done = self.position.step as f64 / self.last_step() as f64;
-                (1.0 + (std::f64::consts::PI * done).cos()) / 2.0
-            }
-        }
     }
 
     /// Writes what an epoch leaves: metrics, samples, checkpoints. Weights that are not finite are not saved.
