@@ -10,6 +10,7 @@ mod settings_args;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
+use std::time::Instant;
 
 /// EC-GAN: train a classifier with few labels and a GAN's images.
 #[derive(Parser)]
@@ -37,18 +38,19 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    let started = Instant::now();
     // A panic has printed itself; it means a mistake of ours, which is exit code 1.
-    std::panic::catch_unwind(|| exit::code(run())).unwrap_or(ExitCode::from(exit::INTERNAL))
+    std::panic::catch_unwind(|| exit::code(run(started))).unwrap_or(ExitCode::from(exit::INTERNAL))
 }
 
-fn run() -> anyhow::Result<()> {
+fn run(started: Instant) -> anyhow::Result<()> {
     let matches = Cli::command().try_get_matches()?;
     let (_, given) = matches.subcommand().expect("clap requires a command");
     match Cli::from_arg_matches(&matches)?.command {
         Command::Train(args) => commands::train::run(&args, given),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Generate(args) => commands::generate::run(&args),
-        Command::Bench(args) => commands::bench::run(&args),
+        Command::Bench(args) => commands::bench::run(&args, started),
         Command::Devices(args) => commands::devices::run(&args),
     }
 }

@@ -2,10 +2,11 @@
 //! work can be skipped; data loading excluded.
 
 use crate::Error;
-use crate::metrics::BenchReport;
+use crate::metrics::{BenchReport, ProfileRow};
 use crate::models::{ImageShape, NOISE, ResNet18, noise};
 use crate::networks::Networks;
 use crate::settings::{Partial, Preset, Settings};
+use kernels::profile::Profile;
 use std::time::Instant;
 use tensor::rng::Stream;
 use tensor::{Device, Tensor};
@@ -18,11 +19,39 @@ const IMAGE: ImageShape = ImageShape { channels: 3, size: 32 };
 
 const CLASSES: usize = 10;
 
-/// Times `steps` iterations on random images.
+/// Times `steps` iterations on random images; with `profile` as many again, kernel by kernel. The process began at
+/// `started`.
 ///
 /// # Errors
 /// None that a user could cause.
-pub fn bench(batch: usize, width: usize, steps: usize, device: &Device) -> Result<BenchReport, Error> {
+pub fn bench(
+    batch: usize,
+    width: usize,
+    steps: usize,
+    profile: bool,
+    device: &Device,
+    started: Instant,
+) -> Result<BenchReport, Error> {
+    let (first, mut times) = time(batch, width, steps, device)?;
+    times.sort_by(f64::total_cmp);
+    let median = times[times.len() / 2];
+    let peak_rss_mb = peak_rss_mb();
+    let profile = profile.then(|| self::profile(batch, width, steps, device)).transpose()?;
+    Ok(BenchReport {
+        images_per_second: batch as f64 / median,
+        ms_per_step_median: median * 1e3,
+        gflops: batch as f64 * gflop_per_image(width) / median,
+        startup_ms: (first - started).as_secs_f64() * 1e3,
+        threads: rayon::current_num_threads(),
+        device: format!("cpu {}", device.simd()),
+        peak_rss_mb,
+        profile,
+    })
+}
+
+/// When the first iteration began, and the seconds of each of `steps` after some that do not count; nor are those in
+/// the device's profile.
+fn time(batch: usize, width: usize, steps: usize, device: &Device) -> Result<(Instant, Vec<f64>), Error> {
     let given = Partial { preset: Some(Preset::Paper), threshold: Some(0.0), ..Partial::default() };
     let settings = Settings::complete(given)?;
     let mut networks = Networks::new(device, &settings, &ResNet18 { width }, IMAGE, CLASSES);
@@ -31,24 +60,27 @@ pub fn bench(batch: usize, width: usize, steps: usize, device: &Device) -> Resul
     kernels::fill::uniform(device, &mut random, -1.0f32, 1.0, x.as_mut_slice());
     let labels: Vec<i32> = (0..batch).map(|_| random.below(CLASSES as u32) as i32).collect();
     let labels = Tensor::from_slice(device, [batch], &labels)?;
-    let mut times = Vec::with_capacity(steps);
-    for step in 0..WARMUP + steps {
+    let mut step = || {
         let began = Instant::now();
         networks.step(&x, &labels, || noise(device, &mut random, batch))?;
-        if step >= WARMUP {
-            times.push(began.elapsed().as_secs_f64());
-        }
+        Ok::<_, Error>(began.elapsed().as_secs_f64())
+    };
+    let first = Instant::now();
+    for _ in 0..WARMUP {
+        step()?;
     }
-    times.sort_by(f64::total_cmp);
-    let median = times[times.len() / 2];
-    Ok(BenchReport {
-        images_per_second: batch as f64 / median,
-        ms_per_step_median: median * 1e3,
-        gflops: batch as f64 * gflop_per_image(width) / median,
-        threads: rayon::current_num_threads(),
-        device: format!("cpu {}", device.simd()),
-        peak_rss_mb: peak_rss_mb(),
-    })
+    if let Some(profile) = device.profile() {
+        profile.take();
+    }
+    Ok((first, (0..steps).map(|_| step()).collect::<Result<_, Error>>()?))
+}
+
+/// What the kernels of a mean iteration take.
+fn profile(batch: usize, width: usize, steps: usize, device: &Device) -> Result<Vec<ProfileRow>, Error> {
+    let device = device.profiled();
+    let seconds = time(batch, width, steps, &device)?.1.iter().sum();
+    let kernels = device.profile().map(Profile::take).unwrap_or_default();
+    Ok(ProfileRow::all(&kernels, steps, seconds))
 }
 
 /// Multiplications and additions of one iteration's convolutions and linear layers, in 10^9 an image, direct algorithm.
@@ -94,6 +126,16 @@ mod tests {
     #[test]
     fn an_iteration_costs_four_fifths_of_a_gflop_an_image() {
         assert!((gflop_per_image(16) - 0.80).abs() < 0.01, "{}", gflop_per_image(16));
+    }
+
+    #[test]
+    fn the_profile_counts_the_operations_of_an_iteration() {
+        let rows = profile(3, 4, 2, &Device::cpu()).unwrap();
+        let gflop: f64 = rows.iter().map(|row| row.gflops.unwrap_or(0.0) * row.ms / 1e3).sum();
+        let want = 3.0 * gflop_per_image(4);
+        assert!((gflop / want - 1.0).abs() < 1e-9, "{gflop} of {want} in {rows:?}");
+        let outside = rows.last().unwrap();
+        assert!(outside.op == ProfileRow::OUTSIDE && outside.ms > 0.0, "{outside:?}");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use crate::parallel::{self, CHUNK};
 use crate::simd::vectorized;
-use crate::{Device, Real};
+use crate::{Device, Real, Work};
 
 /// Adam's settings, in f64 whatever the values are: 1 - 0.999 of an f32 would be off by 1e-5 of itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,6 +23,7 @@ pub struct Adam {
 
 /// Step `t` (1 for the first) over values, their gradients and the two moments, all of one length.
 pub fn step<T: Real>(device: &Device, adam: &Adam, t: u64, values: &mut [T], grads: &[T], m: &mut [T], v: &mut [T]) {
+    let _span = device.span("adam.step", || Work::memory(values.len(), 7 * size_of_val(grads)));
     assert!(t > 0, "adam: steps count from 1");
     let n = values.len();
     assert!(n == grads.len() && n == m.len() && n == v.len(), "adam: values, grads, m and v");

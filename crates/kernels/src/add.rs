@@ -2,16 +2,18 @@
 
 use crate::parallel::{self, CHUNK};
 use crate::simd::vectorized;
-use crate::{Device, Real};
+use crate::{Device, Real, Work};
 
 /// y = a + b.
 pub fn forward<T: Real>(device: &Device, a: &[T], b: &[T], y: &mut [T]) {
+    let _span = device.span("add.forward", || Work::memory(y.len(), 3 * size_of_val(y)));
     assert!(a.len() == b.len() && a.len() == y.len(), "add: a, b and y");
     parallel::split((a, b, y), a.len(), CHUNK, |_, (a, b, y)| forward_chunk(device.simd(), a, b, y));
 }
 
 /// y += x.
 pub fn accumulate<T: Real>(device: &Device, x: &[T], y: &mut [T]) {
+    let _span = device.span("add.accumulate", || Work::memory(y.len(), 3 * size_of_val(y)));
     assert_eq!(x.len(), y.len(), "add: x and y");
     parallel::split((x, y), x.len(), CHUNK, |_, (x, y)| accumulate_chunk(device.simd(), x, y));
 }
@@ -23,7 +25,7 @@ vectorized! {
         }
     }
 
-    fn accumulate_chunk<T: Real>(x: &[T], y: &mut [T]) {
+    pub(crate) fn accumulate_chunk<T: Real>(x: &[T], y: &mut [T]) {
         for (y, &x) in y.iter_mut().zip(x) {
             *y += x;
         }

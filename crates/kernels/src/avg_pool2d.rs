@@ -3,7 +3,7 @@
 
 use crate::parallel::{self, CHUNK, Rows};
 use crate::simd::vectorized;
-use crate::{Device, Real, Store};
+use crate::{Device, Real, Store, Work};
 
 /// Shape of a pooling: x is `[n, h, w, c]`, y is `[n, oh, ow, c]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,11 @@ impl AvgPool2d {
         self.w / self.kernel[1]
     }
 
+    fn work(&self, bytes: usize) -> Work {
+        let Self { h, w, c, kernel, .. } = self;
+        Work::memory(format!("{h}x{w} {c} k{}x{}", kernel[0], kernel[1]), bytes)
+    }
+
     fn check(&self, x: usize, y: usize) {
         assert!(self.oh() > 0 && self.ow() > 0 && self.c > 0, "avg_pool2d: no window fits in {self:?}");
         assert_eq!(x, self.n * self.h * self.w * self.c, "avg_pool2d: x of {self:?}");
@@ -41,6 +46,7 @@ impl AvgPool2d {
 
 /// y = the mean of each window.
 pub fn forward<T: Real>(device: &Device, g: &AvgPool2d, x: &[T], y: &mut [T]) {
+    let _span = device.span("avg_pool2d.forward", || g.work(size_of_val(x) + size_of_val(y)));
     g.check(x.len(), y.len());
     let window = T::from_f64(1.0 / (g.kernel[0] * g.kernel[1]) as f64);
     // An item is an output row; it reads kernel[0] input rows.
@@ -57,6 +63,7 @@ pub fn forward<T: Real>(device: &Device, g: &AvgPool2d, x: &[T], y: &mut [T]) {
 
 /// dx = dy / (pixels of a window) at each pixel of a window, 0 at the others.
 pub fn backward<T: Real>(device: &Device, g: &AvgPool2d, dy: &[T], dx: &mut [T], store: Store) {
+    let _span = device.span("avg_pool2d.backward", || g.work(size_of_val(dy) + store.bytes(dx)));
     g.check(dx.len(), dy.len());
     let window = T::from_f64(1.0 / (g.kernel[0] * g.kernel[1]) as f64);
     // An item is an input row.

@@ -4,13 +4,14 @@
 use crate::parallel::{self, Rows};
 use crate::simd::vectorized;
 use crate::softmax::CHUNK;
-use crate::{Device, Real, Store};
+use crate::{Device, Real, Store, Work};
 
 /// The mean loss (one element) of logits x against `target` in \[0, 1\].
 pub fn forward<T: Real>(device: &Device, x: &[T], target: T, loss: &mut [T]) {
+    let _span = device.span("bce_with_logits.forward", || Work::memory(x.len(), size_of_val(x) + size_of_val(loss)));
     assert!(!x.is_empty() && loss.len() == 1, "bce_with_logits: x and loss");
     let chunks = x.len().div_ceil(CHUNK);
-    let mut partial = device.buffer::<f64>(chunks);
+    let mut partial = device.workspace::<f64>(chunks);
     parallel::split((Rows(x, CHUNK), &mut partial[..]), chunks, 1, |_, (x, sum)| {
         forward_chunk(device.simd(), x.0, target, &mut sum[0]);
     });
@@ -19,6 +20,7 @@ pub fn forward<T: Real>(device: &Device, x: &[T], target: T, loss: &mut [T]) {
 
 /// dx = dloss (1 / (1 + e^-x) - target) / n.
 pub fn backward<T: Real>(device: &Device, x: &[T], target: T, dloss: &[T], dx: &mut [T], store: Store) {
+    let _span = device.span("bce_with_logits.backward", || Work::memory(x.len(), size_of_val(x) + store.bytes(dx)));
     assert!(x.len() == dx.len() && dloss.len() == 1, "bce_with_logits: x, dx and dloss");
     let scale = T::from_f64(dloss[0].to_f64() / x.len() as f64);
     parallel::split((x, dx), x.len(), CHUNK, |_, (x, dx)| backward_chunk(device.simd(), x, target, scale, dx, store));

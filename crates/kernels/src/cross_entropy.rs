@@ -6,7 +6,7 @@
 use crate::parallel::{self, Rows};
 use crate::simd::vectorized;
 use crate::softmax::{self, CHUNK};
-use crate::{Device, Real, Store};
+use crate::{Device, Real, Store, Work};
 
 /// What the weighted sum is divided by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +31,11 @@ pub fn forward<T: Real>(
     probabilities: &mut [T],
     loss: &mut [T],
 ) {
+    let _span = device.span("cross_entropy.forward", || work(rows, classes, 2 * size_of_val(logits), labels, weights));
     check(rows, classes, logits.len(), labels, weights);
     assert!(probabilities.len() == logits.len() && loss.len() == 1, "cross_entropy: probabilities and loss");
     let chunk = (CHUNK / classes).max(1);
-    let mut partial = device.buffer::<f64>(rows.div_ceil(chunk));
+    let mut partial = device.workspace::<f64>(rows.div_ceil(chunk));
     let operands = (
         Rows(logits, chunk * classes),
         Rows(labels, chunk),
@@ -62,6 +63,9 @@ pub fn backward<T: Real>(
     dlogits: &mut [T],
     store: Store,
 ) {
+    let _span = device.span("cross_entropy.backward", || {
+        work(rows, classes, size_of_val(probabilities) + store.bytes(dlogits), labels, weights)
+    });
     check(rows, classes, probabilities.len(), labels, weights);
     assert!(dlogits.len() == probabilities.len() && dloss.len() == 1, "cross_entropy: dlogits and dloss");
     let scale = dloss[0].to_f64() / denominator(rows, weights, reduction);
@@ -70,6 +74,11 @@ pub fn backward<T: Real>(
     parallel::split(operands, rows, chunk, |_, (probabilities, labels, weights, dlogits)| {
         backward_chunk(device.simd(), classes, scale, probabilities.0, labels, weights, dlogits.0, store);
     });
+}
+
+/// `matrices` are the bytes of what is `[rows, classes]`.
+fn work<T>(rows: usize, classes: usize, matrices: usize, labels: &[i32], weights: Option<&[T]>) -> Work {
+    Work::memory(format!("{rows}x{classes}"), matrices + size_of_val(labels) + weights.map_or(0, size_of_val))
 }
 
 fn check<T: Real>(rows: usize, classes: usize, logits: usize, labels: &[i32], weights: Option<&[T]>) {

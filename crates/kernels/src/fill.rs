@@ -6,22 +6,24 @@
 use crate::parallel::{self, CHUNK};
 use crate::philox::{Philox, box_muller, to_unit};
 use crate::simd::vectorized;
-use crate::{Device, Element, Real};
+use crate::{Device, Element, Real, Work};
 
 /// out = value.
 pub fn constant<T: Element>(device: &Device, value: T, out: &mut [T]) {
-    let _ = device; // a fill is the same instructions on every path
+    let _span = device.span("fill.constant", || Work::memory(out.len(), size_of_val(out)));
     let n = out.len();
     parallel::split(out, n, CHUNK, |_, out| out.fill(value));
 }
 
 /// out uniform in [low, high): low + (high - low) u with u a multiple of 2^-24.
 pub fn uniform<T: Real>(device: &Device, philox: &mut Philox, low: T, high: T, out: &mut [T]) {
+    let _span = device.span("fill.uniform", || Work::memory(out.len(), size_of_val(out)));
     from_blocks(philox, out, |philox, block, out| uniform_chunk(device.simd(), philox, block, low, high, out));
 }
 
 /// out normal: mean + std z, z by Box and Muller from the word pairs (0, 1) and (2, 3) of a block.
 pub fn normal<T: Real>(device: &Device, philox: &mut Philox, mean: T, std: T, out: &mut [T]) {
+    let _span = device.span("fill.normal", || Work::memory(out.len(), size_of_val(out)));
     from_blocks(philox, out, |philox, block, out| normal_chunk(device.simd(), philox, block, mean, std, out));
 }
 

@@ -2,16 +2,18 @@
 
 use crate::parallel::{self, CHUNK};
 use crate::simd::vectorized;
-use crate::{Device, Real, Store};
+use crate::{Device, Real, Store, Work};
 
 /// y = x where x > 0, else slope x.
 pub fn forward<T: Real>(device: &Device, slope: T, x: &[T], y: &mut [T]) {
+    let _span = device.span("leaky_relu.forward", || Work::memory(x.len(), 2 * size_of_val(x)));
     assert_eq!(x.len(), y.len(), "leaky_relu: x and y");
     parallel::split((x, y), x.len(), CHUNK, |_, (x, y)| forward_chunk(device.simd(), slope, x, y));
 }
 
 /// dx = dy where y > 0, else slope dy: y has the sign of x, and the derivative at 0 is the slope, as in PyTorch.
 pub fn backward<T: Real>(device: &Device, slope: T, y: &[T], dy: &[T], dx: &mut [T], store: Store) {
+    let _span = device.span("leaky_relu.backward", || Work::memory(y.len(), 2 * size_of_val(y) + store.bytes(dx)));
     assert!(slope > T::ZERO, "leaky_relu: y has the sign of x only for a positive slope, got {slope}");
     assert!(y.len() == dy.len() && y.len() == dx.len(), "leaky_relu: y, dy and dx");
     parallel::split((y, dy, dx), y.len(), CHUNK, |_, (y, dy, dx)| {

@@ -25,6 +25,7 @@ pub mod linear;
 pub mod parallel;
 pub mod philox;
 pub mod pool;
+pub mod profile;
 pub mod pseudo_label;
 pub mod reduce;
 pub mod relu;
@@ -37,8 +38,10 @@ pub mod store;
 pub mod tanh;
 #[cfg(test)]
 mod testing;
+mod vector;
 
 pub use device::Device;
 pub use element::{Element, Real};
+pub use profile::Work;
 pub use simd::Simd;
 pub use store::Store;

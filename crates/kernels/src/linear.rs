@@ -2,7 +2,7 @@
 
 use crate::gemm::{Transpose, gemm};
 use crate::simd::vectorized;
-use crate::{Device, Real, Store};
+use crate::{Device, Real, Store, Work};
 
 /// `y = x w^T + b`.
 pub fn forward<T: Real>(
@@ -15,6 +15,7 @@ pub fn forward<T: Real>(
     b: Option<&[T]>,
     y: &mut [T],
 ) {
+    let _span = device.span("linear.forward", || work([rows, inputs, outputs], [x, w], y, Store::Set));
     assert_eq!(y.len(), rows * outputs, "linear: y is [rows, outputs] = [{rows}, {outputs}]");
     let store = match b {
         Some(b) => {
@@ -38,6 +39,7 @@ pub fn backward_input<T: Real>(
     dx: &mut [T],
     store: Store,
 ) {
+    let _span = device.span("linear.backward_input", || work([rows, inputs, outputs], [dy, w], dx, store));
     gemm(device, Transpose::No, Transpose::No, rows, inputs, outputs, dy, w, dx, store);
 }
 
@@ -52,17 +54,26 @@ pub fn backward_weight<T: Real>(
     dw: &mut [T],
     store: Store,
 ) {
+    let _span = device.span("linear.backward_weight", || work([rows, inputs, outputs], [x, dy], dw, store));
     gemm(device, Transpose::Yes, Transpose::No, outputs, inputs, rows, dy, x, dw, store);
 }
 
 /// `db (=|+=)` the column sums of dy, rows in order.
 pub fn backward_bias<T: Real>(device: &Device, rows: usize, outputs: usize, dy: &[T], db: &mut [T], store: Store) {
+    let _span = device
+        .span("linear.backward_bias", || Work::memory(format!("{rows}x{outputs}"), size_of_val(dy) + store.bytes(db)));
     assert_eq!(dy.len(), rows * outputs, "linear: dy is [rows, outputs] = [{rows}, {outputs}]");
     assert_eq!(db.len(), outputs, "linear: db is [outputs] = [{outputs}]");
     if store == Store::Set {
         db.fill(T::ZERO);
     }
     add_rows(device.simd(), dy, db);
+}
+
+/// Every pass of a layer multiplies the same three sizes.
+fn work<T>([rows, inputs, outputs]: [usize; 3], read: [&[T]; 2], out: &[T], store: Store) -> Work {
+    let shape = format!("{rows} {inputs}-{outputs}");
+    Work { shape, ..Work::gemm([rows, outputs, inputs], read, out, store) }
 }
 
 vectorized! {

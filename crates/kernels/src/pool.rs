@@ -21,14 +21,17 @@ unsafe impl bytemuck::Zeroable for Line {}
 unsafe impl bytemuck::Pod for Line {}
 
 struct Block {
-    slot: u64,
+    /// Where it lies in the order of allocation; `None` for a workspace.
+    slot: Option<u64>,
     lines: Box<[Line]>,
 }
 
 #[derive(Default)]
 struct Free {
     /// Free blocks by their length in lines, then by slot.
-    blocks: HashMap<usize, BTreeMap<u64, Block>>,
+    blocks: HashMap<usize, BTreeMap<Option<u64>, Block>>,
+    /// The workspace, as long as the longest that was asked for, while no kernel has it.
+    workspace: Option<Block>,
     allocations: u64,
     bytes: usize,
 }
@@ -65,19 +68,58 @@ impl Pool {
     fn take(&self, lines: usize) -> Block {
         let mut free = self.lock();
         let reused = free.blocks.get_mut(&lines).and_then(|blocks| blocks.pop_first());
-        let mut block = match reused {
+        let block = match reused {
             Some((_, block)) => block,
-            None => {
-                free.allocations += 1;
-                free.bytes += lines * size_of::<Line>();
-                Block { slot: free.allocations, lines: bytemuck::allocation::zeroed_slice_box(lines) }
+            None => free.allocate(lines, true),
+        };
+        self.hand_out(free, block)
+    }
+
+    fn take_workspace(&self, lines: usize) -> Block {
+        let mut free = self.lock();
+        let block = match free.workspace.take() {
+            Some(block) if block.lines.len() >= lines => block,
+            shorter => {
+                free.bytes -= shorter.map_or(0, |block| size_of_val(&*block.lines));
+                free.allocate(lines, false)
             }
         };
+        self.hand_out(free, block)
+    }
+
+    fn hand_out(&self, free: MutexGuard<'_, Free>, mut block: Block) -> Block {
         drop(free);
         if self.poison {
             bytemuck::cast_slice_mut::<Line, u8>(&mut block.lines).fill(0xFF);
         }
         block
+    }
+
+    fn put(&self, block: Block) {
+        let mut free = self.lock();
+        match block.slot {
+            Some(_) => {
+                free.blocks.entry(block.lines.len()).or_default().insert(block.slot, block);
+            }
+            // Two kernels at once had two: the longer one stays.
+            None => {
+                let other = free.workspace.take();
+                let (shorter, longer) = match other {
+                    Some(other) if other.lines.len() > block.lines.len() => (Some(block), other),
+                    other => (other, block),
+                };
+                free.bytes -= shorter.map_or(0, |block| size_of_val(&*block.lines));
+                free.workspace = Some(longer);
+            }
+        }
+    }
+}
+
+impl Free {
+    fn allocate(&mut self, lines: usize, slot: bool) -> Block {
+        self.allocations += 1;
+        self.bytes += lines * size_of::<Line>();
+        Block { slot: slot.then_some(self.allocations), lines: bytemuck::allocation::zeroed_slice_box(lines) }
     }
 }
 
@@ -92,8 +134,17 @@ pub struct Buffer<T: Element> {
 impl<T: Element> Buffer<T> {
     /// Takes a buffer of `len` elements from the pool.
     pub fn new(pool: &Arc<Pool>, len: usize) -> Self {
-        let lines = (len * size_of::<T>()).div_ceil(size_of::<Line>());
-        Self { block: Some(pool.take(lines)), len, pool: Arc::clone(pool), element: PhantomData }
+        Self { block: Some(pool.take(Self::lines(len))), len, pool: Arc::clone(pool), element: PhantomData }
+    }
+
+    /// Takes the pool's workspace, at least `len` elements: memory that kernels of any length share one after the
+    /// other, so that it stays small and in the cache. For what a kernel needs until it returns, one at a time.
+    pub fn workspace(pool: &Arc<Pool>, len: usize) -> Self {
+        Self { block: Some(pool.take_workspace(Self::lines(len))), len, pool: Arc::clone(pool), element: PhantomData }
+    }
+
+    fn lines(len: usize) -> usize {
+        (len * size_of::<T>()).div_ceil(size_of::<Line>())
     }
 }
 
@@ -116,7 +167,7 @@ impl<T: Element> DerefMut for Buffer<T> {
 impl<T: Element> Drop for Buffer<T> {
     fn drop(&mut self) {
         if let Some(block) = self.block.take() {
-            self.pool.lock().blocks.entry(block.lines.len()).or_default().insert(block.slot, block);
+            self.pool.put(block);
         }
     }
 }
@@ -151,5 +202,22 @@ mod tests {
         }
         assert!(Buffer::<f64>::new(&pool, 5).iter().all(|v| v.is_nan()));
         assert!(Buffer::<f32>::new(&pool, 0).is_empty());
+    }
+
+    #[test]
+    fn kernels_share_one_workspace_of_the_longest_length() {
+        let pool = Pool::new(true);
+        let first = Buffer::<f32>::workspace(&pool, 100).as_ptr();
+        assert_eq!(Buffer::<f64>::workspace(&pool, 10).as_ptr().cast(), first);
+        let long = Buffer::<f32>::workspace(&pool, 1000);
+        assert!(long.len() == 1000 && long.iter().all(|v| v.is_nan()));
+        assert_eq!(pool.bytes(), 4032, "the shorter one is gone");
+        // A second one at the same time, and no more than one afterwards.
+        let (long, other) = (long.as_ptr(), (long, Buffer::<f32>::workspace(&pool, 50)));
+        assert_eq!(pool.bytes(), 4032 + 256);
+        drop(other);
+        assert_eq!(pool.bytes(), 4032);
+        assert_eq!(Buffer::<f32>::workspace(&pool, 1000).as_ptr(), long);
+        assert_eq!(pool.allocations(), 3);
     }
 }

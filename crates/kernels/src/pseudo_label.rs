@@ -4,7 +4,7 @@
 use crate::parallel::{self, Rows};
 use crate::simd::vectorized;
 use crate::softmax::{self, CHUNK};
-use crate::{Device, Real};
+use crate::{Device, Real, Work};
 
 /// Of each row of logits `[rows, classes]`: labels = argmax (the lowest on ties), confidence = max softmax, and
 /// weights = 1 where confidence > threshold, else 0. A row with a NaN gets a NaN confidence and weight 0.
@@ -18,6 +18,12 @@ pub fn forward<T: Real>(
     weights: &mut [T],
     confidence: &mut [T],
 ) {
+    let _span = device.span("pseudo_label.forward", || {
+        Work::memory(
+            format!("{rows}x{classes}"),
+            size_of_val(logits) + size_of_val(labels) + size_of_val(weights) + size_of_val(confidence),
+        )
+    });
     assert!(classes > 0 && logits.len() == rows * classes, "pseudo_label: logits of {rows} x {classes}");
     let fits = labels.len() == rows && weights.len() == rows && confidence.len() == rows;
     assert!(fits, "pseudo_label: labels, weights and confidence");

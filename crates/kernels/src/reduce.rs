@@ -2,16 +2,17 @@
 
 use crate::parallel::{self, CHUNK, Rows};
 use crate::simd::vectorized;
-use crate::{Device, Real};
+use crate::{Device, Real, Work};
 
 /// Independent accumulators of a sum: enough for four vectors of the widest path.
 const LANES: usize = 64;
 
 /// out = sum of x (one element): 64 running sums over each chunk, those pairwise, chunks in order in f64.
 pub fn sum<T: Real>(device: &Device, x: &[T], out: &mut [T]) {
+    let _span = device.span("reduce.sum", || Work::memory(x.len(), size_of_val(x) + size_of_val(out)));
     assert_eq!(out.len(), 1, "sum: out");
     let chunks = x.len().div_ceil(CHUNK);
-    let mut partial = device.buffer::<f64>(chunks);
+    let mut partial = device.workspace::<f64>(chunks);
     parallel::split((Rows(x, CHUNK), &mut partial[..]), chunks, 1, |_, (x, partial)| {
         if let Some(partial) = partial.first_mut() {
             *partial = lane_sum(device.simd(), x.0).to_f64();
@@ -22,16 +23,22 @@ pub fn sum<T: Real>(device: &Device, x: &[T], out: &mut [T]) {
 
 /// out_i = sum over j of x_ij; x is `[rows, cols]`, out `[rows]`.
 pub fn row_sum<T: Real>(device: &Device, rows: usize, cols: usize, x: &[T], out: &mut [T]) {
+    let _span =
+        device.span("reduce.row_sum", || Work::memory(format!("{rows}x{cols}"), size_of_val(x) + size_of_val(out)));
     each_row(rows, cols, x, out, |x| lane_sum(device.simd(), x));
 }
 
 /// out_i = max over j of x_ij, NaN where the row holds one.
 pub fn row_max<T: Real>(device: &Device, rows: usize, cols: usize, x: &[T], out: &mut [T]) {
+    let _span =
+        device.span("reduce.row_max", || Work::memory(format!("{rows}x{cols}"), size_of_val(x) + size_of_val(out)));
     each_row(rows, cols, x, out, |x| lane_max(device.simd(), x));
 }
 
 /// out_i = the j of the largest x_ij, the lowest such j; a NaN is never larger.
 pub fn argmax<T: Real>(device: &Device, rows: usize, cols: usize, x: &[T], out: &mut [i32]) {
+    let _span =
+        device.span("reduce.argmax", || Work::memory(format!("{rows}x{cols}"), size_of_val(x) + size_of_val(out)));
     each_row(rows, cols, x, out, |x| first_largest(device.simd(), x));
 }
 

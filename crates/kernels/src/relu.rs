@@ -2,16 +2,18 @@
 
 use crate::parallel::{self, CHUNK};
 use crate::simd::vectorized;
-use crate::{Device, Real, Store};
+use crate::{Device, Real, Store, Work};
 
 /// y = max(x, 0); NaN stays NaN.
 pub fn forward<T: Real>(device: &Device, x: &[T], y: &mut [T]) {
+    let _span = device.span("relu.forward", || Work::memory(x.len(), 2 * size_of_val(x)));
     assert_eq!(x.len(), y.len(), "relu: x and y");
     parallel::split((x, y), x.len(), CHUNK, |_, (x, y)| forward_chunk(device.simd(), x, y));
 }
 
 /// dx = dy where y > 0, else 0.
 pub fn backward<T: Real>(device: &Device, y: &[T], dy: &[T], dx: &mut [T], store: Store) {
+    let _span = device.span("relu.backward", || Work::memory(y.len(), 2 * size_of_val(y) + store.bytes(dx)));
     assert!(y.len() == dy.len() && y.len() == dx.len(), "relu: y, dy and dx");
     parallel::split((y, dy, dx), y.len(), CHUNK, |_, (y, dy, dx)| backward_chunk(device.simd(), y, dy, dx, store));
 }

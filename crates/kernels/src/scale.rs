@@ -2,10 +2,11 @@
 
 use crate::parallel::{self, CHUNK};
 use crate::simd::vectorized;
-use crate::{Device, Real, Store};
+use crate::{Device, Real, Store, Work};
 
 /// y = alpha x.
 pub fn forward<T: Real>(device: &Device, alpha: T, x: &[T], y: &mut [T], store: Store) {
+    let _span = device.span("scale.forward", || Work::memory(x.len(), size_of_val(x) + store.bytes(y)));
     assert_eq!(x.len(), y.len(), "scale: x and y");
     parallel::split((x, y), x.len(), CHUNK, |_, (x, y)| forward_chunk(device.simd(), alpha, x, y, store));
 }

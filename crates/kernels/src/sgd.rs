@@ -3,7 +3,7 @@
 
 use crate::parallel::{self, CHUNK};
 use crate::simd::vectorized;
-use crate::{Device, Real};
+use crate::{Device, Real, Work};
 
 /// The settings of SGD.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,6 +19,7 @@ pub struct Sgd<T> {
 /// A step over values, their gradients and the velocity, all of one length. The `first` step sets the velocity to
 /// the gradient and does not read it.
 pub fn step<T: Real>(device: &Device, sgd: &Sgd<T>, first: bool, values: &mut [T], grads: &[T], velocity: &mut [T]) {
+    let _span = device.span("sgd.step", || Work::memory(values.len(), 5 * size_of_val(grads)));
     let n = values.len();
     assert!(n == grads.len() && n == velocity.len(), "sgd: values, grads and velocity");
     parallel::split((values, grads, velocity), n, CHUNK, |_, (values, grads, velocity)| {

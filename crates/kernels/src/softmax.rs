@@ -2,13 +2,14 @@
 
 use crate::parallel::{self, Rows};
 use crate::simd::vectorized;
-use crate::{Device, Real, Store};
+use crate::{Device, Real, Store, Work};
 
 /// Elements of one task: exponentials cost more than memory.
 pub(crate) const CHUNK: usize = 1 << 11;
 
 /// y = softmax(x) of each row; x and y are `[rows, classes]`.
 pub fn forward<T: Real>(device: &Device, rows: usize, classes: usize, x: &[T], y: &mut [T]) {
+    let _span = device.span("softmax.forward", || Work::memory(format!("{rows}x{classes}"), 2 * size_of_val(x)));
     assert!(classes > 0 && x.len() == rows * classes && y.len() == x.len(), "softmax: x and y of {rows} x {classes}");
     parallel::split((Rows(x, classes), Rows(y, classes)), rows, (CHUNK / classes).max(1), |_, (x, y)| {
         forward_chunk(device.simd(), classes, x.0, y.0);
@@ -17,6 +18,8 @@ pub fn forward<T: Real>(device: &Device, rows: usize, classes: usize, x: &[T], y
 
 /// dx_j = y_j (dy_j - sum_k y_k dy_k) of each row.
 pub fn backward<T: Real>(device: &Device, rows: usize, classes: usize, y: &[T], dy: &[T], dx: &mut [T], store: Store) {
+    let _span = device
+        .span("softmax.backward", || Work::memory(format!("{rows}x{classes}"), 2 * size_of_val(y) + store.bytes(dx)));
     let fits = [y.len(), dy.len(), dx.len()].iter().all(|&len| len == rows * classes);
     assert!(classes > 0 && fits, "softmax: y, dy and dx of {rows} x {classes}");
     let operands = (Rows(y, classes), Rows(dy, classes), Rows(dx, classes));

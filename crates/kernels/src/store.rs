@@ -12,6 +12,14 @@ pub enum Store {
 }
 
 impl Store {
+    /// Bytes that storing into the whole of `out` moves: it is written, and with [`Store::Add`] read before.
+    pub(crate) fn bytes<T>(self, out: &[T]) -> usize {
+        match self {
+            Store::Set => size_of_val(out),
+            Store::Add => 2 * size_of_val(out),
+        }
+    }
+
     /// Writes `value` into `out`.
     #[inline(always)]
     pub fn write<T: Real>(self, out: &mut T, value: T) {

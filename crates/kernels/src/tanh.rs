@@ -6,16 +6,18 @@
 
 use crate::parallel::{self, CHUNK};
 use crate::simd::vectorized;
-use crate::{Device, Real, Store};
+use crate::{Device, Real, Store, Work};
 
 /// y = tanh x.
 pub fn forward<T: Real>(device: &Device, x: &[T], y: &mut [T]) {
+    let _span = device.span("tanh.forward", || Work::memory(x.len(), 2 * size_of_val(x)));
     assert_eq!(x.len(), y.len(), "tanh: x and y");
     parallel::split((x, y), x.len(), CHUNK, |_, (x, y)| forward_chunk(device.simd(), x, y));
 }
 
 /// dx = dy (1 - y^2).
 pub fn backward<T: Real>(device: &Device, y: &[T], dy: &[T], dx: &mut [T], store: Store) {
+    let _span = device.span("tanh.backward", || Work::memory(y.len(), 2 * size_of_val(y) + store.bytes(dx)));
     assert!(y.len() == dy.len() && y.len() == dx.len(), "tanh: y, dy and dx");
     parallel::split((y, dy, dx), y.len(), CHUNK, |_, (y, dy, dx)| backward_chunk(device.simd(), y, dy, dx, store));
 }

@@ -1,10 +1,12 @@
 //! `ecgan bench`.
 
-use crate::compute::ComputeArgs;
+use crate::compute::{self, ComputeArgs};
 use crate::output::Output;
 use clap::Args;
 use ecgan::bench::bench;
-use ecgan::metrics::BenchReport;
+use ecgan::metrics::{BenchReport, ProfileRow};
+use std::io;
+use std::time::Instant;
 
 /// Measure the trainer's own step, preset paper at threshold 0, data loading excluded
 #[derive(Args)]
@@ -19,6 +21,9 @@ pub struct BenchArgs {
     /// Steps to time
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     steps: u32,
+    /// Then run as many steps again and show where their time goes, kernel by kernel
+    #[arg(long)]
+    profile: bool,
     /// Print one JSON object on stdout; everything else goes to stderr
     #[arg(long)]
     json: bool,
@@ -28,17 +33,45 @@ pub struct BenchArgs {
 
 const EXAMPLES: &str = "\
 Example:
-  ecgan bench --batch 64 --width 16 --steps 20 --threads 2";
+  ecgan bench --batch 64 --width 16 --steps 20 --threads 2
+  ecgan bench --profile      # which kernels take how much of it";
 
-/// Runs the command.
-pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
+/// Runs the command, in a process that began at `started`.
+pub fn run(args: &BenchArgs, started: Instant) -> anyhow::Result<()> {
     let device = args.compute.open()?;
-    let report = bench(args.batch as usize, args.width as usize, args.steps as usize, &device)?;
+    let [batch, width, steps] = [args.batch, args.width, args.steps].map(|size| size as usize);
+    let report = compute::on_a_worker(|| bench(batch, width, steps, args.profile, &device, started))?;
     let output = Output::new(args.json, false);
     output.result(&report)?;
-    let BenchReport { images_per_second, ms_per_step_median, gflops, threads, device, peak_rss_mb } = &report;
-    output.line(format!("{images_per_second:.1} images/s, {ms_per_step_median:.1} ms a step (median)"))?;
+    let BenchReport { images_per_second, ms_per_step_median, startup_ms, gflops, threads, device, .. } = &report;
+    let BenchReport { peak_rss_mb, profile, .. } = &report;
+    output.line(format!("{images_per_second:.1} images/s, {ms_per_step_median:.1} ms a step (median), the first {startup_ms:.0} ms after the start"))?;
     let memory = peak_rss_mb.map(|mb| format!(", {mb:.0} MiB at most")).unwrap_or_default();
     output.line(format!("{gflops:.1} GFLOP/s on {device} with {threads} threads{memory}"))?;
+    if let Some(rows) = profile {
+        output.line(format!("\nA mean iteration of {} more, by kernel and geometry:", args.steps))?;
+        table(output, rows)?;
+        output.line("\nThe same by kernel:")?;
+        table(output, &ProfileRow::by_op(rows))?;
+    }
     Ok(())
+}
+
+/// One line a row, the columns aligned, and the sum.
+fn table(output: Output, rows: &[ProfileRow]) -> io::Result<()> {
+    let total: f64 = rows.iter().map(|row| row.ms).sum();
+    let name = |row: &ProfileRow| format!("{} {}", row.op, row.shape).trim_end().to_owned();
+    let width = rows.iter().map(|row| name(row).len()).max().unwrap_or(0);
+    let columns = |name: &str, cells: [String; 5]| {
+        let cells = cells.map(|cell| format!("{cell:>9}")).concat();
+        output.line(format!("{name:width$}{cells}").trim_end())
+    };
+    columns("kernel", ["calls", "ms", "share", "GFLOP/s", "GB/s"].map(String::from))?;
+    for row in rows {
+        let calls = if row.calls > 0.0 { format!("{:.0}", row.calls) } else { String::new() };
+        let rate = |rate: Option<f64>| rate.map(|rate| format!("{rate:.1}")).unwrap_or_default();
+        let share = format!("{:.1} %", 100.0 * row.ms / total);
+        columns(&name(row), [calls, format!("{:.3}", row.ms), share, rate(row.gflops), rate(row.gbs)])?;
+    }
+    columns("iteration", [String::new(), format!("{total:.3}"), "100.0 %".to_owned(), String::new(), String::new()])
 }

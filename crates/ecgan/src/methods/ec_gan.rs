@@ -105,14 +105,15 @@ impl<T: Real> EcGan<T> {
         let tape_g = Tape::new(device);
         let fakes = self.generator.forward(&tape_g.constant(z.clone()), Mode::Train, true)?;
 
-        let (loss_d_real, loss_d_fake) = {
+        // The gradient of the sum, one loss after the other: half the memory of both at once.
+        let mut loss_d = |x: &Tensor<T>, target| {
             let tape = Tape::new(device);
-            let real = self.discriminator.forward(&tape.constant(x.clone()), Mode::Train, true)?;
-            let fake = self.discriminator.forward(&tape.constant(fakes.value().clone()), Mode::Train, true)?;
-            let (loss_real, loss_fake) = (ops::bce_with_logits(&real, 1.0)?, ops::bce_with_logits(&fake, 0.0)?);
-            tape.backward(&ops::add(&loss_real, &loss_fake)?)?;
-            (loss_real.value().item(), loss_fake.value().item())
+            let logits = self.discriminator.forward(&tape.constant(x.clone()), Mode::Train, true)?;
+            let loss = ops::bce_with_logits(&logits, target)?;
+            tape.backward(&loss)?;
+            Ok(loss.value().item())
         };
+        let (loss_d_real, loss_d_fake) = (loss_d(x, 1.0)?, loss_d(fakes.value(), 0.0)?);
         self.adam_d.step(self.discriminator.params_mut());
 
         let loss_g = {
@@ -140,11 +141,12 @@ impl<T: Real> EcGan<T> {
         }
         match update {
             ClassifierUpdate::Summed => {
-                let tape = Tape::new(x.device());
-                let (real_loss, real) = self.classifier.real_loss(&tape, x, labels)?;
-                let (fake_loss, fake) = self.fake_loss(&tape, fakes)?;
-                let loss = ops::add(&real_loss, &ops::scale(&fake_loss, lambda)?)?;
-                self.classifier.descend(loss)?;
+                // As in the discriminator's step.
+                let (loss, real) = self.classifier.real_loss(&Tape::new(x.device()), x, labels)?;
+                loss.tape().backward(&loss)?;
+                drop(loss);
+                let (fake_loss, fake) = self.fake_loss(&Tape::new(x.device()), fakes)?;
+                self.classifier.descend(ops::scale(&fake_loss, lambda)?)?;
                 Ok((real, Some(fake)))
             }
             ClassifierUpdate::TwoSteps => {

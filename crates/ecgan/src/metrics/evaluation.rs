@@ -1,5 +1,6 @@
 //! Reports of `eval` and `bench`.
 
+use super::ProfileRow;
 use serde::{Deserialize, Serialize};
 
 /// How a classifier does on one split.
@@ -63,12 +64,17 @@ pub struct BenchReport {
     pub ms_per_step_median: f64,
     /// Floating-point operations of the step as published (direct convolution), in 10^9 a second.
     pub gflops: f64,
+    /// From the start of the process to its first step, in milliseconds.
+    pub startup_ms: f64,
     /// Threads used.
     pub threads: usize,
     /// The device and its SIMD path.
     pub device: String,
     /// Largest resident memory of the process, in 2^20 bytes; `None` where the system does not say.
     pub peak_rss_mb: Option<f64>,
+    /// Where the time of a mean iteration goes, from steps of their own; left out where none was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Vec<ProfileRow>>,
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
-//! What a run reports: one record an epoch, a summary, an evaluation, a benchmark.
+//! What a run reports: one record an epoch, a summary, an evaluation, a benchmark and its profile.
 //!
 //! `*_accuracy` is in percent, `*_fraction` in 0..1. What was not measured, or is not a finite number, is `null`.
 
 mod evaluation;
 mod observer;
+mod profile;
 
 pub use evaluation::{BenchReport, ClassAccuracy, Evaluation};
 pub use observer::{Observer, Started, StepMetrics};
+pub use profile::ProfileRow;
 
 use crate::settings::Method;
 use serde::{Deserialize, Serialize};

@@ -19,10 +19,10 @@ const F64_TOLERANCE: f64 = 1e-10;
 const DRIFTS: f64 = 3.0;
 
 /// The part of the numbers that may be further off.
-const LUCKLESS: f64 = 0.01;
+const LUCKLESS: f64 = 0.02;
 
 /// What none may exceed, in drifts.
-const MOST_DRIFTS: f64 = 8.0;
+const MOST_DRIFTS: f64 = 12.0;
 
 /// No confidence of a golden is nearer to the threshold, nor are a row's two largest probabilities to each other.
 const MARGIN: f64 = 1e-3;
@@ -181,6 +181,8 @@ fn check_drift(mut ratios: Vec<(f64, String)>) {
     let far = ratios.iter().filter(|(ratio, _)| *ratio > DRIFTS).count();
     let allowed = (LUCKLESS * ratios.len() as f64) as usize;
     let worst: Vec<&String> = ratios.iter().take(10).map(|(_, what)| what).collect();
+    let (median, what) = &ratios[ratios.len() / 2];
+    assert!(*median <= 1.0, "half of the numbers drift farther than PyTorch's: {what}");
     assert!(far <= allowed, "{far} of {} beyond {DRIFTS} drifts, {allowed} allowed: {worst:#?}", ratios.len());
     assert!(ratios.iter().all(|(ratio, _)| *ratio <= MOST_DRIFTS), "{worst:#?}");
 }

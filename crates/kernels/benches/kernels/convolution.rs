@@ -1,7 +1,7 @@
-//! The three passes of every convolution of the networks; throughput counts the operations of the definition.
+//! The three passes of every convolution of the networks.
 
-use crate::{device, group, layers, layers::Layer, random};
-use criterion::{Criterion, Throughput};
+use crate::layers::{Convolution, Layers};
+use crate::{Bench, Work, normal};
 use kernels::conv2d::{self, Conv2d};
 use kernels::{Device, Store, conv_transpose2d};
 
@@ -11,33 +11,25 @@ type Pass = fn(&Device, &Conv2d, &[f32], &[f32], &mut [f32], Store);
 /// Lengths of a pass's two operands and its output.
 type Lengths = fn(&Conv2d) -> [usize; 3];
 
-fn passes(criterion: &mut Criterion, name: &str, layers: &[Layer], pass: Pass, lengths: Lengths) {
-    let device = device();
-    let mut group = group(criterion, name);
-    for Layer { name, geometry } in layers {
-        let [a, b, out] = lengths(geometry);
-        let (a, b, mut out) = (random(a), random(b), vec![0.0; out]);
-        group.throughput(Throughput::Elements(geometry.flops() as u64));
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| pass(&device, geometry, &a, &b, &mut out, Store::Set));
-        });
+pub fn run(bench: &mut Bench) {
+    let device = bench.device.clone();
+    let Layers { batch, conv2d, conv_transpose2d, .. } = Layers::read();
+    let mut time = |kernel: &str, layer: &Convolution, g: &Conv2d, pass: Pass, lengths: Lengths| {
+        let [a, b, out] = lengths(g);
+        let (a, b, mut out) = (normal(a), normal(b), vec![0.0; out]);
+        bench.time(kernel, &layer.name(), Work::Flops(g.flops()), || pass(&device, g, &a, &b, &mut out, Store::Set));
+    };
+    for layer in &conv2d {
+        let g = &layer.direct(batch);
+        time("conv2d_forward", layer, g, conv2d::forward, |g| [g.x_len(), g.w_len(), g.y_len()]);
+        time("conv2d_backward_input", layer, g, conv2d::backward_input, |g| [g.y_len(), g.w_len(), g.x_len()]);
+        time("conv2d_backward_weight", layer, g, conv2d::backward_weight, |g| [g.x_len(), g.y_len(), g.w_len()]);
     }
-}
-
-pub fn benches(criterion: &mut Criterion) {
-    let layers = layers::conv2d();
-    passes(criterion, "conv2d_forward", &layers, conv2d::forward, |g| [g.x_len(), g.w_len(), g.y_len()]);
-    passes(criterion, "conv2d_backward_input", &layers, conv2d::backward_input, |g| [g.y_len(), g.w_len(), g.x_len()]);
-    passes(criterion, "conv2d_backward_weight", &layers, conv2d::backward_weight, |g| {
-        [g.x_len(), g.y_len(), g.w_len()]
-    });
-    let layers = layers::conv_transpose2d();
-    let name = |pass| format!("conv_transpose2d_{pass}");
-    passes(criterion, &name("forward"), &layers, conv_transpose2d::forward, |g| [g.y_len(), g.w_len(), g.x_len()]);
-    passes(criterion, &name("backward_input"), &layers, conv_transpose2d::backward_input, |g| {
-        [g.x_len(), g.w_len(), g.y_len()]
-    });
-    passes(criterion, &name("backward_weight"), &layers, conv_transpose2d::backward_weight, |g| {
-        [g.y_len(), g.x_len(), g.w_len()]
-    });
+    use conv_transpose2d::{backward_input, backward_weight, forward};
+    for layer in &conv_transpose2d {
+        let g = &layer.transposed(batch);
+        time("conv_transpose2d_forward", layer, g, forward, |g| [g.y_len(), g.w_len(), g.x_len()]);
+        time("conv_transpose2d_backward_input", layer, g, backward_input, |g| [g.x_len(), g.w_len(), g.y_len()]);
+        time("conv_transpose2d_backward_weight", layer, g, backward_weight, |g| [g.y_len(), g.x_len(), g.w_len()]);
+    }
 }

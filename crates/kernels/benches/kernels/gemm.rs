@@ -1,48 +1,52 @@
 //! Matrix products of the sizes the layers are made of, beside the crates `gemm` (as many threads as ours) and
-//! `matrixmultiply` (one thread).
+//! `matrixmultiply` (one thread), and the classifier's linear layer.
 
-use crate::{device, group, random};
-use criterion::{BenchmarkId, Criterion, Throughput};
-use kernels::Store;
+use crate::{Bench, Work, normal};
 use kernels::gemm::{Transpose, gemm};
+use kernels::{Store, linear};
 
 /// `[m, n, k]`: the linear layer, the generator's first layer, and the products inside convolutions of the
 /// classifier's second and fourth stage and the discriminator's third layer; one square.
 const SIZES: [[usize; 3]; 6] =
     [[64, 10, 128], [64, 4096, 100], [16384, 32, 288], [1024, 128, 1152], [1024, 256, 2048], [512, 512, 512]];
 
-pub fn benches(criterion: &mut Criterion) {
-    let device = device();
-    let mut group = group(criterion, "gemm");
+pub fn run(bench: &mut Bench) {
+    let device = bench.device.clone();
     for [m, n, k] in SIZES {
-        let (a, b, mut c) = (random(m * k), random(k * n), vec![0.0f32; m * n]);
+        let (a, b, mut c) = (normal(m * k), normal(k * n), vec![0.0f32; m * n]);
         let size = format!("{m}x{n}x{k}");
-        group.throughput(Throughput::Elements((2 * m * n * k) as u64));
-        group.bench_function(BenchmarkId::new("ours", &size), |bencher| {
-            bencher.iter(|| {
-                gemm(&device, Transpose::No, Transpose::No, m, n, k, &a, &b, &mut c, Store::Set);
-            });
+        let work = Work::Flops(2 * m * n * k);
+        bench.time("gemm", &size, work, || {
+            gemm(&device, Transpose::No, Transpose::No, m, n, k, &a, &b, &mut c, Store::Set);
         });
-        let (rows, inner, columns) = (m, k as isize, n as isize);
-        group.bench_function(BenchmarkId::new("gemm", &size), |bencher| {
-            let threads = ::gemm::Parallelism::Rayon(rayon::current_num_threads());
-            bencher.iter(|| {
-                let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
-                // SAFETY: row-major matrices of these sizes; c is not read.
-                unsafe {
-                    ::gemm::gemm(
-                        rows, n, k, c, 1, columns, false, a, 1, inner, b, 1, columns, 0.0, 1.0, false, false, false,
-                        threads,
-                    );
-                }
-            });
+        let (inner, columns) = (k as isize, n as isize);
+        let threads = ::gemm::Parallelism::Rayon(rayon::current_num_threads());
+        bench.rival("gemm", "gemm", &size, work, || {
+            let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
+            // SAFETY: row-major matrices of these sizes; c is not read.
+            unsafe {
+                ::gemm::gemm(
+                    m, n, k, c, 1, columns, false, a, 1, inner, b, 1, columns, 0.0, 1.0, false, false, false, threads,
+                );
+            }
         });
-        group.bench_function(BenchmarkId::new("matrixmultiply", &size), |bencher| {
-            bencher.iter(|| {
-                let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
-                // SAFETY: row-major matrices of these sizes.
-                unsafe { matrixmultiply::sgemm(m, k, n, 1.0, a, inner, 1, b, columns, 1, 0.0, c, columns, 1) };
-            });
+        bench.rival("matrixmultiply", "gemm", &size, work, || {
+            let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
+            // SAFETY: row-major matrices of these sizes.
+            unsafe { matrixmultiply::sgemm(m, k, n, 1.0, a, inner, 1, b, columns, 1, 0.0, c, columns, 1) };
         });
     }
+    let (rows, inputs, outputs) = (64, 128, 10);
+    let (x, w, b, dy) = (normal(rows * inputs), normal(outputs * inputs), normal(outputs), normal(rows * outputs));
+    let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
+    let (shape, work) = ("64x128-10", Work::Flops(2 * rows * inputs * outputs));
+    bench.time("linear_forward", shape, work, || {
+        linear::forward(&device, rows, inputs, outputs, &x, &w, Some(&b), &mut y);
+    });
+    bench.time("linear_backward_input", shape, work, || {
+        linear::backward_input(&device, rows, inputs, outputs, &dy, &w, &mut dx, Store::Set);
+    });
+    bench.time("linear_backward_weight", shape, work, || {
+        linear::backward_weight(&device, rows, inputs, outputs, &x, &dy, &mut dw, Store::Set);
+    });
 }

@@ -1,51 +1,64 @@
-//! The convolutions of the classifier (ResNet-18, width 16), the discriminator and the generator, at batch 64.
+//! The layers of the classifier (ResNet-18, width 16), the discriminator and the generator, and the batch norms of
+//! widths 16 and 64, from `layers.json`, which the programs beside us read too (`benchmarks/peers`).
 
 use kernels::conv2d::Conv2d;
+use serde::Deserialize;
 
-/// Images of a step.
-const BATCH: usize = 64;
-
-/// A layer and its geometry.
-pub struct Layer {
-    pub name: String,
-    pub geometry: Conv2d,
+/// `layers.json`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layers {
+    /// Images of a step.
+    pub batch: usize,
+    pub conv2d: Vec<Convolution>,
+    pub conv_transpose2d: Vec<Convolution>,
+    pub batch_norm: Vec<BatchNorm>,
 }
 
-/// Ordinary convolution of `size` x `size` images.
-fn layer(net: &str, size: usize, c: usize, o: usize, kernel: usize, stride: usize, padding: usize) -> Layer {
-    let geometry = Conv2d::new(BATCH, size, size, c, o, [kernel; 2], [stride; 2], [padding; 2]);
-    Layer {
-        name: format!("{net} {size}x{size} {c}-{o} k{kernel} s{stride}"),
-        geometry: geometry.expect("a valid geometry"),
+/// A convolution, ordinary or transposed, of `size` x `size` images from `c` to `o` channels.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Convolution {
+    net: String,
+    size: usize,
+    c: usize,
+    o: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+}
+
+/// A batch norm of `size` x `size` images of `c` channels.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchNorm {
+    pub size: usize,
+    pub c: usize,
+}
+
+impl Layers {
+    pub fn read() -> Self {
+        serde_json::from_str(include_str!("../layers.json")).expect("benches/layers.json")
     }
 }
 
-/// Those of the classifier and the discriminator.
-pub fn conv2d() -> Vec<Layer> {
-    vec![
-        layer("C", 32, 3, 16, 3, 1, 1),
-        layer("C", 32, 16, 16, 3, 1, 1),
-        layer("C", 32, 16, 32, 3, 2, 1),
-        layer("C", 32, 16, 32, 1, 2, 0),
-        layer("C", 16, 32, 32, 3, 1, 1),
-        layer("C", 16, 32, 64, 3, 2, 1),
-        layer("C", 16, 32, 64, 1, 2, 0),
-        layer("C", 8, 64, 64, 3, 1, 1),
-        layer("C", 8, 64, 128, 3, 2, 1),
-        layer("C", 8, 64, 128, 1, 2, 0),
-        layer("C", 4, 128, 128, 3, 1, 1),
-        layer("D", 32, 3, 64, 4, 2, 1),
-        layer("D", 16, 64, 128, 4, 2, 1),
-        layer("D", 8, 128, 256, 4, 2, 1),
-        layer("D", 4, 256, 1, 4, 1, 0),
-    ]
-}
+impl Convolution {
+    /// Its shape in the tables.
+    pub fn name(&self) -> String {
+        let Self { net, size, c, o, kernel, stride, .. } = self;
+        format!("{net} {size}x{size} {c}-{o} k{kernel} s{stride}")
+    }
 
-/// Those of the generator.
-pub fn conv_transpose2d() -> Vec<Layer> {
-    let layer = |size: usize, c: usize, o: usize, stride: usize, padding: usize| {
-        let geometry = Conv2d::transposed(BATCH, size, size, c, o, [4; 2], [stride; 2], [padding; 2], [0; 2]);
-        Layer { name: format!("G {size}x{size} {c}-{o} k4 s{stride}"), geometry: geometry.expect("a valid geometry") }
-    };
-    vec![layer(1, 100, 256, 1, 0), layer(4, 256, 128, 2, 1), layer(8, 128, 64, 2, 1), layer(16, 64, 3, 2, 1)]
+    /// The geometry of an ordinary convolution.
+    pub fn direct(&self, batch: usize) -> Conv2d {
+        let &Self { size, c, o, kernel, stride, padding, .. } = self;
+        Conv2d::new(batch, size, size, c, o, [kernel; 2], [stride; 2], [padding; 2]).expect("a valid geometry")
+    }
+
+    /// The geometry of the convolution that a transposed one is the adjoint of.
+    pub fn transposed(&self, batch: usize) -> Conv2d {
+        let &Self { size, c, o, kernel, stride, padding, .. } = self;
+        Conv2d::transposed(batch, size, size, c, o, [kernel; 2], [stride; 2], [padding; 2], [0; 2])
+            .expect("a valid geometry")
+    }
 }

@@ -1,15 +1,87 @@
-//! Benchmarks of every kernel at the shapes the three networks have at batch 64, 32 x 32 images.
+//! Benchmarks of every kernel at the shapes the three networks have at batch 64, 32 x 32 images, beside the ceilings
+//! of this machine, which the same run measures.
 //!
-//! `cargo bench -p kernels` runs all; `cargo bench -p kernels -- conv2d_forward` one group. `ECGAN_SIMD` chooses the
-//! SIMD path (portable, avx2, avx512) and `RAYON_NUM_THREADS` the threads.
+//! `cargo bench -p kernels` runs all and ends with one table (see `report`); `cargo bench -p kernels -- conv2d_forward`
+//! shows one group. `ECGAN_SIMD` chooses the SIMD path (portable, avx2, avx512) and `RAYON_NUM_THREADS` the threads.
 
+mod batch_norm;
+mod ceiling;
 mod convolution;
 mod gemm;
 mod layers;
+mod loss;
+mod map;
+mod optimizer;
+mod report;
 
-use criterion::{BenchmarkGroup, Criterion, criterion_main, measurement::WallTime};
+use criterion::{BenchmarkId, Criterion, Throughput};
 use kernels::{Device, philox::Philox};
-use std::time::Duration;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// What a call does, by which its time becomes a rate; named as criterion writes it.
+#[derive(Clone, Copy, Deserialize)]
+pub enum Work {
+    /// Floating-point operations by the definition, padding included.
+    #[serde(rename = "Elements")]
+    Flops(usize),
+    /// Bytes read or written, each once a pass over memory.
+    Bytes(usize),
+}
+
+/// The run: what measures, on what, and which sizes of memory were touched.
+pub struct Bench {
+    criterion: Criterion,
+    device: Device,
+    bytes: BTreeSet<usize>,
+}
+
+impl Bench {
+    /// Measures a kernel of ours at a shape.
+    fn time(&mut self, kernel: &str, shape: &str, work: Work, call: impl FnMut()) {
+        self.measure(kernel, BenchmarkId::from_parameter(shape), work, call);
+    }
+
+    /// Measures another crate's version of a kernel.
+    fn rival(&mut self, name: &str, kernel: &str, shape: &str, work: Work, call: impl FnMut()) {
+        self.measure(kernel, BenchmarkId::new(name, shape), work, call);
+    }
+
+    fn measure(&mut self, group: &str, id: BenchmarkId, work: Work, mut call: impl FnMut()) {
+        let mut group = self.criterion.benchmark_group(group);
+        group.throughput(match work {
+            Work::Flops(n) => Throughput::Elements(n as u64),
+            Work::Bytes(n) => Throughput::Bytes(n as u64),
+        });
+        group.bench_function(id, |bencher| {
+            if let Work::Bytes(n) = work {
+                self.bytes.insert(n);
+            }
+            bencher.iter(&mut call);
+        });
+        group.finish();
+    }
+}
+
+/// Short measurements, unless the arguments say otherwise.
+fn criterion() -> Criterion {
+    Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(600))
+        .output_directory(&results())
+        .configure_from_args()
+}
+
+/// Where criterion's files go: `CRITERION_HOME`, or `criterion` in the target directory.
+fn results() -> PathBuf {
+    match std::env::var_os("CRITERION_HOME") {
+        Some(path) => path.into(),
+        None => Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("criterion"),
+    }
+}
 
 /// The device under test.
 fn device() -> Device {
@@ -19,24 +91,29 @@ fn device() -> Device {
     }
 }
 
-/// Uniform numbers in [-1, 1).
-fn random(len: usize) -> Vec<f32> {
-    let mut stream = Philox::new(len as u64, 0);
-    (0..len).map(|_| stream.range(-1.0, 1.0)).collect()
+/// `n` normal numbers.
+fn normal(n: usize) -> Vec<f32> {
+    let mut out = vec![0.0; n];
+    kernels::fill::normal(&Device::cpu(), &mut Philox::new(1, n as u64), 0.0, 1.0, &mut out);
+    out
 }
 
-/// A group of short measurements.
-fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, WallTime> {
-    let mut group = criterion.benchmark_group(name);
-    group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(1));
-    group
-}
+fn main() {
+    let start = SystemTime::now();
+    // The ceilings run whatever the filter; other load may hide the arithmetic's at one time.
+    let mut bench = Bench { criterion: criterion().with_filter(""), device: device(), bytes: BTreeSet::new() };
+    ceiling::arithmetic(&mut bench, "before");
+    bench.criterion = bench.criterion.configure_from_args();
+    gemm::run(&mut bench);
+    convolution::run(&mut bench);
+    batch_norm::run(&mut bench);
+    map::run(&mut bench);
+    loss::run(&mut bench);
+    optimizer::run(&mut bench);
 
-fn kernels() {
-    let mut criterion = Criterion::default().configure_from_args();
-    gemm::benches(&mut criterion);
-    convolution::benches(&mut criterion);
-    criterion.final_summary();
+    bench.criterion = bench.criterion.with_filter("");
+    ceiling::arithmetic(&mut bench, "after");
+    ceiling::copies(&mut bench);
+    bench.criterion.final_summary();
+    report::report(bench.device.simd(), start);
 }
-
-criterion_main!(kernels);

@@ -1,13 +1,13 @@
-//! The gradient of batch normalisation: one pass over memory for the sums, one for dx and dresidual.
+//! The gradient of batch normalisation: one pass over memory for the sums, one that turns dy into dx where it lies.
 //!
 //! With dz the gradient before the activation, m rows, s = 1 / sqrt(var + eps), d = x - mean:
 //! dbeta = sum dz, dgamma = s sum dz d, and where mean and var are the batch's own
 //! dx = gamma s (dz - dbeta / m - d s dgamma / m) (Ioffe and Szegedy 2015, section 3).
 
-use super::{Normalize, chunk, fold, period, rows, tile};
+use super::{Normalize, chunk, fold, period, rows, shape, tile};
 use crate::parallel::{self, Rows};
 use crate::simd::vectorized;
-use crate::{Device, Real, Store};
+use crate::{Device, Real, Store, Work};
 
 /// Where the mean and variance of the forward pass came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,38 +18,41 @@ pub enum BatchStatistics {
     Running,
 }
 
-/// The gradients of [`forward`](super::forward); those that are `None` are not computed.
+/// Turns dy into the gradient of x; the other gradients of [`forward`](super::forward) are computed where not `None`.
 ///
-/// x, y, dy, dx and dresidual are `[rows, channels]`, the rest `[channels]`. The activation's derivative goes by
-/// the sign of y; with slope 1 y is not read and may be empty.
+/// x, y, dy and dresidual are `[rows, channels]`, the rest `[channels]`. The activation's derivative goes by the sign
+/// of its operand: that of y, or, without a residual, that of x normalised once more, which costs no memory traffic.
+/// So y is needed only where the forward pass had a residual.
 pub fn backward<T: Real>(
     device: &Device,
     normalize: Normalize<T>,
     statistics: BatchStatistics,
     x: &[T],
-    y: &[T],
-    dy: &[T],
-    mean: &[T],
-    var: &[T],
-    gamma: &[T],
-    dx: Option<(&mut [T], Store)>,
+    y: Option<&[T]>,
+    dy: &mut [T],
+    [mean, var, gamma, beta]: [&[T]; 4],
     dgamma: Option<(&mut [T], Store)>,
     dbeta: Option<(&mut [T], Store)>,
-    dresidual: Option<(&mut [T], Store)>,
+    dresidual: Option<&mut [T]>,
 ) {
+    let _span = device.span("batch_norm.backward", || work(normalize, x, y.is_some(), dresidual.is_some()));
     let Normalize { channels, eps, slope } = normalize;
     let m = rows(channels, x.len()) as f64;
-    // With slope 1 dz = dy whatever the sign: dy stands in, so that no other operand is read.
-    let y = if slope == T::ONE { dy } else { y };
-    assert!(x.len() == y.len() && x.len() == dy.len(), "batch_norm: x, y and dy");
-    assert!([mean, var, gamma].iter().all(|v| v.len() == channels), "batch_norm: mean, var and gamma");
-    let fits = |out: &Option<(&mut [T], Store)>, len| out.as_ref().is_none_or(|(out, _)| out.len() == len);
-    assert!(fits(&dx, x.len()) && fits(&dresidual, x.len()), "batch_norm: dx and dresidual");
-    assert!(fits(&dgamma, channels) && fits(&dbeta, channels), "batch_norm: dgamma and dbeta");
+    assert!(x.len() == dy.len() && y.is_none_or(|y| y.len() == x.len()), "batch_norm: x, y and dy");
+    assert!([mean, var, gamma, beta].iter().all(|v| v.len() == channels), "batch_norm: mean, var, gamma and beta");
+    assert!(dresidual.as_ref().is_none_or(|d| d.len() == x.len()), "batch_norm: dresidual");
+    let fits = |out: &Option<(&mut [T], Store)>| out.as_ref().is_none_or(|(out, _)| out.len() == channels);
+    assert!(fits(&dgamma) && fits(&dbeta), "batch_norm: dgamma and dbeta");
 
-    let through_statistics = statistics == BatchStatistics::Batch && dx.is_some();
-    let sums = if through_statistics || dgamma.is_some() || dbeta.is_some() {
-        sums(device, channels, slope, x, y, dy, mean)
+    // As the forward pass computes them, so that the sign is the same.
+    let operand = Operand {
+        slope,
+        mean: &tile(channels, |c| mean[c]),
+        scale: &tile(channels, |c| gamma[c] / (var[c] + eps).sqrt()),
+        beta: &tile(channels, |c| beta[c]),
+    };
+    let sums = if statistics == BatchStatistics::Batch || dgamma.is_some() || dbeta.is_some() {
+        sums(device, channels, operand, x, y, dy)
     } else {
         vec![0.0; 2 * channels]
     };
@@ -62,44 +65,54 @@ pub fn backward<T: Real>(
         (0..channels).for_each(|c| store.write(&mut dbeta[c], T::from_f64(sum_dz[c])));
     }
 
-    // dx = scale (dz - center - d slant)
-    let scale = tile(channels, |c| T::from_f64(gamma[c].to_f64() * s(c)));
-    if let Some((dx, store)) = dx {
-        let (dresidual, dresidual_store) = dresidual.unzip();
-        let dresidual_store = dresidual_store.unwrap_or(Store::Set);
-        let constants = (statistics == BatchStatistics::Batch).then(|| {
-            let center = tile(channels, |c| T::from_f64(sum_dz[c] / m));
-            let slant = tile(channels, |c| T::from_f64(sum_dz_d[c] * s(c) * s(c) / m));
-            (tile(channels, |c| mean[c]), center, slant)
-        });
-        parallel::split((x, y, dy, dx, dresidual), x.len(), chunk(channels), |_, (x, y, dy, dx, dresidual)| {
-            let dresidual = dresidual.map(|dresidual| (dresidual, dresidual_store));
-            match &constants {
-                Some((mean, center, slant)) => {
-                    dx_chunk(device.simd(), slope, &scale, mean, center, slant, x, y, dy, dx, store, dresidual);
-                }
-                None => scaled_chunk(device.simd(), slope, &scale, y, dy, dx, store, dresidual),
-            }
-        });
-    } else if let Some((dresidual, store)) = dresidual {
-        parallel::split((y, dy, dresidual), x.len(), chunk(channels), |_, (y, dy, dresidual)| {
-            dz_chunk(device.simd(), slope, y, dy, dresidual, store);
-        });
-    }
+    // dx = factor (dz - center - d slant)
+    let factor = tile(channels, |c| T::from_f64(gamma[c].to_f64() * s(c)));
+    let constant = |value: &dyn Fn(usize) -> f64| {
+        tile(channels, |c| if statistics == BatchStatistics::Batch { T::from_f64(value(c)) } else { T::ZERO })
+    };
+    let center = constant(&|c| sum_dz[c] / m);
+    let slant = constant(&|c| sum_dz_d[c] * s(c) * s(c) / m);
+    parallel::split((x, y, dy, dresidual), x.len(), chunk(channels), |_, (x, y, dy, dresidual)| {
+        dx_chunk(device.simd(), operand, [&factor, &center, &slant], x, y, dy, dresidual);
+    });
+}
+
+fn work<T: Real>(normalize: Normalize<T>, x: &[T], with_y: bool, with_residual: bool) -> Work {
+    let suffix = if with_residual { " + residual" } else { "" };
+    // x and dy read, and y where its sign is needed; dx and dresidual written; four values a channel.
+    let wide = 3 + usize::from(with_y) + usize::from(with_residual);
+    let bytes = wide * size_of_val(x) + 4 * normalize.channels * size_of::<T>();
+    Work::memory(shape(normalize.channels, x.len()) + suffix, bytes)
+}
+
+/// What the activation's operand is made of, repeated over a wide row: (x - mean) scale + beta.
+#[derive(Clone, Copy)]
+struct Operand<'a, T> {
+    slope: T,
+    mean: &'a [T],
+    scale: &'a [T],
+    beta: &'a [T],
 }
 
 /// Sum of dz, then sum of dz (x - mean), of each channel: chunks in parallel, then joined in order.
-fn sums<T: Real>(device: &Device, channels: usize, slope: T, x: &[T], y: &[T], dy: &[T], mean: &[T]) -> Vec<f64> {
+fn sums<T: Real>(
+    device: &Device,
+    channels: usize,
+    operand: Operand<T>,
+    x: &[T],
+    y: Option<&[T]>,
+    dy: &[T],
+) -> Vec<f64> {
     let chunk = chunk(channels);
     let chunks = x.len().div_ceil(chunk);
-    let mean = tile(channels, |c| mean[c]);
-    let mut partial = device.buffer::<f64>(chunks * 2 * channels);
-    let operands = (Rows(x, chunk), Rows(y, chunk), Rows(dy, chunk), Rows(&mut partial[..], 2 * channels));
+    let mut partial = device.workspace::<f64>(chunks * 2 * channels);
+    let y = y.map(|y| Rows(y, chunk));
+    let operands = (Rows(x, chunk), y, Rows(dy, chunk), Rows(&mut partial[..], 2 * channels));
     parallel::split(operands, chunks, 1, |_, (x, y, dy, partial)| {
         let period = period(channels);
         let mut wide = vec![T::ZERO; 2 * period];
         let (dz, dz_d) = wide.split_at_mut(period);
-        sums_chunk(device.simd(), slope, &mean, x.0, y.0, dy.0, dz, dz_d);
+        sums_chunk(device.simd(), operand, x.0, y.map(|y| y.0), dy.0, dz, dz_d);
         fold(channels, dz, &mut partial.0[..channels]);
         fold(channels, dz_d, &mut partial.0[channels..]);
     });
@@ -109,87 +122,68 @@ fn sums<T: Real>(device: &Device, channels: usize, slope: T, x: &[T], y: &[T], d
 }
 
 #[inline(always)]
-fn through_activation<T: Real>(slope: T, y: T, dy: T) -> T {
-    if y > T::ZERO { dy } else { slope * dy }
-}
-
-#[inline(always)]
-fn write_dz<T: Real>(slope: T, y: &[T], dy: &[T], dz: &mut [T], store: Store) {
-    let operands = dz.iter_mut().zip(y).zip(dy);
-    match store {
-        Store::Set => operands.for_each(|((dz, &y), &dy)| *dz = through_activation(slope, y, dy)),
-        Store::Add => operands.for_each(|((dz, &y), &dy)| *dz += through_activation(slope, y, dy)),
-    }
+fn through_activation<T: Real>(slope: T, v: T, dy: T) -> T {
+    if v > T::ZERO { dy } else { slope * dy }
 }
 
 vectorized! {
-    fn sums_chunk<T: Real>(slope: T, mean: &[T], x: &[T], y: &[T], dy: &[T], sum_dz: &mut [T], sum_dz_d: &mut [T]) {
-        let period = mean.len();
-        for ((x, y), dy) in x.chunks(period).zip(y.chunks(period)).zip(dy.chunks(period)) {
-            let sums = sum_dz.iter_mut().zip(sum_dz_d.iter_mut()).zip(mean);
-            for ((((sum_dz, sum_dz_d), &mean), &x), (&y, &dy)) in sums.zip(x).zip(y.iter().zip(dy)) {
-                let dz = through_activation(slope, y, dy);
-                *sum_dz += dz;
-                *sum_dz_d += dz * (x - mean);
-            }
-        }
-    }
-
-    fn dz_chunk<T: Real>(slope: T, y: &[T], dy: &[T], dz: &mut [T], store: Store) {
-        write_dz(slope, y, dy, dz, store);
-    }
-
-    fn scaled_chunk<T: Real>(
-        slope: T,
-        scale: &[T],
-        y: &[T],
+    fn sums_chunk<T: Real>(
+        operand: Operand<'_, T>,
+        x: &[T],
+        y: Option<&[T]>,
         dy: &[T],
-        dx: &mut [T],
-        store: Store,
-        dresidual: Option<(&mut [T], Store)>,
+        sum_dz: &mut [T],
+        sum_dz_d: &mut [T],
     ) {
-        let (period, mut dresidual) = (scale.len(), dresidual);
-        for (i, ((y, dy), dx)) in y.chunks(period).zip(dy.chunks(period)).zip(dx.chunks_mut(period)).enumerate() {
-            if let Some((dz, store)) = &mut dresidual {
-                write_dz(slope, y, dy, &mut dz[i * period..][..y.len()], *store);
-            }
-            let operands = dx.iter_mut().zip(scale).zip(y.iter().zip(dy));
-            let value = |scale: T, y: T, dy: T| scale * through_activation(slope, y, dy);
-            match store {
-                Store::Set => operands.for_each(|((dx, &scale), (&y, &dy))| *dx = value(scale, y, dy)),
-                Store::Add => operands.for_each(|((dx, &scale), (&y, &dy))| *dx += value(scale, y, dy)),
+        let Operand { slope, mean, scale, beta } = operand;
+        let period = mean.len();
+        for (i, (x, dy)) in x.chunks(period).zip(dy.chunks(period)).enumerate() {
+            let sums = sum_dz.iter_mut().zip(sum_dz_d.iter_mut()).zip(mean).zip(x.iter().zip(dy));
+            match y {
+                Some(y) => {
+                    for ((((sum_dz, sum_dz_d), &mean), (&x, &dy)), &y) in sums.zip(&y[i * period..]) {
+                        let dz = through_activation(slope, y, dy);
+                        *sum_dz += dz;
+                        *sum_dz_d += dz * (x - mean);
+                    }
+                }
+                None => {
+                    for ((((sum_dz, sum_dz_d), &mean), (&x, &dy)), (&scale, &beta)) in sums.zip(scale.iter().zip(beta)) {
+                        let dz = through_activation(slope, (x - mean) * scale + beta, dy);
+                        *sum_dz += dz;
+                        *sum_dz_d += dz * (x - mean);
+                    }
+                }
             }
         }
     }
 
     fn dx_chunk<T: Real>(
-        slope: T,
-        scale: &[T],
-        mean: &[T],
-        center: &[T],
-        slant: &[T],
+        operand: Operand<'_, T>,
+        constants: [&[T]; 3],
         x: &[T],
-        y: &[T],
-        dy: &[T],
-        dx: &mut [T],
-        store: Store,
-        dresidual: Option<(&mut [T], Store)>,
+        y: Option<&[T]>,
+        dy: &mut [T],
+        dresidual: Option<&mut [T]>,
     ) {
-        let (period, mut dresidual) = (scale.len(), dresidual);
-        let inputs = x.chunks(period).zip(y.chunks(period)).zip(dy.chunks(period));
-        for (i, (((x, y), dy), dx)) in inputs.zip(dx.chunks_mut(period)).enumerate() {
-            if let Some((dz, store)) = &mut dresidual {
-                write_dz(slope, y, dy, &mut dz[i * period..][..y.len()], *store);
+        let Operand { slope, mean, scale, beta } = operand;
+        let ([factor, center, slant], period, mut dresidual) = (constants, mean.len(), dresidual);
+        for (i, (x, dy)) in x.chunks(period).zip(dy.chunks_mut(period)).enumerate() {
+            // The gradient before the activation, first: then dx is the same line of arithmetic for all.
+            match y {
+                Some(y) => dy.iter_mut().zip(&y[i * period..]).for_each(|(dy, &y)| *dy = through_activation(slope, y, *dy)),
+                None => {
+                    for ((dy, &x), ((&mean, &scale), &beta)) in dy.iter_mut().zip(x).zip(mean.iter().zip(scale).zip(beta)) {
+                        *dy = through_activation(slope, (x - mean) * scale + beta, *dy);
+                    }
+                }
             }
-            let constants = scale.iter().zip(mean).zip(center.iter().zip(slant));
-            let values = constants.zip(x).zip(y.iter().zip(dy)).map(
-                |((((&scale, &mean), (&center, &slant)), &x), (&y, &dy))| {
-                    scale * (through_activation(slope, y, dy) - center - (x - mean) * slant)
-                },
-            );
-            match store {
-                Store::Set => dx.iter_mut().zip(values).for_each(|(dx, value)| *dx = value),
-                Store::Add => dx.iter_mut().zip(values).for_each(|(dx, value)| *dx += value),
+            if let Some(dresidual) = &mut dresidual {
+                dresidual[i * period..][..dy.len()].copy_from_slice(dy);
+            }
+            let constants = factor.iter().zip(mean).zip(center.iter().zip(slant));
+            for ((dy, &x), ((&factor, &mean), (&center, &slant))) in dy.iter_mut().zip(x).zip(constants) {
+                *dy = factor * (*dy - center - (x - mean) * slant);
             }
         }
     }

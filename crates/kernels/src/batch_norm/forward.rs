@@ -1,9 +1,9 @@
 //! The normalising pass.
 
-use super::{Normalize, chunk, rows, tile};
+use super::{Normalize, chunk, rows, shape, tile};
 use crate::parallel;
 use crate::simd::vectorized;
-use crate::{Device, Real};
+use crate::{Device, Real, Work};
 
 /// y = act(gamma (x - mean) / sqrt(var + eps) + beta [+ residual]).
 ///
@@ -19,6 +19,7 @@ pub fn forward<T: Real>(
     residual: Option<&[T]>,
     y: &mut [T],
 ) {
+    let _span = device.span("batch_norm.forward", || work(normalize.channels, x, residual));
     let Normalize { channels, eps, slope } = normalize;
     rows(channels, x.len());
     assert!(x.len() == y.len() && residual.is_none_or(|r| r.len() == x.len()), "batch_norm: x, residual and y");
@@ -30,6 +31,12 @@ pub fn forward<T: Real>(
     parallel::split((x, residual, y), x.len(), chunk(channels), |_, (x, residual, y)| {
         normalize_chunk(device.simd(), slope, &mean, &scale, &beta, x, residual, y);
     });
+}
+
+fn work<T>(channels: usize, x: &[T], residual: Option<&[T]>) -> Work {
+    let suffix = if residual.is_some() { " + residual" } else { "" };
+    let bytes = 2 * size_of_val(x) + residual.map_or(0, size_of_val) + 4 * channels * size_of::<T>();
+    Work::memory(shape(channels, x.len()) + suffix, bytes)
 }
 
 vectorized! {

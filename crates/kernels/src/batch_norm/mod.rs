@@ -56,6 +56,11 @@ fn fold<T: Real>(channels: usize, wide: &[T], sums: &mut [f64]) {
     }
 }
 
+/// The geometry as a profile shows it, "rows x channels".
+fn shape(channels: usize, len: usize) -> String {
+    format!("{}x{channels}", len / channels.max(1))
+}
+
 /// Asserts that `len` elements are whole rows, and returns how many.
 fn rows(channels: usize, len: usize) -> usize {
     assert!(channels > 0 && len > 0 && len.is_multiple_of(channels), "batch_norm: {len} elements, {channels} channels");

@@ -4,19 +4,22 @@
 //! are joined in order in f64 (Chan, Golub, LeVeque 1979):
 //! M2 = M2a + M2b + (mean_b - mean_a)^2 na nb / n. Memory is read once, and a mean far from 0 costs no accuracy.
 
-use super::{chunk, fold, period, rows, tile};
+use super::{chunk, fold, period, rows, shape, tile};
 use crate::parallel::{self, Rows};
 use crate::simd::vectorized;
-use crate::{Device, Real};
+use crate::{Device, Real, Work};
 
 /// Mean and biased variance (M2 / rows) of each channel of x `[rows, channels]`; mean and var are `[channels]`.
 pub fn statistics<T: Real>(device: &Device, channels: usize, x: &[T], mean: &mut [T], var: &mut [T]) {
+    let _span = device.span("batch_norm.statistics", || {
+        Work::memory(shape(channels, x.len()), size_of_val(x) + size_of_val(mean) + size_of_val(var))
+    });
     let rows = rows(channels, x.len());
     assert!(mean.len() == channels && var.len() == channels, "batch_norm: mean and var");
     let chunk = chunk(channels);
     let chunks = x.len().div_ceil(chunk);
     // Of each chunk: the means, then the M2s.
-    let mut partial = device.buffer::<f64>(chunks * 2 * channels);
+    let mut partial = device.workspace::<f64>(chunks * 2 * channels);
     parallel::split((Rows(x, chunk), Rows(&mut partial[..], 2 * channels)), chunks, 1, |_, (x, partial)| {
         let (mean, m2) = partial.0.split_at_mut(channels);
         moments(device, channels, x.0, mean, m2);
@@ -46,6 +49,7 @@ pub fn update_running<T: Real>(
     running_mean: &mut [T],
     running_var: &mut [T],
 ) {
+    let _span = device.span("batch_norm.update_running", || Work::memory(mean.len(), 6 * size_of_val(mean)));
     assert!(rows > 1, "batch_norm: an unbiased variance takes two rows, got {rows}");
     assert!(mean.len() == running_mean.len() && var.len() == running_var.len(), "batch_norm: running statistics");
     blend(device.simd(), momentum, T::ONE, mean, running_mean);

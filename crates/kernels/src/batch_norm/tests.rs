@@ -1,7 +1,9 @@
 //! The backward pass, against central differences of the forward pass and a plain f64 reference.
 
 use super::*;
-use crate::testing::{assert_close, assert_gradient, assert_stores, devices, exact_sum, nan, normal, wide};
+use crate::testing::{
+    assert_close, assert_gradient, assert_stores, devices, exact_sum, nan, normal, over_threads, wide,
+};
 use crate::{Device, Real, Store};
 
 struct Case<T> {
@@ -36,19 +38,28 @@ impl<T: Real> Case<T> {
         case
     }
 
-    fn y(&self, device: &Device) -> Vec<T> {
+    fn y(&self, device: &Device, with_residual: bool) -> Vec<T> {
         let mut y = nan(self.x.len());
         let Self { x, mean, var, gamma, beta, residual, .. } = self;
-        forward(device, self.normalize, x, mean, var, gamma, beta, Some(residual), &mut y);
+        let residual = with_residual.then_some(&residual[..]);
+        forward(device, self.normalize, x, mean, var, gamma, beta, residual, &mut y);
         y
     }
 
-    /// [dx, dgamma, dbeta, dresidual] where wanted.
-    fn backward(&self, device: &Device, y: &[T], out: [Option<(&mut [T], Store)>; 4]) {
-        let Self { x, dy, mean, var, gamma, .. } = self;
-        let [dx, dgamma, dbeta, dresidual] = out;
+    /// dx, the others where wanted.
+    fn backward(
+        &self,
+        device: &Device,
+        y: Option<&[T]>,
+        dgamma: Option<(&mut [T], Store)>,
+        dbeta: Option<(&mut [T], Store)>,
+        dresidual: Option<&mut [T]>,
+    ) -> Vec<T> {
+        let mut dx = self.dy.clone();
+        let constants = [&self.mean[..], &self.var, &self.gamma, &self.beta];
         let (normalize, statistics) = (self.normalize, self.statistics);
-        backward(device, normalize, statistics, x, y, dy, mean, var, gamma, dx, dgamma, dbeta, dresidual);
+        backward(device, normalize, statistics, &self.x, y, &mut dx, constants, dgamma, dbeta, dresidual);
+        dx
     }
 
     /// The formulas of the module, element by element in f64: [dx, dgamma, dbeta, dresidual].
@@ -87,24 +98,27 @@ fn cases<T: Real>() -> impl Iterator<Item = Case<T>> {
 fn check<T: Real>() {
     for device in devices() {
         for case in cases::<T>() {
-            let y = case.y(&device);
-            // With no activation y is not needed.
-            let kept = if case.normalize.slope == T::ONE { &[] } else { &y[..] };
-            let want = case.reference(&y);
-            let lens = want.each_ref().map(Vec::len);
-            // All four at once, one after the other in one output; then each alone.
-            assert_stores("dx, dgamma, dbeta, dresidual", 100.0, &want.concat(), |out: &mut [T], store| {
-                let (dx, out) = out.split_at_mut(lens[0]);
-                let (dgamma, out) = out.split_at_mut(lens[1]);
-                let (dbeta, dresidual) = out.split_at_mut(lens[2]);
-                case.backward(&device, kept, [dx, dgamma, dbeta, dresidual].map(|out| Some((out, store))));
-            });
-            for (i, want) in want.iter().enumerate() {
-                let mut out = nan::<T>(want.len());
-                let mut outputs = [None, None, None, None];
-                outputs[i] = Some((&mut out[..], Store::Set));
-                case.backward(&device, kept, outputs);
-                assert_close(&format!("output {i} alone"), 100.0, &out, want);
+            // With a residual the sign is that of y; without one it is found from x, and y is not given.
+            for residual in [true, false] {
+                let y = case.y(&device, residual);
+                let want = case.reference(&y);
+                let given = residual.then_some(&y[..]);
+                for (gradients, i) in [([true, false], 1), ([false, true], 2)] {
+                    assert_stores("dgamma, dbeta", 100.0, &want[i], |out: &mut [T], store| {
+                        let mut out = Some((out, store));
+                        let [dgamma, dbeta] = gradients.map(|wanted| if wanted { out.take() } else { None });
+                        case.backward(&device, given, dgamma, dbeta, None);
+                    });
+                }
+                for wanted in [true, false] {
+                    let got = over_threads(|| {
+                        let mut dresidual = nan::<T>(if wanted { y.len() } else { 0 });
+                        let dx = case.backward(&device, given, None, None, wanted.then_some(&mut dresidual[..]));
+                        [dx, dresidual].concat()
+                    });
+                    let want = [&want[0][..], if wanted { &want[3] } else { &[] }].concat();
+                    assert_close("dx, dresidual", 100.0, &got, &want);
+                }
             }
         }
     }
@@ -127,13 +141,15 @@ fn gradients() {
             if statistics == BatchStatistics::Batch {
                 super::statistics(&device, 3, &case.x, &mut case.mean, &mut case.var);
             }
-            case.y(&device).iter().zip(&case.dy).map(|(y, dy)| y * dy).sum::<f64>()
+            case.y(&device, true).iter().zip(&case.dy).map(|(y, dy)| y * dy).sum::<f64>()
         };
-        let mut out = [nan::<f64>(18), nan(3), nan(3), nan(18)];
-        case.backward(&device, &case.y(&device), out.each_mut().map(|out| Some((&mut out[..], Store::Set))));
-        assert_gradient("dx", &case.x, &out[0], |x| loss(&|case| case.x = x.to_vec()));
-        assert_gradient("dgamma", &case.gamma, &out[1], |gamma| loss(&|case| case.gamma = gamma.to_vec()));
-        assert_gradient("dbeta", &case.beta, &out[2], |beta| loss(&|case| case.beta = beta.to_vec()));
-        assert_gradient("dresidual", &case.residual, &out[3], |r| loss(&|case| case.residual = r.to_vec()));
+        let (mut dgamma, mut dbeta, mut dresidual) = (nan::<f64>(3), nan::<f64>(3), nan::<f64>(18));
+        let gradients = [&mut dgamma, &mut dbeta].map(|out| Some((&mut out[..], Store::Set)));
+        let [to_gamma, to_beta] = gradients;
+        let dx = case.backward(&device, Some(&case.y(&device, true)), to_gamma, to_beta, Some(&mut dresidual));
+        assert_gradient("dx", &case.x, &dx, |x| loss(&|case| case.x = x.to_vec()));
+        assert_gradient("dgamma", &case.gamma, &dgamma, |gamma| loss(&|case| case.gamma = gamma.to_vec()));
+        assert_gradient("dbeta", &case.beta, &dbeta, |beta| loss(&|case| case.beta = beta.to_vec()));
+        assert_gradient("dresidual", &case.residual, &dresidual, |r| loss(&|case| case.residual = r.to_vec()));
     }
 }

@@ -1,16 +1,18 @@
 //! The implicit matrix product of the forward pass and of the adjoint: rows are pixels as they lie in memory,
 //! the right operand is the weights, packed once a call.
 
+use super::Side;
 use super::plan::{Class, Phase};
 use crate::gemm::micro::Micro;
-use crate::gemm::tiles::{Dots, MAX_DOTS, MAX_ROWS, Rows, Strip};
+use crate::gemm::tiles::{Dots, Line, MAX_DOTS, MAX_ROWS, Rows, Strip, UNROLL};
 use crate::gemm::{Shared, evenly, interleave};
 use crate::{Device, Real, Store, parallel};
+use std::ops::Range;
 
 /// Fewest pixels that share one pass over a panel of weights, where there are that many.
 const PIXELS: usize = 128;
 
-/// Rows of a panel that one pass over the pixels takes, so that they stay in L1.
+/// Rows of a panel that one pass over scattered pixels takes, so that they stay in L1.
 const DEPTH: usize = 288;
 
 /// Fewest multiplications of a task, so that starting it costs nothing beside it.
@@ -18,20 +20,6 @@ const WORK: usize = 1 << 19;
 
 /// Tasks wanted, for any sensible number of threads.
 const TASKS: usize = 32;
-
-/// One side of the product: its pixels, `channels` numbers each, in images of `pixels` of them.
-#[derive(Clone, Copy)]
-pub(super) struct Side {
-    pub pixels: usize,
-    pub channels: usize,
-}
-
-impl Side {
-    /// Numbers in an image.
-    fn image(self) -> usize {
-        self.pixels * self.channels
-    }
-}
 
 /// `y (=|+=) phases of x and w` for `n` images; `w` is `[o, taps, i]`, of which the source's channels are i
 /// (forward) or, `adjoint`, o.
@@ -46,7 +34,7 @@ pub(super) fn correlate<T: Real>(
 ) {
     let micro = Micro::<T>::of(device.simd());
     let panels = Panels::new(micro, phases, from.channels, to.channels);
-    let mut packed = device.buffer::<T>(panels.len());
+    let mut packed = device.workspace::<T>(panels.len());
     let shared = Shared::new(&mut packed);
     parallel::for_each(phases.len() * panels.count, |task| {
         let (phase, panel) = (task / panels.count, task % panels.count);
@@ -56,34 +44,31 @@ pub(super) fn correlate<T: Real>(
         panels.pack(&phases[phase].taps, (w, adjoint), panel, out);
     });
 
-    let packed = &packed[..];
-    let pixels = phases.iter().map(Phase::pixels).max().unwrap_or(1);
-    let pairs = phases.iter().map(Phase::pairs).max().unwrap_or(1);
+    let pixels = phases.iter().map(Phase::pixels).max().unwrap_or(1).max(1);
+    let pairs: usize = phases.iter().map(Phase::pairs).sum();
     let macs = (pairs * from.channels * to.channels).max(1);
     let images = PIXELS.div_ceil(pixels).max(WORK.div_ceil(macs)).min(n);
     let blocks = n.div_ceil(images);
-    let groups = TASKS.div_ceil(blocks * phases.len()).min((macs * images).div_ceil(WORK)).min(panels.count);
+    let groups = TASKS.div_ceil(blocks).min((macs * images).div_ceil(WORK)).min(panels.count);
     let out = Shared::new(y);
-    parallel::for_each(blocks * phases.len() * groups, |task| {
-        let (block, phase, group) = (task / groups / phases.len(), task / groups % phases.len(), task % groups);
+    parallel::for_each(blocks * groups, |task| {
+        let (block, group) = (task / groups, task % groups);
         let first = block * images;
-        for panel in panels.count * group / groups..panels.count * (group + 1) / groups {
-            let (start, len) = panels.of(phase, panel);
-            let product = Product {
-                micro,
-                images: images.min(n - first),
-                from,
-                x: x[first * from.image()..].as_ptr(),
-                weights: &packed[start..start + len],
-                narrow: panels.narrow,
-                to,
-                // SAFETY: the image and the panel's first channel exist.
-                y: unsafe { out.get().add(first * to.image() + panel * panels.width) },
-                columns: panels.columns(panel),
-            };
-            // SAFETY: x and y hold the block's images, and no other task has this phase and panel of them.
-            phases[phase].classes.iter().for_each(|class| unsafe { product.class(class, store) });
-        }
+        let product = Product {
+            micro,
+            images: images.min(n - first),
+            from,
+            x: x[first * from.image()..].as_ptr(),
+            weights: &packed,
+            panels: &panels,
+            some: panels.count * group / groups..panels.count * (group + 1) / groups,
+            to,
+            // SAFETY: the image exists.
+            y: unsafe { out.get().add(first * to.image()) },
+            store,
+        };
+        // SAFETY: x and y hold the block's images, and no other task has these panels of them.
+        unsafe { product.phases(phases) };
     });
 }
 
@@ -164,147 +149,230 @@ impl Panels {
     }
 }
 
-/// Some images' pixels times one panel.
+/// Some images' pixels times some panels.
 struct Product<'a, T: 'static> {
     micro: &'static Micro<T>,
     images: usize,
     from: Side,
     x: *const T,
     weights: &'a [T],
-    narrow: bool,
+    panels: &'a Panels,
+    some: Range<usize>,
     to: Side,
     y: *mut T,
-    columns: usize,
-}
-
-/// Part of the taps of a class: some runs, each in full or in part.
-struct Part {
-    /// The first row of the packed weights.
-    row: usize,
-    /// Elements from a pixel's first to the part's first.
-    shift: usize,
-    runs: usize,
-    run: usize,
+    store: Store,
 }
 
 impl<T: Real> Product<'_, T> {
-    /// The product for the pixels of one class.
+    /// The product for every pixel.
     ///
     /// # Safety
-    /// x and y must hold the images the class was made for, unshared in y for these columns.
-    unsafe fn class(&self, class: &Class, store: Store) {
-        let (channels, run) = (self.from.channels, class.run * self.from.channels);
-        let first = class.tap * channels;
-        if class.runs * run <= DEPTH || self.narrow {
-            let strip = self.micro.max_strip(class.run, self.columns).filter(|_| class.line >= 4 && !self.narrow);
-            if let Some(most) = strip {
-                // SAFETY: the caller's.
-                return unsafe { self.strips(class, most, store) };
+    /// x and y must hold the images the phases were made for, unshared in y for these panels.
+    unsafe fn phases(&self, phases: &[Phase]) {
+        // SAFETY: the caller's.
+        unsafe {
+            if self.store == Store::Set && phases.iter().any(Phase::has_empty) {
+                self.zero();
             }
-            let all = Part { row: first, shift: 0, runs: class.runs, run };
-            // SAFETY: the caller's.
-            return unsafe { self.part(class, all, store) };
-        }
-        let mut store = store;
-        for line in 0..class.runs {
-            evenly(run, DEPTH, |start, run| {
-                let row = first + line * class.tap_pitch * channels + start;
-                let part = Part { row, shift: line * class.pitch * channels + start, runs: 1, run };
-                // SAFETY: the caller's.
-                unsafe { self.part(class, part, store) };
-                store = Store::Add;
-            });
-        }
-    }
-
-    /// [`Product::class`] for lines of neighbouring pixels, up to `most` at a time.
-    ///
-    /// # Safety
-    /// As for the whole.
-    unsafe fn strips(&self, class: &Class, most: usize, store: Store) {
-        let channels = self.from.channels;
-        let b = self.weights[class.tap * channels * self.micro.padded(self.columns)..].as_ptr();
-        let mut targets = [self.y; MAX_ROWS];
-        for image in 0..self.images {
-            for line in class.pixels.chunks(class.line) {
-                evenly(line.len(), most, |start, pixels| {
-                    // SAFETY: the caller's; the panel holds every tap of the phase.
-                    unsafe {
-                        for m in 0..pixels {
-                            let target = line[start + m].1 * self.to.channels;
-                            targets[m] = self.y.add(image * self.to.image() + target);
-                        }
-                        let tile = Strip {
-                            a: self.x.add(image * self.from.image() + line[start].0 * channels),
-                            lines: class.runs,
-                            channels,
-                            a_pitch: class.pitch * channels,
-                            b,
-                            b_pitch: class.tap_pitch * channels,
-                            c: targets.as_ptr(),
-                            columns: self.columns,
-                            store,
-                        };
-                        self.micro.strip(pixels, class.run, &tile);
+            for (index, phase) in phases.iter().enumerate() {
+                for panel in self.some.clone() {
+                    for class in phase.classes.iter().filter(|class| class.runs > 0) {
+                        self.class(index, panel, class);
                     }
-                });
+                }
             }
         }
     }
 
-    /// Part of the sum of [`Product::class`].
+    /// The product for the pixels of a class, by the kernel that suits them.
     ///
     /// # Safety
-    /// As for the whole.
-    unsafe fn part(&self, class: &Class, part: Part, store: Store) {
+    /// As for [`Product::phases`].
+    unsafe fn class(&self, phase: usize, panel: usize, class: &Class) {
+        let (line, distance) = class.line;
+        let columns = self.panels.columns(panel);
+        let strip = self.micro.max_strip(class.run, columns).filter(|_| line >= 4 && distance == 1);
+        let whole = (class.run * self.from.channels).is_multiple_of(UNROLL);
+        let weights = self.weights(phase, class, panel);
+        // SAFETY: the caller's.
+        unsafe {
+            if self.panels.narrow {
+                self.dots(class, weights);
+            } else if let Some(most) = strip {
+                self.strips(class, panel, weights.0, most);
+            } else if let Some(most) = self.micro.max_line(line, columns).filter(|_| whole) {
+                self.lines(class, panel, weights.0, most);
+            } else {
+                self.scattered(class, panel, weights.0);
+            }
+        }
+    }
+
+    /// Writes zeros to the panels' columns, for pixels that no tap reaches.
+    ///
+    /// # Safety
+    /// As for [`Product::phases`].
+    unsafe fn zero(&self) {
+        let first = self.some.start * self.panels.width;
+        let end = (self.some.end * self.panels.width).min(self.to.channels);
+        let zero = |start: usize, len: usize| {
+            // SAFETY: the caller's.
+            unsafe { std::slice::from_raw_parts_mut(self.y.add(start), len) }.fill(T::ZERO);
+        };
+        if end - first == self.to.channels {
+            return zero(0, self.images * self.to.image());
+        }
+        (0..self.images * self.to.pixels).for_each(|pixel| zero(pixel * self.to.channels + first, end - first));
+    }
+
+    /// The weights of a panel that a class reads, and the elements from one of their columns to the next.
+    fn weights(&self, phase: usize, class: &Class, panel: usize) -> (*const T, usize) {
+        let (start, len) = self.panels.of(phase, panel);
+        let columns = self.panels.columns(panel);
+        let row = class.tap * self.from.channels;
+        let column = if self.panels.narrow { 1 } else { self.micro.padded(columns) };
+        (self.weights[start..start + len][row * column..].as_ptr(), len / columns)
+    }
+
+    /// Calls `tile(sources, targets, rows)` on up to `most` pixels of a class at a time, the sources `shift` elements
+    /// on, the targets at the first channel of `panel`.
+    ///
+    /// # Safety
+    /// As for [`Product::phases`].
+    #[inline]
+    unsafe fn pixels(
+        &self,
+        class: &Class,
+        most: usize,
+        (shift, panel): (usize, usize),
+        tile: impl Fn(*const *const T, *const *mut T, usize),
+    ) {
         let mut sources = [self.x; MAX_ROWS];
         let mut targets = [self.y; MAX_ROWS];
         let (mut image, mut next) = (0, 0);
-        let most = if self.narrow { self.micro.max_dots_rows(self.columns) } else { self.micro.max_rows(self.columns) };
         evenly(self.images * class.pixels.len(), most, |_, rows| {
             for m in 0..rows {
                 let (source, target) = class.pixels[next];
+                let (source, target) = (source * self.from.channels + shift, target * self.to.channels);
                 // SAFETY: the caller's.
                 unsafe {
-                    sources[m] = self.x.add(image * self.from.image() + source * self.from.channels + part.shift);
-                    targets[m] = self.y.add(image * self.to.image() + target * self.to.channels);
+                    sources[m] = self.x.add(image * self.from.image() + source);
+                    targets[m] = self.y.add(image * self.to.image() + target + panel * self.panels.width);
                 }
                 next += 1;
                 if next == class.pixels.len() {
                     (image, next) = (image + 1, 0);
                 }
             }
-            // SAFETY: the caller's; the panel holds every tap of the phase.
-            unsafe { self.tile(class, &part, rows, &sources, &targets, store) };
+            tile(sources.as_ptr(), targets.as_ptr(), rows);
         });
     }
 
-    /// One tile of the pixels at `sources`.
+    /// The product for pixels anywhere.
     ///
     /// # Safety
-    /// As for [`Product::class`].
-    #[inline]
-    unsafe fn tile(
-        &self,
-        class: &Class,
-        part: &Part,
-        rows: usize,
-        sources: &[*const T; MAX_ROWS],
-        targets: &[*mut T; MAX_ROWS],
-        store: Store,
-    ) {
-        let &Part { row, runs, run, .. } = part;
-        let (a, c, columns) = (sources.as_ptr(), targets.as_ptr(), self.columns);
-        let (a_pitch, b_pitch) = (class.pitch * self.from.channels, class.tap_pitch * self.from.channels);
-        if self.narrow {
-            let b = self.weights[row..].as_ptr();
-            let b_column = self.weights.len() / columns;
+    /// As for [`Product::phases`].
+    unsafe fn scattered(&self, class: &Class, panel: usize, weights: *const T) {
+        let channels = self.from.channels;
+        let (a_pitch, b_pitch) = (class.pitch * channels, class.tap_pitch * channels);
+        let columns = self.panels.columns(panel);
+        let part = |line: usize, start: usize, runs: usize, run: usize, store| {
+            // SAFETY: the panel holds every tap of the phase.
+            let b = unsafe { weights.add((line * b_pitch + start) * self.micro.padded(columns)) };
+            let tile = |a: *const *const T, c: *const *mut T, rows| {
+                // SAFETY: the caller's.
+                unsafe { self.micro.rows(rows, &Rows { a, runs, run, a_pitch, b, b_pitch, c, columns, store }) };
+            };
             // SAFETY: the caller's.
-            unsafe { self.micro.dots(rows, columns, &Dots { a, runs, run, a_pitch, b, b_column, b_pitch, c, store }) };
-        } else {
-            let b = self.weights[row * self.micro.padded(columns)..].as_ptr();
-            // SAFETY: the caller's.
-            unsafe { self.micro.rows(rows, &Rows { a, runs, run, a_pitch, b, b_pitch, c, columns, store }) };
+            unsafe { self.pixels(class, self.micro.max_rows(columns), (line * a_pitch + start, panel), tile) };
+        };
+        let run = class.run * channels;
+        if class.runs * run <= DEPTH {
+            return part(0, 0, class.runs, run, self.store);
         }
+        let mut store = self.store;
+        for line in 0..class.runs {
+            evenly(run, DEPTH, |start, run| part(line, start, 1, run, std::mem::replace(&mut store, Store::Add)));
+        }
+    }
+
+    /// [`Product::scattered`] for a few target channels.
+    ///
+    /// # Safety
+    /// As for [`Product::phases`].
+    unsafe fn dots(&self, class: &Class, (b, b_column): (*const T, usize)) {
+        let (channels, columns) = (self.from.channels, self.to.channels);
+        let (a_pitch, b_pitch) = (class.pitch * channels, class.tap_pitch * channels);
+        let (runs, run, store) = (class.runs, class.run * channels, self.store);
+        let tile = |a: *const *const T, c: *const *mut T, rows| {
+            // SAFETY: the caller's; the panel holds every tap of the phase.
+            unsafe { self.micro.dots(rows, columns, &Dots { a, runs, run, a_pitch, b, b_column, b_pitch, c, store }) };
+        };
+        // SAFETY: the caller's.
+        unsafe { self.pixels(class, self.micro.max_dots_rows(columns), (0, 0), tile) };
+    }
+
+    /// Calls `tile(source, targets, rows)` on up to `most` pixels of a line at a time, the targets at the first channel
+    /// of `panel`.
+    ///
+    /// # Safety
+    /// As for [`Product::phases`].
+    #[inline]
+    unsafe fn along(&self, class: &Class, most: usize, panel: usize, tile: impl Fn(*const T, *const *mut T, usize)) {
+        let mut targets = [self.y; MAX_ROWS];
+        for image in 0..self.images {
+            // SAFETY: the caller's.
+            let (x, y) = unsafe {
+                let first = panel * self.panels.width;
+                (self.x.add(image * self.from.image()), self.y.add(image * self.to.image() + first))
+            };
+            for line in class.pixels.chunks(class.line.0) {
+                evenly(line.len(), most, |start, rows| {
+                    let pixels = &line[start..start + rows];
+                    // SAFETY: the caller's.
+                    unsafe {
+                        for (c, pixel) in targets.iter_mut().zip(pixels) {
+                            *c = y.add(pixel.1 * self.to.channels);
+                        }
+                        tile(x.add(pixels[0].0 * self.from.channels), targets.as_ptr(), rows);
+                    }
+                });
+            }
+        }
+    }
+
+    /// [`Product::scattered`] for lines of pixels, up to `most` at a time.
+    ///
+    /// # Safety
+    /// As for [`Product::phases`].
+    unsafe fn lines(&self, class: &Class, panel: usize, b: *const T, most: usize) {
+        let channels = self.from.channels;
+        let (a_pitch, b_pitch) = (class.pitch * channels, class.tap_pitch * channels);
+        let (runs, run, distance, store) = (class.runs, class.run * channels, class.line.1 * channels, self.store);
+        let columns = self.panels.columns(panel);
+        let tile = |a: *const T, c: *const *mut T, rows| {
+            let line = Line { a, distance, runs, run, a_pitch, b, b_pitch, c, columns, store };
+            // SAFETY: the caller's; the panel holds every tap of the phase.
+            unsafe { self.micro.line(rows, &line) };
+        };
+        // SAFETY: the caller's.
+        unsafe { self.along(class, most, panel, tile) };
+    }
+
+    /// [`Product::lines`] for neighbouring pixels of a source and one register of channels.
+    ///
+    /// # Safety
+    /// As for [`Product::phases`].
+    unsafe fn strips(&self, class: &Class, panel: usize, b: *const T, most: usize) {
+        let channels = self.from.channels;
+        let (a_pitch, b_pitch) = (class.pitch * channels, class.tap_pitch * channels);
+        let (lines, store, columns) = (class.runs, self.store, self.panels.columns(panel));
+        let tile = |a: *const T, c: *const *mut T, pixels| {
+            let strip = Strip { a, lines, channels, a_pitch, b, b_pitch, c, columns, store };
+            // SAFETY: the caller's; the panel holds every tap of the phase.
+            unsafe { self.micro.strip(pixels, class.run, &strip) };
+        };
+        // SAFETY: the caller's.
+        unsafe { self.along(class, most, panel, tile) };
     }
 }

@@ -8,9 +8,12 @@
 mod correlate;
 mod plan;
 mod weight;
+mod winograd;
 
+use crate::gemm::tiles::MAX_DOTS;
+use crate::gemm::{self, Transpose};
 use crate::{Device, Real, Store};
-use correlate::{Side, correlate};
+use correlate::correlate;
 
 /// The geometry of a convolution: x `[n, h, w, c]`, weights `[o, kernel, c]`, y `[n, oh, ow, o]`.
 #[repr(C)]
@@ -104,6 +107,11 @@ impl Conv2d {
         2 * self.y_len() * self.kernel[0] * self.kernel[1] * self.c
     }
 
+    /// Whether the kernel covers the image: the passes are products of `[n, h w c]`, `[o, h w c]` and `[n, o]`.
+    fn is_dense(&self) -> bool {
+        self.kernel == [self.h, self.w] && self.padding == [0, 0]
+    }
+
     fn check<T>(&self, pass: &str, x: &[T], w: &[T], y: &[T]) {
         assert_eq!(x.len(), self.x_len(), "conv2d {pass}: x is [n, h, w, c] of {self:?}");
         assert_eq!(w.len(), self.w_len(), "conv2d {pass}: w is [o, kh, kw, c] of {self:?}");
@@ -119,23 +127,62 @@ impl Conv2d {
     }
 }
 
+/// One side of the product: its pixels, `channels` numbers each, in images of `pixels` of them.
+#[derive(Clone, Copy)]
+struct Side {
+    pixels: usize,
+    channels: usize,
+}
+
+impl Side {
+    /// Numbers in an image.
+    fn image(self) -> usize {
+        self.pixels * self.channels
+    }
+}
+
 /// `y (=|+=) x * w`.
 pub fn forward<T: Real>(device: &Device, g: &Conv2d, x: &[T], w: &[T], y: &mut [T], store: Store) {
+    let _span = device.span("conv2d.forward", || crate::Work::conv2d(g, [x, w], y, store));
     g.check("forward", x, w, y);
+    if let Some(winograd) = winograd::choose(device, g) {
+        return winograd::forward(device, &winograd, g, x, w, y, store);
+    }
+    // A few columns are sums along rows, which `correlate` has kernels for.
+    if g.is_dense() && g.o > MAX_DOTS {
+        let sizes = [g.n, g.o, g.input().image()];
+        return gemm::product(device, (Transpose::No, Transpose::Yes), sizes, x, w, y, store);
+    }
     correlate(device, &plan::forward(g), g.n, (g.input(), x), (w, false), (g.output(), y), store);
 }
 
 /// The gradient of the input: `dx[n, iy, ix, c] (=|+=) sum of dy[n, oy, ox, o] w[o, ky, kx, c]` over the output pixels
 /// and taps with `oy * stride + ky - padding = iy`, and so across.
 pub fn backward_input<T: Real>(device: &Device, g: &Conv2d, dy: &[T], w: &[T], dx: &mut [T], store: Store) {
+    let _span = device.span("conv2d.backward_input", || crate::Work::conv2d(g, [dy, w], dx, store));
     g.check("backward_input", dx, w, dy);
+    if let Some(winograd) = winograd::choose(device, g) {
+        return winograd::adjoint(device, &winograd, g, dy, w, dx, store);
+    }
+    if g.is_dense() {
+        let sizes = [g.n, g.input().image(), g.o];
+        return gemm::product(device, (Transpose::No, Transpose::No), sizes, dy, w, dx, store);
+    }
     correlate(device, &plan::adjoint(g), g.n, (g.output(), dy), (w, true), (g.input(), dx), store);
 }
 
 /// The gradient of the weights:
 /// `dw[o, ky, kx, c] (=|+=) sum over n, oy, ox of dy[n, oy, ox, o] x[n, oy * stride + ky - padding, .., c]`.
 pub fn backward_weight<T: Real>(device: &Device, g: &Conv2d, x: &[T], dy: &[T], dw: &mut [T], store: Store) {
+    let _span = device.span("conv2d.backward_weight", || crate::Work::conv2d(g, [x, dy], dw, store));
     g.check("backward_weight", x, dw, dy);
+    if let Some(winograd) = winograd::choose(device, g) {
+        return winograd::backward_weight(device, &winograd, g, x, dy, dw, store);
+    }
+    if g.is_dense() {
+        let sizes = [g.o, g.input().image(), g.n];
+        return gemm::product(device, (Transpose::Yes, Transpose::No), sizes, dy, x, dw, store);
+    }
     weight::backward_weight(device, g, x, dy, dw, store);
 }
 

@@ -78,8 +78,8 @@ pub(super) struct Class {
     pub pitch: usize,
     /// Taps from one line to the next in the packed weights.
     pub tap_pitch: usize,
-    /// How many pixels at a time have neighbouring source pixels.
-    pub line: usize,
+    /// How many pixels at a time are a constant number of source pixels apart, and that number.
+    pub line: (usize, usize),
     /// For each pixel: the source pixel under its first tap, and its own index, in an image.
     pub pixels: Vec<(usize, usize)>,
 }
@@ -113,7 +113,10 @@ impl Phase {
                 run,
                 pitch: source_width,
                 tap_pitch: x.taps.len(),
-                line: if sx.pixels.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1) { sx.pixels.len() } else { 1 },
+                line: match &sx.pixels[..] {
+                    [first, second, ..] => (sx.pixels.len(), second.0 - first.0),
+                    _ => (1, 1),
+                },
                 pixels: pixels.collect(),
             }
         };
@@ -123,6 +126,11 @@ impl Phase {
     /// The pixels of an image.
     pub fn pixels(&self) -> usize {
         self.classes.iter().map(|class| class.pixels.len()).sum()
+    }
+
+    /// Whether there are pixels that no tap reaches.
+    pub fn has_empty(&self) -> bool {
+        self.classes.iter().any(|class| class.runs == 0)
     }
 
     /// Pairs of a pixel and a tap in an image.

@@ -96,12 +96,23 @@ fn special() -> Vec<Conv2d> {
         Conv2d::new(9, 4, 4, 20, 1, [4, 4], [1, 1], [0, 0]),
         Conv2d::new(70, 4, 4, 24, 40, [3, 3], [1, 1], [1, 1]),
         Conv2d::new(3, 32, 32, 3, 16, [3, 3], [1, 1], [1, 1]),
+        Conv2d::new(2, 8, 34, 16, 40, [3, 3], [2, 2], [1, 1]),
+        Conv2d::new(2, 9, 30, 20, 36, [1, 1], [2, 2], [0, 0]),
         Conv2d::new(3, 16, 16, 3, 64, [4, 4], [2, 2], [1, 1]),
         Conv2d::new(1, 1, 1, 5, 3, [3, 3], [1, 1], [4, 4]),
         Conv2d::new(2, 7, 9, 4, 6, [2, 2], [4, 5], [0, 1]),
         Conv2d::transposed(2, 1, 1, 100, 33, [4, 4], [1, 1], [0, 0], [0, 0]),
         Conv2d::transposed(2, 4, 5, 18, 3, [4, 4], [2, 2], [1, 1], [0, 0]),
         Conv2d::transposed(2, 4, 5, 3, 18, [3, 3], [2, 3], [1, 0], [1, 2]),
+        // Winograd's: whole tiles and cut ones, one image and many, one panel and several, odd phases.
+        Conv2d::new(3, 12, 16, 16, 16, [3, 3], [1, 1], [1, 1]),
+        Conv2d::new(1, 7, 10, 48, 32, [3, 3], [1, 1], [0, 2]),
+        Conv2d::new(40, 4, 4, 32, 80, [3, 3], [1, 1], [1, 1]),
+        Conv2d::new(2, 16, 12, 32, 16, [4, 4], [2, 2], [1, 1]),
+        Conv2d::new(3, 9, 11, 16, 48, [4, 4], [2, 2], [0, 2]),
+        Conv2d::new(2, 10, 7, 16, 32, [4, 4], [2, 2], [3, 1]),
+        Conv2d::transposed(9, 4, 4, 64, 32, [4, 4], [2, 2], [1, 1], [0, 0]),
+        Conv2d::transposed(2, 5, 4, 16, 16, [4, 4], [2, 2], [2, 0], [1, 0]),
     ];
     cases.into_iter().map(|g| g.expect("a valid geometry")).collect()
 }
@@ -127,6 +138,9 @@ fn bits_do_not_depend_on_the_number_of_threads() {
         Conv2d::new(24, 16, 16, 16, 24, [3, 3], [1, 1], [1, 1]),
         Conv2d::new(24, 32, 32, 3, 16, [3, 3], [1, 1], [1, 1]),
         Conv2d::new(40, 4, 4, 70, 66, [3, 3], [1, 1], [1, 1]),
+        Conv2d::new(24, 32, 32, 16, 40, [3, 3], [2, 2], [1, 1]),
+        Conv2d::new(24, 32, 32, 16, 40, [1, 1], [2, 2], [0, 0]),
+        Conv2d::new(40, 4, 4, 70, 66, [4, 4], [1, 1], [0, 0]),
         Conv2d::new(20, 8, 8, 20, 50, [4, 4], [2, 2], [1, 1]),
     ];
     for (simd, g) in Simd::available().into_iter().flat_map(|simd| shapes.map(|g| (simd, g.unwrap()))) {

@@ -91,7 +91,7 @@ pub(super) fn backward_weight<T: Real>(device: &Device, g: &Conv2d, x: &[T], dy:
     let parts =
         if lines { 1 } else { TASKS.div_ceil(chunks).min((g.n * macs / chunks).div_ceil(WORK)).min(jobs.len()).max(1) };
     let direct = chunks == 1 && !lines;
-    let mut partial = device.buffer::<T>(if direct { 0 } else { chunks * dw.len() });
+    let mut partial = device.workspace::<T>(if direct { 0 } else { chunks * dw.len() });
     let len = dw.len();
     let out = if direct { Shared::new(dw) } else { Shared::new(&mut partial) };
     parallel::for_each(chunks * parts, |task| {
@@ -257,13 +257,23 @@ unsafe fn flipped_product<T: Real>(
 
 /// `dw (=|+=)` the partial sums in their order, each transposed where `flipped` says it is [rows, columns].
 fn sum<T: Real>(partial: &[T], flipped: Option<(usize, usize)>, dw: &mut [T], store: Store) {
+    const BLOCK: usize = 256;
     let len = dw.len();
     parallel::chunks_mut(dw, parallel::CHUNK, |start, dw| {
-        for (i, dw) in dw.iter_mut().enumerate() {
-            let i = start + i;
-            let at = flipped.map_or(i, |(rows, columns)| i % rows * columns + i / rows);
-            let total = partial[at..].iter().step_by(len).fold(T::ZERO, |total, &x| total + x);
-            store.write(dw, total);
+        for (block, dw) in dw.chunks_mut(BLOCK).enumerate() {
+            let start = start + block * BLOCK;
+            let mut totals = [T::ZERO; BLOCK];
+            if let Some((rows, columns)) = flipped {
+                for (i, total) in (start..len).zip(&mut totals) {
+                    let at = i % rows * columns + i / rows;
+                    *total = partial[at..].iter().step_by(len).fold(T::ZERO, |total, &x| total + x);
+                }
+            } else {
+                for partial in partial.chunks_exact(len) {
+                    totals.iter_mut().zip(&partial[start..]).for_each(|(total, &x)| *total += x);
+                }
+            }
+            dw.iter_mut().zip(totals).for_each(|(dw, total)| store.write(dw, total));
         }
     });
 }

@@ -1,7 +1,7 @@
 //! Which micro-kernels there are: [`Micro`] has those of one element type and SIMD path, compiled for that path.
 
-use super::tiles::{self, Dots, MAX_DOTS, Outer, Rows, Strip};
-use super::vector::{Lanes, Vector};
+use super::tiles::{self, Dots, Line, MAX_DOTS, Outer, Rows, Strip};
+use crate::vector::{Lanes, Vector};
 use crate::{Real, Simd};
 use std::any::Any;
 use std::marker::PhantomData;
@@ -15,6 +15,8 @@ pub(crate) struct Micro<T: 'static> {
     lanes: usize,
     /// [`Rows`] kernels by registers across, from 1.
     rows: &'static [Table<Rows<T>>],
+    /// [`Line`] kernels, likewise.
+    lines: &'static [Table<Line<T>>],
     /// [`Outer`] kernels, likewise.
     outer: &'static [Table<Outer<T>>],
     /// [`Dots`] kernels by columns, from 1, then rows.
@@ -63,6 +65,26 @@ impl<T: Real> Micro<T> {
     #[inline]
     pub unsafe fn rows(&self, rows: usize, tile: &Rows<T>) {
         let kernel = self.rows[(tile.columns - 1) / self.lanes][rows - 1];
+        // SAFETY: the caller's; the path was found on this machine.
+        unsafe { kernel(tile) }
+    }
+
+    /// Most rows of a [`Line`] tile of so many columns, if tiles of `rows` rows keep enough sums in flight: a product
+    /// takes four cycles, and two start in each.
+    pub fn max_line(&self, rows: usize, columns: usize) -> Option<usize> {
+        const SUMS: usize = 10;
+        let registers = columns.div_ceil(self.lanes);
+        let most = self.lines[registers - 1].len();
+        (rows / rows.div_ceil(most) * registers >= SUMS).then_some(most)
+    }
+
+    /// Computes one tile of `rows` rows.
+    ///
+    /// # Safety
+    /// As for [`Micro::rows`].
+    #[inline]
+    pub unsafe fn line(&self, rows: usize, tile: &Line<T>) {
+        let kernel = self.lines[(tile.columns - 1) / self.lanes][rows - 1];
         // SAFETY: the caller's; the path was found on this machine.
         unsafe { kernel(tile) }
     }
@@ -126,6 +148,14 @@ impl<T: Real> Portable<T> {
         tiles::rows::<Lanes<T>, 5, 1>,
         tiles::rows::<Lanes<T>, 6, 1>,
     ];
+    const LINES: Table<Line<T>> = &[
+        tiles::line::<Lanes<T>, 1, 1>,
+        tiles::line::<Lanes<T>, 2, 1>,
+        tiles::line::<Lanes<T>, 3, 1>,
+        tiles::line::<Lanes<T>, 4, 1>,
+        tiles::line::<Lanes<T>, 5, 1>,
+        tiles::line::<Lanes<T>, 6, 1>,
+    ];
     const OUTER: Table<Outer<T>> = &[
         tiles::outer::<Lanes<T>, 1, 1>,
         tiles::outer::<Lanes<T>, 2, 1>,
@@ -144,23 +174,35 @@ impl<T: Real> Portable<T> {
         &[tiles::strip::<Lanes<T>, 1, 2>, tiles::strip::<Lanes<T>, 2, 2>, tiles::strip::<Lanes<T>, 3, 2>],
         &[tiles::strip::<Lanes<T>, 1, 3>, tiles::strip::<Lanes<T>, 2, 3>, tiles::strip::<Lanes<T>, 3, 3>],
     ];
-    const MICRO: &'static Micro<T> =
-        &Micro { lanes: 8, rows: &[Self::ROWS], outer: &[Self::OUTER], dots: Self::DOTS, strips: Self::STRIPS };
+    const MICRO: &'static Micro<T> = &Micro {
+        lanes: 8,
+        rows: &[Self::ROWS],
+        lines: &[Self::LINES],
+        outer: &[Self::OUTER],
+        dots: Self::DOTS,
+        strips: Self::STRIPS,
+    };
 }
 
 /// One module of kernels compiled for one instruction set: rows with one register across, then with two.
 macro_rules! instances {
-    ($name:ident, $features:literal, $vector:ty, $lane:ty, [$($one:literal)*], [$($two:literal)*],
+    ($name:ident, $features:literal, $vector:ty, $lane:ty, [$($one:literal)*], [$($two:literal)*], [$($line1:literal)*], [$($line2:literal)*],
      [$($dot1:literal)*], [$($dot2:literal)*], [$($dot3:literal)*], [$($dot4:literal)*],
      [$($strip:literal)*]) => {
         #[cfg(target_arch = "x86_64")]
         mod $name {
-            use super::{Dots, Micro, Outer, Rows, Strip, tiles};
+            use super::{Dots, Line, Micro, Outer, Rows, Strip, tiles};
 
             #[target_feature(enable = $features)]
             unsafe fn rows<const M: usize, const N: usize>(tile: &Rows<$lane>) {
                 // SAFETY: the caller's.
                 unsafe { tiles::rows::<$vector, M, N>(tile) }
+            }
+
+            #[target_feature(enable = $features)]
+            unsafe fn line<const M: usize, const N: usize>(tile: &Line<$lane>) {
+                // SAFETY: the caller's.
+                unsafe { tiles::line::<$vector, M, N>(tile) }
             }
 
             #[target_feature(enable = $features)]
@@ -184,6 +226,7 @@ macro_rules! instances {
             pub(super) static MICRO: Micro<$lane> = Micro {
                 lanes: <$vector as super::Vector>::LANES,
                 rows: &[&[$(rows::<$one, 1>),*], &[$(rows::<$two, 2>),*]],
+                lines: &[&[$(line::<$line1, 1>),*], &[$(line::<$line2, 2>),*]],
                 outer: &[&[$(outer::<$one, 1>),*], &[$(outer::<$two, 2>),*]],
                 dots: [
                     &[$(dots::<$dot1, 1>),*],
@@ -200,21 +243,22 @@ macro_rules! instances {
 instances!(
     avx512, "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma", std::arch::x86_64::__m512, f32,
     [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24], [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
+    [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16], [1 2 3 4 5 6 7 8 9 10 11 12 13],
     [1 2 3 4 5 6 7 8], [1 2 3 4 5 6 7 8], [1 2 3 4 5 6 7 8], [1 2 3 4 5 6],
     [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24]
 );
 instances!(
     avx512_f64, "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma", std::arch::x86_64::__m512d, f64,
-    [1 2 3 4 5 6 7 8], [1 2 3 4 5 6 7 8], [1 2 3 4], [1 2 3 4], [1 2 3 4], [1 2 3 4],
+    [1 2 3 4 5 6 7 8], [1 2 3 4 5 6 7 8], [1 2 3 4 5 6 7 8], [1 2 3 4 5 6 7 8], [1 2 3 4], [1 2 3 4], [1 2 3 4], [1 2 3 4],
     [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24]
 );
 instances!(
     avx2, "avx2,fma", std::arch::x86_64::__m256, f32,
-    [1 2 3 4 5 6 7 8], [1 2 3 4 5 6], [1 2 3 4 5 6 7 8], [1 2 3 4 5 6], [1 2 3 4], [1 2 3],
+    [1 2 3 4 5 6 7 8], [1 2 3 4 5 6], [1 2 3 4 5 6 7 8], [1 2 3 4 5 6], [1 2 3 4 5 6 7 8], [1 2 3 4 5 6], [1 2 3 4], [1 2 3],
     [1 2 3 4 5 6 7 8 9 10]
 );
 instances!(
     avx2_f64, "avx2,fma", std::arch::x86_64::__m256d, f64,
-    [1 2 3 4 5 6], [1 2 3 4 5 6], [1 2 3 4], [1 2 3 4], [1 2 3 4], [1 2 3],
+    [1 2 3 4 5 6], [1 2 3 4 5 6], [1 2 3 4 5 6 7 8], [1 2 3 4 5 6], [1 2 3 4], [1 2 3 4], [1 2 3 4], [1 2 3],
     [1 2 3 4 5 6 7 8 9 10]
 );

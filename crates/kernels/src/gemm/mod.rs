@@ -7,7 +7,6 @@
 pub(crate) mod micro;
 pub(crate) mod scratch;
 pub(crate) mod tiles;
-mod vector;
 
 use crate::{Device, Real, Store, parallel};
 use micro::Micro;
@@ -42,6 +41,15 @@ impl<T> Shared<T> {
         Self(slice.as_mut_ptr())
     }
 
+    /// The pointer `offset` elements on.
+    ///
+    /// # Safety
+    /// The element must lie within the slice.
+    pub(crate) unsafe fn at(self, offset: usize) -> Self {
+        // SAFETY: the caller's.
+        Self(unsafe { self.0.add(offset) })
+    }
+
     /// The pointer. (A method, so that closures capture the wrapper.)
     pub(crate) fn get(self) -> *mut T {
         self.0
@@ -74,11 +82,28 @@ pub fn gemm<T: Real>(
     c: &mut [T],
     store: Store,
 ) {
+    let _span = device.span("gemm", || crate::Work::gemm([m, n, k], [a, b], c, store));
+    product(device, (ta, tb), [m, n, k], a, b, c, store);
+}
+
+/// [`gemm`] as part of another operation.
+pub(crate) fn product<T: Real>(
+    device: &Device,
+    (ta, tb): (Transpose, Transpose),
+    [m, n, k]: [usize; 3],
+    a: &[T],
+    b: &[T],
+    c: &mut [T],
+    store: Store,
+) {
     assert_eq!(a.len(), m * k, "gemm: a is [m, k] = [{m}, {k}]");
     assert_eq!(b.len(), k * n, "gemm: b is [k, n] = [{k}, {n}]");
     assert_eq!(c.len(), m * n, "gemm: c is [m, n] = [{m}, {n}]");
     if m == 0 || n == 0 {
         return;
+    }
+    if k == 1 {
+        return rank_one(a, b, c, store);
     }
     let micro = Micro::<T>::of(device.simd());
     let panels = n.div_ceil(micro.width());
@@ -88,6 +113,15 @@ pub fn gemm<T: Real>(
         let (row, column) = (block * HEIGHT, panel * micro.width());
         let (rows, columns) = (HEIGHT.min(m - row), micro.width().min(n - column));
         let width = micro.padded(columns);
+        if ta == Transpose::Yes && tb == Transpose::No && rows <= micro.max_outer_rows(columns) {
+            // A panel is read once only: as it lies.
+            // SAFETY: the rows and columns lie within a, b and c, and are this task's alone in c.
+            unsafe {
+                let (a, b) = (a.as_ptr().add(row), b.as_ptr().add(column));
+                let c = out.get().add(row * n + column);
+                return transposed(micro, rows, columns, k, (a, m), (b, n), (c, n), store);
+            }
+        }
         scratch::with(DEPTH * width, |packed: &mut [T]| {
             // With k = 0 there is one empty block, which writes the zeros.
             for first in (0..k.max(1)).step_by(DEPTH) {
@@ -112,6 +146,16 @@ pub fn gemm<T: Real>(
                 }
             }
         });
+    });
+}
+
+/// `c (=|+=) a b`, a column times a row.
+fn rank_one<T: Real>(a: &[T], b: &[T], c: &mut [T], store: Store) {
+    let rows = (parallel::CHUNK / b.len()).max(1);
+    parallel::chunks_mut(c, rows * b.len(), |start, c| {
+        for (&x, c) in a[start / b.len()..].iter().zip(c.chunks_exact_mut(b.len())) {
+            c.iter_mut().zip(b).for_each(|(c, &b)| store.write(c, x * b));
+        }
     });
 }
 

@@ -11,11 +11,17 @@
 //! In the first two lanes run along `n` and values of `a` are broadcast: every output is one sum in the order of
 //! `k` (or `p`). In the third it is one such sum a lane, in the fourth taps come after channels. None depends on how rows are grouped into tiles.
 
-use super::vector::Vector;
 use crate::Store;
+use crate::vector::Vector;
 
 /// Most columns of a [`Dots`] tile.
 pub(crate) const MAX_DOTS: usize = 4;
+
+/// Steps of a [`Line`] between two that cost more than products.
+pub(crate) const UNROLL: usize = 4;
+
+/// Rows of a panel from the one in use to the one asked for, so that panels arrive from L2 in time.
+const AHEAD: usize = 8;
 
 /// Most rows of any tile.
 pub(crate) const MAX_ROWS: usize = 24;
@@ -24,6 +30,29 @@ pub(crate) const MAX_ROWS: usize = 24;
 pub(crate) struct Rows<T> {
     /// A pointer to the first element of each row.
     pub a: *const *const T,
+    /// Runs in a row.
+    pub runs: usize,
+    /// Elements of a run.
+    pub run: usize,
+    /// Elements from one run of `a` to the next.
+    pub a_pitch: usize,
+    /// A panel `[k][width]`, `width` the columns rounded up to whole registers.
+    pub b: *const T,
+    /// Rows of `b` from one run to the next.
+    pub b_pitch: usize,
+    /// A pointer to the first column of each output row.
+    pub c: *const *mut T,
+    /// Columns that exist.
+    pub columns: usize,
+    /// How `c` is written.
+    pub store: Store,
+}
+
+/// Rows a constant distance apart: `c[m][n] = sum_s sum_k a[m * distance + s * a_pitch + k] b[s * b_pitch + k][n]`.
+pub(crate) struct Line<T> {
+    pub a: *const T,
+    /// Elements from one row of `a` to the next.
+    pub distance: usize,
     /// Runs in a row.
     pub runs: usize,
     /// Elements of a run.
@@ -160,6 +189,53 @@ pub(super) unsafe fn rows<V: Vector, const M: usize, const N: usize>(t: &Rows<V:
             let end = left == 0;
             k = k.wrapping_add(1).wrapping_add(if end { a_gap } else { 0 });
             b = b.wrapping_add((N * V::LANES).wrapping_add(if end { b_gap } else { 0 }));
+            left = if end { t.run } else { left };
+            steps -= 1;
+            if steps == 0 {
+                break;
+            }
+        }
+        for m in 0..M {
+            write::<V, N>(acc[m], *t.c.add(m), mask, t.store);
+        }
+    }
+}
+
+#[expect(clippy::needless_range_loop, reason = "one index runs through several arrays")]
+#[inline(always)]
+pub(super) unsafe fn line<V: Vector, const M: usize, const N: usize>(t: &Line<V::Lane>) {
+    // SAFETY: the caller's, see `Micro::line`.
+    unsafe {
+        let mask = V::mask(t.columns - (N - 1) * V::LANES);
+        let mut acc = [[V::zero(); N]; M];
+        let d = t.distance;
+        let mut a = [t.a; 4];
+        for q in 0..M.div_ceil(4) {
+            a[q] = t.a.wrapping_add(4 * q * d);
+        }
+        let (mut b, mut left) = (t.b, t.run);
+        let (a_gap, b_gap) = (t.a_pitch.wrapping_sub(t.run), t.b_pitch.wrapping_sub(t.run).wrapping_mul(N * V::LANES));
+        let mut steps = t.runs * (t.run / UNROLL);
+        loop {
+            for k in 0..UNROLL {
+                let mut bs = [V::zero(); N];
+                for n in 0..N {
+                    V::prefetch(b.wrapping_add(((AHEAD + k) * N + n) * V::LANES));
+                    bs[n] = V::load(b.add((k * N + n) * V::LANES));
+                }
+                for m in 0..M {
+                    let x = V::splat(a[m / 4].wrapping_add(m % 4 * d).wrapping_add(k));
+                    for n in 0..N {
+                        acc[m][n] = x.mul_add(bs[n], acc[m][n]);
+                    }
+                }
+            }
+            left -= UNROLL;
+            let end = left == 0;
+            for q in 0..M.div_ceil(4) {
+                a[q] = a[q].wrapping_add(UNROLL).wrapping_add(if end { a_gap } else { 0 });
+            }
+            b = b.wrapping_add((UNROLL * N * V::LANES).wrapping_add(if end { b_gap } else { 0 }));
             left = if end { t.run } else { left };
             steps -= 1;
             if steps == 0 {

@@ -104,11 +104,11 @@ pub fn batch_norm<T: Real>(
         normalize,
         kind,
         x: x.value().clone(),
-        y,
+        y: residual.map(|_| y),
         mean,
         var,
         gamma: gamma.value().clone(),
-        has_residual: residual.is_some(),
+        beta: beta.value().clone(),
     }))
 }
 
@@ -116,11 +116,12 @@ struct BatchNorm<T: Real> {
     normalize: Normalize<T>,
     kind: BatchStatistics,
     x: Tensor<T>,
-    y: Tensor<T>,
+    /// Kept where there was a residual, which the sign of the activation's operand depends on.
+    y: Option<Tensor<T>>,
     mean: Tensor<T>,
     var: Tensor<T>,
     gamma: Tensor<T>,
-    has_residual: bool,
+    beta: Tensor<T>,
 }
 
 impl<T: Real> Backward<T> for BatchNorm<T> {
@@ -129,33 +130,26 @@ impl<T: Real> Backward<T> for BatchNorm<T> {
     }
 
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
-        let (device, c) = (dy.device(), self.normalize.channels);
-        let mut dx = grads.take(0);
-        let mut dresidual = if self.has_residual { grads.take(3) } else { None };
+        let (device, c) = (dy.device().clone(), self.normalize.channels);
+        let (mut dx, shape) = (dy, self.x.shape());
+        dx.unshare();
+        let mut dresidual = (self.y.is_some() && grads.wants(3)).then(|| Tensor::uninit(&device, shape));
         // Small: computed apart and added, since both gather in one flat buffer.
-        let mut dgamma = grads.wants(1).then(|| Tensor::uninit(device, [c]));
-        let mut dbeta = grads.wants(2).then(|| Tensor::uninit(device, [c]));
+        let mut dgamma = grads.wants(1).then(|| Tensor::uninit(&device, [c]));
+        let mut dbeta = grads.wants(2).then(|| Tensor::uninit(&device, [c]));
         kernel::backward(
-            device,
+            &device,
             self.normalize,
             self.kind,
             self.x.as_slice(),
-            self.y.as_slice(),
-            dy.as_slice(),
-            self.mean.as_slice(),
-            self.var.as_slice(),
-            self.gamma.as_slice(),
-            dx.as_mut().map(|t| (t.dx.as_mut_slice(), t.store)),
+            self.y.as_ref().map(Tensor::as_slice),
+            dx.as_mut_slice(),
+            [&self.mean, &self.var, &self.gamma, &self.beta].map(Tensor::as_slice),
             dgamma.as_mut().map(|t| (t.as_mut_slice(), Store::Set)),
             dbeta.as_mut().map(|t| (t.as_mut_slice(), Store::Set)),
-            dresidual.as_mut().map(|t| (t.dx.as_mut_slice(), t.store)),
+            dresidual.as_mut().map(Tensor::as_mut_slice),
         );
-        for (i, target) in [(0, dx), (3, dresidual)] {
-            if let Some(target) = target {
-                grads.put(i, target);
-            }
-        }
-        for (i, gradient) in [(1, dgamma), (2, dbeta)] {
+        for (i, gradient) in [(0, Some(dx)), (1, dgamma), (2, dbeta), (3, dresidual)] {
             if let Some(gradient) = gradient {
                 grads.give(i, gradient);
             }

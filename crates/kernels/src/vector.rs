@@ -1,4 +1,4 @@
-//! A SIMD register: the six operations the micro-kernels are made of, for each instruction set.
+//! A SIMD register: the operations the micro-kernels are made of, for each instruction set.
 
 use crate::Real;
 
@@ -6,7 +6,7 @@ use crate::Real;
 ///
 /// # Safety
 /// Every method needs the instruction set of its type, and pointers valid for the lanes it touches.
-pub(super) unsafe trait Vector: Copy {
+pub(crate) unsafe trait Vector: Copy {
     /// What a lane holds.
     type Lane: Real;
     /// Which leading lanes take part in a partial load or store.
@@ -21,6 +21,26 @@ pub(super) unsafe trait Vector: Copy {
     /// `self * b + acc`.
     unsafe fn mul_add(self, b: Self, acc: Self) -> Self;
     unsafe fn add(self, b: Self) -> Self;
+    unsafe fn sub(self, b: Self) -> Self;
+    unsafe fn mul(self, b: Self) -> Self;
+    /// Asks for the line at `p`, which need not be valid, to be in L1 soon.
+    #[inline(always)]
+    unsafe fn prefetch(p: *const Self::Lane) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: SSE is in every x86-64; a prefetch never faults.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(p.cast())
+        };
+    }
+    /// Asks for the line at `p`, which need not be valid, to be in L2 soon.
+    #[inline(always)]
+    unsafe fn prefetch_l2(p: *const Self::Lane) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: SSE is in every x86-64; a prefetch never faults.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(p.cast())
+        };
+    }
     /// The sum of the lanes, halves first.
     unsafe fn sum(self) -> Self::Lane;
     /// The first `n` lanes, 1 to `LANES`.
@@ -33,7 +53,7 @@ pub(super) unsafe trait Vector: Copy {
 
 /// Eight numbers that the compiler keeps in whatever registers the target has.
 #[derive(Clone, Copy)]
-pub(super) struct Lanes<T>([T; 8]);
+pub(crate) struct Lanes<T>([T; 8]);
 
 // SAFETY: plain Rust; the pointers are the caller's.
 unsafe impl<T: Real> Vector for Lanes<T> {
@@ -71,6 +91,20 @@ unsafe impl<T: Real> Vector for Lanes<T> {
     unsafe fn add(mut self, b: Self) -> Self {
         for i in 0..8 {
             self.0[i] += b.0[i];
+        }
+        self
+    }
+    #[inline(always)]
+    unsafe fn sub(mut self, b: Self) -> Self {
+        for i in 0..8 {
+            self.0[i] -= b.0[i];
+        }
+        self
+    }
+    #[inline(always)]
+    unsafe fn mul(mut self, b: Self) -> Self {
+        for i in 0..8 {
+            self.0[i] *= b.0[i];
         }
         self
     }
@@ -113,7 +147,7 @@ mod x86 {
 
     macro_rules! vector {
         ($type:ty, $lane:ty, $lanes:literal, $mask:ty, $make_mask:expr, $zero:ident, $splat:ident, $load:ident,
-         $store:ident, $fma:ident, $add:ident, $sum:expr, $load_masked:expr, $store_masked:ident) => {
+         $store:ident, $fma:ident, $add:ident, $sub:ident, $mul:ident, $sum:expr, $load_masked:expr, $store_masked:ident) => {
             // SAFETY: the intrinsics are those of the type's instruction set, which the caller vouches for,
             // and touch the lanes the contract names.
             unsafe impl Vector for $type {
@@ -150,6 +184,16 @@ mod x86 {
                 unsafe fn add(self, b: Self) -> Self {
                     // SAFETY: as the impl's.
                     unsafe { $add(self, b) }
+                }
+                #[inline(always)]
+                unsafe fn sub(self, b: Self) -> Self {
+                    // SAFETY: as the impl's.
+                    unsafe { $sub(self, b) }
+                }
+                #[inline(always)]
+                unsafe fn mul(self, b: Self) -> Self {
+                    // SAFETY: as the impl's.
+                    unsafe { $mul(self, b) }
                 }
                 #[inline(always)]
                 unsafe fn sum(self) -> $lane {
@@ -244,6 +288,8 @@ mod x86 {
         _mm256_storeu_ps,
         _mm256_fmadd_ps,
         _mm256_add_ps,
+        _mm256_sub_ps,
+        _mm256_mul_ps,
         sum256,
         _mm256_maskload_ps,
         _mm256_maskstore_ps
@@ -260,6 +306,8 @@ mod x86 {
         _mm256_storeu_pd,
         _mm256_fmadd_pd,
         _mm256_add_pd,
+        _mm256_sub_pd,
+        _mm256_mul_pd,
         sum256d,
         _mm256_maskload_pd,
         _mm256_maskstore_pd
@@ -276,6 +324,8 @@ mod x86 {
         _mm512_storeu_ps,
         _mm512_fmadd_ps,
         _mm512_add_ps,
+        _mm512_sub_ps,
+        _mm512_mul_ps,
         _mm512_reduce_add_ps,
         load512,
         _mm512_mask_storeu_ps
@@ -292,6 +342,8 @@ mod x86 {
         _mm512_storeu_pd,
         _mm512_fmadd_pd,
         _mm512_add_pd,
+        _mm512_sub_pd,
+        _mm512_mul_pd,
         _mm512_reduce_add_pd,
         load512d,
         _mm512_mask_storeu_pd

@@ -1,0 +1,59 @@
+//! Batch normalisation at the networks' layers, in training: its passes, and whole, alone or with ReLU after it, with
+//! and without residual.
+
+use crate::layers::Layers;
+use crate::{Bench, Work::Bytes, normal};
+use kernels::batch_norm::{self, BatchStatistics, Normalize, statistics, update_running};
+use kernels::{Device, Store};
+
+/// act(v) = v where v > 0, else slope v.
+const NONE: f32 = 1.0;
+const RELU: f32 = 0.0;
+
+pub fn run(bench: &mut Bench) {
+    let device = bench.device.clone();
+    let Layers { batch, batch_norm, .. } = Layers::read();
+    for layer in batch_norm {
+        let shape = format!("{batch}x{0}x{0}x{1}", layer.size, layer.c);
+        let n = batch * layer.size * layer.size * layer.c;
+        forward(bench, &device, &shape, n, layer.c);
+        backward(bench, &device, &shape, n, layer.c);
+    }
+}
+
+fn forward(bench: &mut Bench, device: &Device, shape: &str, n: usize, channels: usize) {
+    let (x, residual, gamma, beta) = (normal(n), normal(n), normal(channels), normal(channels));
+    let (mut mean, mut var, mut y) = (vec![0.0; channels], vec![1.0; channels], vec![0.0; n]);
+    let (mut running_mean, mut running_var) = (vec![0.0; channels], vec![1.0; channels]);
+    bench.time("batch_norm_statistics", shape, Bytes(4 * n), || statistics(device, channels, &x, &mut mean, &mut var));
+    bench.time("batch_norm_normalize", shape, Bytes(8 * n), || {
+        let relu = Normalize { channels, eps: 1e-5, slope: RELU };
+        batch_norm::forward(device, relu, &x, &mean, &var, &gamma, &beta, None, &mut y);
+    });
+    let mut whole = |slope, residual| {
+        statistics(device, channels, &x, &mut mean, &mut var);
+        update_running(device, n / channels, 0.1, &mean, &var, &mut running_mean, &mut running_var);
+        let normalize = Normalize { channels, eps: 1e-5, slope };
+        batch_norm::forward(device, normalize, &x, &mean, &var, &gamma, &beta, residual, &mut y);
+    };
+    bench.time("batch_norm_forward", shape, Bytes(12 * n), || whole(NONE, None));
+    bench.time("batch_norm_relu_forward", shape, Bytes(12 * n), || whole(RELU, None));
+    bench.time("batch_norm_add_relu_forward", shape, Bytes(16 * n), || whole(RELU, Some(&residual)));
+}
+
+fn backward(bench: &mut Bench, device: &Device, shape: &str, n: usize, channels: usize) {
+    // dy becomes dx where it lies: with gamma 1 it stays of its size from one repetition to the next.
+    let (x, y, mut dy, gamma, beta) = (normal(n), normal(n), normal(n), vec![1.0; channels], normal(channels));
+    let (mean, var, mut dresidual) = (vec![0.0; channels], vec![1.0; channels], vec![0.0; n]);
+    let (mut dgamma, mut dbeta) = (vec![0.0; channels], vec![0.0; channels]);
+    let mut gradient = |slope, y: Option<&[f32]>, dresidual: Option<&mut [f32]>| {
+        let normalize = Normalize { channels, eps: 1e-5, slope };
+        let [dgamma, dbeta] = [&mut dgamma, &mut dbeta].map(|out| Some((&mut out[..], Store::Set)));
+        let (constants, batch) = ([&mean[..], &var, &gamma, &beta], BatchStatistics::Batch);
+        batch_norm::backward(device, normalize, batch, &x, y, &mut dy, constants, dgamma, dbeta, dresidual);
+    };
+    // Two passes, the sums' and dx's.
+    bench.time("batch_norm_backward", shape, Bytes(20 * n), || gradient(NONE, None, None));
+    bench.time("batch_norm_relu_backward", shape, Bytes(20 * n), || gradient(RELU, None, None));
+    bench.time("batch_norm_add_relu_backward", shape, Bytes(32 * n), || gradient(RELU, Some(&y), Some(&mut dresidual)));
+}

@@ -1,0 +1,330 @@
+//! The forward pass and the adjoint: blocks of tiles are transformed, multiplied and transformed back while they lie
+//! in the cache.
+
+use super::micro::{Gather, Product, Scatter, Square};
+use super::plan::{self, Phase};
+use super::tile::{Tile, Tiles};
+use super::{SKEW, Winograd};
+use crate::conv2d::{Conv2d, Side};
+use crate::gemm::{Shared, interleave, scratch};
+use crate::{Device, Real, Store, parallel};
+
+/// Numbers in the vectors of products of a block, so that they stay in L2.
+const BLOCK: usize = 1 << 17;
+
+/// Fewest tiles of a block, where there are that many: they share one pass over the transformed weights.
+const TILES: usize = 64;
+
+/// Blocks wanted, for any sensible number of threads, of half as many tiles at least.
+const BLOCKS: usize = 4;
+
+/// `y (=|+=) x * w`.
+pub(in crate::conv2d) fn forward<T: Real>(
+    device: &Device,
+    winograd: &Winograd<T>,
+    g: &Conv2d,
+    x: &[T],
+    w: &[T],
+    y: &mut [T],
+    store: Store,
+) {
+    let phases = plan::forward(g);
+    let weights = Weights { w, geometry: g, adjoint: false };
+    let layer = Layer::new(winograd, [&phases[..]], (g.input(), g.w), (g.output(), g.ow));
+    layer.correlate(device, g.n, x, &weights, y, store);
+}
+
+/// `dx (=|+=)` the adjoint of [`forward`].
+pub(in crate::conv2d) fn adjoint<T: Real>(
+    device: &Device,
+    winograd: &Winograd<T>,
+    g: &Conv2d,
+    dy: &[T],
+    w: &[T],
+    dx: &mut [T],
+    store: Store,
+) {
+    let phases = plan::adjoint(g);
+    let weights = Weights { w, geometry: g, adjoint: true };
+    let layer = Layer::new(winograd, phases.chunks(1), (g.output(), g.ow), (g.input(), g.w));
+    layer.correlate(device, g.n, dy, &weights, dx, store);
+}
+
+/// The weights `[o, kh, kw, c]`, from c to o or, `adjoint`, from o to c.
+struct Weights<'a, T> {
+    w: &'a [T],
+    geometry: &'a Conv2d,
+    adjoint: bool,
+}
+
+/// Convolutions of stride 1 that are summed.
+struct Group<'a> {
+    phases: &'a [Phase],
+    /// The tiles of each phase.
+    sources: Vec<Tiles>,
+    target: Tiles,
+}
+
+/// Memory to ask for while products are computed: pointers and lengths.
+struct Soon<T> {
+    parts: [(*const T, usize); 2],
+}
+
+impl<T> Soon<T> {
+    /// The next `len` elements; once all were asked for, the last ones again.
+    fn next(&mut self, len: usize) -> *const T {
+        let part = if self.parts[0].1 > 0 { 0 } else { 1 };
+        let (start, left) = self.parts[part];
+        let len = len.min(left);
+        self.parts[part] = (start.wrapping_add(len), left - len);
+        start
+    }
+}
+
+/// A pass.
+struct Layer<'a, T: 'static> {
+    winograd: &'a Winograd<T>,
+    groups: Vec<Group<'a>>,
+    from: Side,
+    to: Side,
+}
+
+impl<'a, T: Real> Layer<'a, T> {
+    /// The sums of these phases from one side to the other, each with the pixels in a line of its images.
+    fn new(
+        winograd: &'a Winograd<T>,
+        groups: impl IntoIterator<Item = &'a [Phase]>,
+        (from, from_width): (Side, usize),
+        (to, to_width): (Side, usize),
+    ) -> Self {
+        let (m, side) = (winograd.transforms.m, winograd.transforms.side());
+        let group = |phases: &'a [Phase]| Group {
+            phases,
+            sources: phases
+                .iter()
+                .map(|phase| Tiles::new(phase, |axis| axis.source, m, side, from_width, from))
+                .collect(),
+            target: Tiles::new(&phases[0], |axis| axis.target, m, m, to_width, to),
+        };
+        Self { winograd, groups: groups.into_iter().map(group).collect(), from, to }
+    }
+
+    fn lanes(&self) -> usize {
+        self.winograd.micro.lanes
+    }
+
+    /// Channels of the source of all phases that are summed: the length of a product's sums.
+    fn depth(&self) -> usize {
+        self.groups[0].phases.len() * self.from.channels
+    }
+
+    /// Elements of the transformed weights from one of a tile's products to the next.
+    fn weights_pitch(&self) -> usize {
+        self.depth() * self.to.channels + SKEW
+    }
+
+    /// Elements of the transformed weights of a group.
+    fn weights_len(&self) -> usize {
+        self.winograd.transforms.products() * self.weights_pitch()
+    }
+
+    /// Registers across of a whole panel.
+    fn across(&self) -> usize {
+        self.winograd.micro.across()
+    }
+
+    /// Panels of the transformed weights.
+    fn panels(&self) -> usize {
+        self.to.channels.div_ceil(self.across() * self.lanes())
+    }
+
+    fn registers(&self, panel: usize) -> usize {
+        (self.to.channels / self.lanes() - self.across() * panel).min(self.across())
+    }
+
+    fn tiles(&self, group: usize, n: usize) -> usize {
+        n * self.groups[group].target.of_image()
+    }
+
+    fn correlate(&self, device: &Device, n: usize, x: &[T], weights: &Weights<T>, y: &mut [T], store: Store) {
+        let mut packed = device.workspace::<T>(self.groups.len() * self.weights_len());
+        let shared = Shared::new(&mut packed);
+        parallel::for_each(self.groups.len() * self.panels(), |task| {
+            let (group, panel) = (task / self.panels(), task % self.panels());
+            // SAFETY: each task writes a panel of its own.
+            unsafe { self.pack(weights, group, panel, shared.get().add(group * self.weights_len())) };
+        });
+
+        let most = (0..self.groups.len()).map(|group| self.tiles(group, n)).max().unwrap_or(0);
+        let products = self.winograd.transforms.products();
+        let block = (BLOCK / (products * (self.depth() + self.to.channels))).max(TILES);
+        let blocks = most.div_ceil(block).max(BLOCKS.min(most / (TILES / 2))).max(1);
+        let out = Shared::new(y);
+        parallel::for_each(self.groups.len() * blocks, |task| {
+            // Neighbouring tasks, which mostly share a thread, share their weights.
+            let (group, block) = (task / blocks, task % blocks);
+            let tiles = self.tiles(group, n);
+            let weights = &packed[group * self.weights_len()..(group + 1) * self.weights_len()];
+            // SAFETY: tiles have outputs of their own, within y.
+            unsafe {
+                self.block(group, tiles * block / blocks..tiles * (block + 1) / blocks, x, weights, out.get(), store);
+            }
+        });
+    }
+
+    /// Transforms the weights to the target channels of one panel: `[product][panel][depth][width]`.
+    ///
+    /// # Safety
+    /// `packed` must hold the group's transformed weights, with the panel unshared.
+    unsafe fn pack(&self, weights: &Weights<T>, group: usize, panel: usize, packed: *mut T) {
+        let (lanes, registers) = (self.lanes(), self.registers(panel));
+        let (width, first) = (registers * lanes, self.across() * panel * lanes);
+        let (g, from) = (weights.geometry, self.from.channels);
+        let (taps, side) = (g.kernel[0] * g.kernel[1], self.winograd.transforms.side());
+        let rows = taps * g.c;
+        let transform = |src: *const T, tap_pitch: usize, channel_pitch: usize| {
+            for (i, phase) in self.groups[group].phases.iter().enumerate() {
+                let (tap, steps) = phase.taps(g.kernel[1]);
+                for register in 0..registers {
+                    let row = self.depth() * first + i * from * width;
+                    // SAFETY: the taps lie within the weights, the rows within the panel.
+                    unsafe {
+                        (self.winograd.transforms.weight)(&Square {
+                            src: src.offset(tap * tap_pitch as isize).add(register * lanes),
+                            src_steps: steps.map(|step| step * tap_pitch as isize),
+                            src_plane: channel_pitch,
+                            dst: packed.add(row + register * lanes),
+                            dst_steps: [side * self.weights_pitch(), self.weights_pitch()].map(|step| step as isize),
+                            dst_plane: width,
+                            planes: from,
+                            store: Store::Set,
+                        });
+                    }
+                }
+            }
+        };
+        if weights.adjoint {
+            transform(weights.w[first..].as_ptr(), g.c, rows);
+        } else {
+            scratch::with(rows * width, |lines: &mut [T]| {
+                interleave(width, |lane| &weights.w[(first + lane) * rows..][..rows], width, lines);
+                transform(lines.as_ptr(), g.c * width, width);
+            });
+        }
+    }
+
+    /// Computes some tiles of a group.
+    ///
+    /// # Safety
+    /// `y` must hold the images of the tiles, with their outputs unshared.
+    unsafe fn block(
+        &self,
+        group: usize,
+        tiles: std::ops::Range<usize>,
+        x: &[T],
+        weights: &[T],
+        y: *mut T,
+        store: Store,
+    ) {
+        let Winograd { micro, transforms } = *self.winograd;
+        let (lanes, rows, products) = (micro.lanes, micro.rows, transforms.products());
+        let (count, across) = (tiles.len(), micro.across());
+        if count == 0 {
+            return;
+        }
+        // Elements of a plane of a group of tiles, and of all planes.
+        let plane = products * rows * lanes;
+        let [v_group, m_group] = [self.depth(), self.to.channels].map(|channels| channels / lanes * plane);
+        let groups = count.div_ceil(rows);
+        // As even as they can be: the last product is then not of a few rows only.
+        let of_group = count.div_ceil(groups);
+        let patch = products * self.to.channels;
+        scratch::with(groups * (v_group + m_group) + patch + self.from.channels, |scratch: &mut [T]| {
+            let (v, rest) = scratch.split_at_mut(groups * v_group);
+            let (m, rest) = rest.split_at_mut(groups * m_group);
+            let (patch, nothing) = rest.split_at_mut(patch);
+            nothing.fill(T::ZERO);
+            for (i, source) in self.groups[group].sources.iter().enumerate() {
+                let planes = self.from.channels / lanes;
+                source.each(tiles.clone(), |tile| {
+                    let dst =
+                        &mut v[tile.index / of_group * v_group + i * planes * plane + tile.index % of_group * lanes..];
+                    // SAFETY: the group holds the planes.
+                    source.gather(tile, x, nothing, |src, offsets| unsafe {
+                        (transforms.input)(&Gather { src, offsets, dst: dst.as_mut_ptr(), planes });
+                    });
+                });
+            }
+            let mut soon = self.soon(group, &tiles, x, y);
+            for product in 0..products {
+                for panel in 0..self.panels() {
+                    let b = &weights[product * self.weights_pitch() + across * panel * lanes * self.depth()..];
+                    let panel_len = self.registers(panel) * lanes * self.depth();
+                    for group in 0..groups {
+                        let part = Product {
+                            a: v[group * v_group + product * rows * lanes..].as_ptr(),
+                            a_plane: plane,
+                            planes: self.depth() / lanes,
+                            b: b.as_ptr(),
+                            // First the next panel; then what the next passes over memory need.
+                            soon: if group * lanes * self.depth() < panel_len {
+                                b.as_ptr().wrapping_add(panel_len + group * self.depth() * lanes)
+                            } else {
+                                soon.next(self.depth() * lanes)
+                            },
+                            c: m[group * m_group + across * panel * plane + product * rows * lanes..].as_mut_ptr(),
+                            c_plane: plane,
+                        };
+                        // SAFETY: rows, panel and sums lie within v, the weights and m.
+                        unsafe { micro.product(of_group.min(count - group * of_group), self.registers(panel), &part) };
+                    }
+                }
+            }
+            let target = &self.groups[group].target;
+            target.each(tiles, |tile| {
+                let src = m[tile.index / of_group * m_group + tile.index % of_group * lanes..].as_ptr();
+                // SAFETY: the caller's.
+                unsafe { self.output(target, tile, src, y, store, patch) };
+            });
+        });
+    }
+
+    /// The outputs of some tiles, and the inputs of as many that follow them.
+    fn soon(&self, group: usize, tiles: &std::ops::Range<usize>, x: &[T], y: *mut T) -> Soon<T> {
+        let of_image = self.groups[group].target.of_image();
+        let at = |tile: usize, side: Side| tile * side.image() / of_image;
+        let x_range = at(tiles.end, self.from)..at(tiles.end + tiles.len(), self.from);
+        let x_range = x_range.start.min(x.len())..x_range.end.min(x.len());
+        let y_range = at(tiles.start, self.to)..at(tiles.end, self.to);
+        Soon { parts: [(y.wrapping_add(y_range.start), y_range.len()), (x[x_range.start..].as_ptr(), x_range.len())] }
+    }
+
+    /// Transforms the products of one tile to its outputs.
+    ///
+    /// # Safety
+    /// `y` must hold the tile's image, with the tile's outputs unshared.
+    #[inline]
+    unsafe fn output(&self, target: &Tiles, tile: Tile, src: *const T, y: *mut T, store: Store, patch: &mut [T]) {
+        let (transforms, channels) = (self.winograd.transforms, self.to.channels);
+        let planes = channels / self.lanes();
+        // SAFETY: the image lies within y.
+        let y = unsafe { y.add(tile.image * self.to.image()) };
+        if target.whole(tile) {
+            let dst_steps = target.steps().map(|step| step * channels);
+            // SAFETY: the tile lies within the image; its products are the caller's.
+            unsafe {
+                let dst = y.add(target.first(tile) * channels);
+                (transforms.output)(&Scatter { src, dst, dst_steps, planes, store });
+            }
+            return;
+        }
+        let dst_steps = [transforms.m * channels, channels];
+        // SAFETY: the patch holds a tile.
+        unsafe { (transforms.output)(&Scatter { src, dst: patch.as_mut_ptr(), dst_steps, planes, store: Store::Set }) };
+        target.pixels(tile, |at, pixel| {
+            // SAFETY: the caller's.
+            let y = unsafe { std::slice::from_raw_parts_mut(y.add(pixel * channels), channels) };
+            y.iter_mut().zip(&patch[at * channels..]).for_each(|(y, &value)| store.write(y, value));
+        });
+    }
+}
