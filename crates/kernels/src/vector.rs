@@ -349,3 +349,18 @@ mod x86 {
         _mm512_mask_storeu_pd
     );
 }
+
+/// The tables of kernels that a SIMD path has for `T`: `MICRO` of the module named after the path, or the portable one.
+macro_rules! micro_of {
+    ($simd:expr, $portable:expr) => {{
+        let special: [&'static dyn std::any::Any; 2] = match $simd {
+            #[cfg(target_arch = "x86_64")]
+            $crate::Simd::Avx512 => [&avx512::MICRO, &avx512_f64::MICRO],
+            #[cfg(target_arch = "x86_64")]
+            $crate::Simd::Avx2 => [&avx2::MICRO, &avx2_f64::MICRO],
+            _ => [&(), &()],
+        };
+        special.into_iter().find_map(<dyn std::any::Any>::downcast_ref).unwrap_or($portable)
+    }};
+}
+pub(crate) use micro_of;

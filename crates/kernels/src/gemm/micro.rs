@@ -1,9 +1,8 @@
 //! Which micro-kernels there are: [`Micro`] has those of one element type and SIMD path, compiled for that path.
 
 use super::tiles::{self, Dots, Line, MAX_DOTS, Outer, Rows, Strip};
-use crate::vector::{Lanes, Vector};
+use crate::vector::{Lanes, Vector, micro_of};
 use crate::{Real, Simd};
-use std::any::Any;
 use std::marker::PhantomData;
 
 /// Kernels by number of rows, from 1.
@@ -28,14 +27,7 @@ pub(crate) struct Micro<T: 'static> {
 impl<T: Real> Micro<T> {
     /// The kernels a SIMD path has for `T`.
     pub fn of(simd: Simd) -> &'static Self {
-        let special: [&'static dyn Any; 2] = match simd {
-            #[cfg(target_arch = "x86_64")]
-            Simd::Avx512 => [&avx512::MICRO, &avx512_f64::MICRO],
-            #[cfg(target_arch = "x86_64")]
-            Simd::Avx2 => [&avx2::MICRO, &avx2_f64::MICRO],
-            _ => [&(), &()],
-        };
-        special.into_iter().find_map(<dyn Any>::downcast_ref).unwrap_or(Portable::<T>::MICRO)
+        micro_of!(simd, Portable::<T>::MICRO)
     }
 
     /// Columns of a full panel.

@@ -1,8 +1,8 @@
 //! The forward pass and the adjoint: blocks of tiles are transformed, multiplied and transformed back while they lie
 //! in the cache.
 
-use super::micro::{Gather, Product, Scatter, Square};
 use super::plan::{self, Phase};
+use super::steps::{Gather, Product, Scatter, Square};
 use super::tile::{Tile, Tiles};
 use super::{SKEW, Winograd};
 use crate::conv2d::{Conv2d, Side};

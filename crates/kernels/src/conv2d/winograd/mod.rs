@@ -10,6 +10,7 @@
 mod correlate;
 mod micro;
 mod plan;
+mod steps;
 mod tile;
 mod transform;
 mod weight;

@@ -1,8 +1,8 @@
 //! The gradient of the weights: at each of a tile's products, the sum over tiles of the outer products of the
 //! transformed gradients of the outputs and the transformed inputs, transformed back once at the end.
 
-use super::micro::{Gather, Outer, Square};
 use super::plan::{self, Phase};
+use super::steps::{Gather, Outer, Square};
 use super::tile::Tiles;
 use super::{SKEW, Winograd};
 use crate::conv2d::Conv2d;
