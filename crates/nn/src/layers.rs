@@ -23,7 +23,12 @@ impl Conv2d {
 
     /// `[n,h,w,c]` to `[n,oh,ow,o]`.
     pub fn forward<T: Real>(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<Var<T>> {
-        ops::conv2d(x, pass.param(self.weight), self.stride, self.padding)
+        // By the running statistics, the batch norm that follows needs none of the output's own.
+        let conv2d = match pass.mode() {
+            Mode::RunningStatistics => ops::conv2d,
+            Mode::Train | Mode::FrozenStatistics => ops::conv2d_with_statistics,
+        };
+        conv2d(x, pass.param(self.weight), self.stride, self.padding)
     }
 }
 

@@ -63,7 +63,7 @@ impl<T: Real> Tape<T> {
 
     /// A value that needs no gradient.
     pub fn constant(&self, value: Tensor<T>) -> Var<T> {
-        Var { value, slot: None, tape: self.clone() }
+        Var { value, slot: None, tape: self.clone(), moments: None }
     }
 
     /// A value whose gradient [`Gradients::get`] will return.
@@ -82,7 +82,7 @@ impl<T: Real> Tape<T> {
             record.slots.push(kind);
             record.slots.len() - 1
         });
-        Var { value, slot, tape: self.clone() }
+        Var { value, slot, tape: self.clone(), moments: None }
     }
 
     /// Wraps an op's output. `op` is called, and its node recorded, only if some input needs a gradient.
@@ -138,9 +138,29 @@ pub struct Var<T: Real = f32> {
     value: Tensor<T>,
     slot: Option<usize>,
     tape: Tape<T>,
+    moments: Option<Moments<T>>,
+}
+
+/// Mean and biased variance of each channel (the last dimension) of a value, `[c]` each.
+#[derive(Clone)]
+pub struct Moments<T: Real> {
+    /// The means.
+    pub mean: Tensor<T>,
+    /// The variances.
+    pub var: Tensor<T>,
 }
 
 impl<T: Real> Var<T> {
+    /// The same with its moments, if the op that made it found them on the way.
+    pub(crate) fn with_moments(self, moments: Option<Moments<T>>) -> Self {
+        Self { moments, ..self }
+    }
+
+    /// Its moments, if they are known.
+    pub(crate) fn moments(&self) -> Option<&Moments<T>> {
+        self.moments.as_ref()
+    }
+
     /// The tensor.
     pub fn value(&self) -> &Tensor<T> {
         &self.value

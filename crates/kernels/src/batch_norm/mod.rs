@@ -13,6 +13,7 @@ mod tests;
 
 pub use backward::{BatchStatistics, backward};
 pub use forward::forward;
+pub(crate) use statistics::{join_parts, moments};
 pub use statistics::{statistics, update_running};
 
 use crate::Real;

@@ -7,7 +7,7 @@
 use super::{chunk, fold, period, rows, shape, tile};
 use crate::parallel::{self, Rows};
 use crate::simd::vectorized;
-use crate::{Device, Real, Work};
+use crate::{Device, Real, Simd, Work};
 
 /// Mean and biased variance (M2 / rows) of each channel of x `[rows, channels]`; mean and var are `[channels]`.
 pub fn statistics<T: Real>(device: &Device, channels: usize, x: &[T], mean: &mut [T], var: &mut [T]) {
@@ -22,19 +22,32 @@ pub fn statistics<T: Real>(device: &Device, channels: usize, x: &[T], mean: &mut
     let mut partial = device.workspace::<f64>(chunks * 2 * channels);
     parallel::split((Rows(x, chunk), Rows(&mut partial[..], 2 * channels)), chunks, 1, |_, (x, partial)| {
         let (mean, m2) = partial.0.split_at_mut(channels);
-        moments(device, channels, x.0, mean, m2);
+        moments(device.simd(), channels, x.0, mean, m2);
     });
-    let (joined, rest) = partial.split_at_mut(2 * channels);
+    let of_chunk = |i: usize| (chunk / channels).min(rows - i * (chunk / channels));
+    join_parts(device.simd(), &mut partial, of_chunk, mean, var);
+}
+
+/// Mean and biased variance from the moments of consecutive parts of `rows(part)` rows: of each its means, then its M2s.
+pub(crate) fn join_parts<T: Real>(
+    simd: Simd,
+    parts: &mut [f64],
+    rows: impl Fn(usize) -> usize,
+    mean: &mut [T],
+    var: &mut [T],
+) {
+    let channels = mean.len();
+    let (joined, rest) = parts.split_at_mut(2 * channels);
     let (joined_mean, joined_m2) = joined.split_at_mut(channels);
-    for (i, partial) in rest.chunks_exact(2 * channels).enumerate() {
-        let before = (i + 1) * (chunk / channels);
-        let n = (chunk / channels).min(rows - before);
-        let (mean, m2) = partial.split_at(channels);
-        join(device.simd(), before as f64, n as f64, joined_mean, joined_m2, mean, m2);
+    let mut before = rows(0);
+    for (i, part) in rest.chunks_exact(2 * channels).enumerate() {
+        let (mean, m2) = part.split_at(channels);
+        join(simd, before as f64, rows(i + 1) as f64, joined_mean, joined_m2, mean, m2);
+        before += rows(i + 1);
     }
     for c in 0..channels {
         mean[c] = T::from_f64(joined_mean[c]);
-        var[c] = T::from_f64(joined_m2[c] / rows as f64);
+        var[c] = T::from_f64(joined_m2[c] / before as f64);
     }
 }
 
@@ -56,19 +69,19 @@ pub fn update_running<T: Real>(
     blend(device.simd(), momentum, T::from_f64(rows as f64 / (rows - 1) as f64), var, running_var);
 }
 
-/// Mean and M2 of each channel of one chunk.
-fn moments<T: Real>(device: &Device, channels: usize, x: &[T], mean: &mut [f64], m2: &mut [f64]) {
+/// Mean and M2 of each channel of one part, which had better lie in the cache.
+pub(crate) fn moments<T: Real>(simd: Simd, channels: usize, x: &[T], mean: &mut [f64], m2: &mut [f64]) {
     let n = (x.len() / channels) as f64;
     let mut sums = vec![T::ZERO; period(channels)];
     // Sums of differences from the first row are small where the deviation is.
     let first = tile(channels, |c| x[c]);
-    sum_differences(device.simd(), x, &first, &mut sums);
+    sum_differences(simd, x, &first, &mut sums);
     fold(channels, &sums, mean);
     for (mean, &first) in mean.iter_mut().zip(x) {
         *mean = first.to_f64() + *mean / n;
     }
     let rounded = tile(channels, |c| T::from_f64(mean[c]));
-    sum_squared_differences(device.simd(), x, &rounded, &mut sums);
+    sum_squared_differences(simd, x, &rounded, &mut sums);
     fold(channels, &sums, m2);
     for (m2, (mean, &rounded)) in m2.iter_mut().zip(mean.iter().zip(&rounded)) {
         // The deviations were from the rounded mean.

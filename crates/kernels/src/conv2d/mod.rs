@@ -156,6 +156,30 @@ pub fn forward<T: Real>(device: &Device, g: &Conv2d, x: &[T], w: &[T], y: &mut [
     correlate(device, &plan::forward(g), g.n, (g.input(), x), (w, false), (g.output(), y), store);
 }
 
+/// `y = x * w`, and the mean and biased variance of each channel of y, as [`batch_norm::statistics`] has them, from parts
+/// of y that are still in the cache. Returns whether it could: by some algorithms there are no such parts, and mean and
+/// variance are left alone.
+///
+/// [`batch_norm::statistics`]: crate::batch_norm::statistics
+#[must_use]
+pub fn forward_with_statistics<T: Real>(
+    device: &Device,
+    g: &Conv2d,
+    x: &[T],
+    w: &[T],
+    y: &mut [T],
+    mean: &mut [T],
+    var: &mut [T],
+) -> bool {
+    g.check("forward", x, w, y);
+    let Some(winograd) = winograd::choose(device, g) else {
+        forward(device, g, x, w, y, Store::Set);
+        return false;
+    };
+    let _span = device.span("conv2d.forward", || crate::Work::conv2d(g, [x, w], y, Store::Set));
+    winograd::forward_with_statistics(device, &winograd, g, x, w, y, [mean, var])
+}
+
 /// The gradient of the input: `dx[n, iy, ix, c] (=|+=) sum of dy[n, oy, ox, o] w[o, ky, kx, c]` over the output pixels
 /// and taps with `oy * stride + ky - padding = iy`, and so across.
 pub fn backward_input<T: Real>(device: &Device, g: &Conv2d, dy: &[T], w: &[T], dx: &mut [T], store: Store) {

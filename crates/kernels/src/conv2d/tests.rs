@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::philox::Philox;
-use crate::{Simd, conv_transpose2d};
+use crate::{Simd, batch_norm, conv_transpose2d};
 
 fn random<T: Real>(seed: u64, len: usize) -> Vec<T> {
     let mut stream = Philox::new(seed, 0);
@@ -206,4 +206,45 @@ fn geometry() {
     assert!(Conv2d::new(1, 2, 2, 0, 1, [1, 1], [1, 1], [0, 0]).is_none());
     assert!(Conv2d::transposed(1, 1, 1, 1, 1, [2, 2], [1, 1], [1, 1], [0, 0]).is_none(), "an empty output");
     assert!(Conv2d::transposed(1, 4, 4, 1, 1, [2, 2], [2, 2], [0, 0], [2, 0]).is_none(), "too much output padding");
+}
+
+/// The statistics that come with the output are the output's, and the output is the usual one, bit for bit.
+#[test]
+fn statistics_on_the_way_are_those_of_the_output() {
+    let cases = [
+        // By Winograd: blocks of several images, of one, of parts; tiles beyond the image; images too large for a block.
+        Conv2d::new(9, 16, 16, 16, 32, [3, 3], [1, 1], [1, 1]),
+        Conv2d::new(70, 4, 4, 32, 16, [3, 3], [1, 1], [1, 1]),
+        Conv2d::new(5, 10, 9, 16, 16, [3, 3], [1, 1], [1, 1]),
+        Conv2d::new(2, 96, 80, 16, 16, [3, 3], [1, 1], [1, 1]),
+        Conv2d::new(7, 16, 16, 32, 16, [4, 4], [2, 2], [1, 1]),
+        // By the definition.
+        Conv2d::new(3, 9, 8, 3, 17, [3, 3], [2, 2], [1, 1]),
+    ];
+    for device in crate::testing::devices() {
+        for g in cases.map(|g| g.expect("a valid geometry")) {
+            let (x, w) = (random::<f32>(1, g.x_len()), random::<f32>(2, g.w_len()));
+            let mut plain = vec![f32::NAN; g.y_len()];
+            forward(&device, &g, &x, &w, &mut plain, Store::Set);
+            let got = crate::testing::over_threads(|| {
+                let mut out = vec![f32::NAN; g.y_len() + 2 * g.o];
+                let (y, moments) = out.split_at_mut(g.y_len());
+                let (mean, var) = moments.split_at_mut(g.o);
+                if !forward_with_statistics(&device, &g, &x, &w, y, mean, var) {
+                    batch_norm::statistics(&device, g.o, y, mean, var);
+                }
+                out
+            });
+            assert!(got[..g.y_len()] == plain[..], "{}, {g:?}", device.simd());
+            let rows = (g.y_len() / g.o) as f64;
+            for c in 0..g.o {
+                let column = || plain[c..].iter().step_by(g.o).map(|&y| f64::from(y));
+                let mean = column().sum::<f64>() / rows;
+                let var = column().map(|y| (y - mean).powi(2)).sum::<f64>() / rows;
+                let (got_mean, got_var) = (f64::from(got[g.y_len() + c]), f64::from(got[g.y_len() + g.o + c]));
+                assert!((got_mean - mean).abs() <= 1e-6 * var.sqrt(), "mean {got_mean}, reference {mean}, {g:?}");
+                assert!((got_var - var).abs() <= 2e-6 * var, "var {got_var}, reference {var}, {g:?}");
+            }
+        }
+    }
 }

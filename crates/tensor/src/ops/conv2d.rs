@@ -2,22 +2,48 @@
 //! y[n,i,j,o] = sum over ky,kx,c of x[n, i s - p + ky, j s - p + kx, c] w[o,ky,kx,c]. No bias: batch norm follows.
 
 use crate::error::check;
+use crate::tape::Moments;
 use crate::{Backward, Grads, Real, Result, Store, Tensor, Var};
 use kernels::conv2d::{self, Conv2d};
 
 /// x `[n,h,w,c]`, w `[o,kh,kw,c]`, giving `[n,oh,ow,o]` with oh = (h + 2 padding - kh) / stride + 1, rounded down.
 pub fn conv2d<T: Real>(x: &Var<T>, w: &Var<T>, stride: [usize; 2], padding: [usize; 2]) -> Result<Var<T>> {
+    apply(x, w, stride, padding, false)
+}
+
+/// The same for a batch norm by the batch's own statistics to follow: where they can be found on the way, they go with the
+/// output.
+pub fn conv2d_with_statistics<T: Real>(
+    x: &Var<T>,
+    w: &Var<T>,
+    stride: [usize; 2],
+    padding: [usize; 2],
+) -> Result<Var<T>> {
+    apply(x, w, stride, padding, true)
+}
+
+fn apply<T: Real>(x: &Var<T>, w: &Var<T>, stride: [usize; 2], padding: [usize; 2], statistics: bool) -> Result<Var<T>> {
     let (sx, sw) = (x.shape(), w.shape());
     let geometry = (sx.len() == 4 && sw.len() == 4 && sx[3] == sw[3])
         .then(|| Conv2d::new(sx[0], sx[1], sx[2], sx[3], sw[0], [sw[1], sw[2]], stride, padding))
         .flatten();
     let expected = "[n,h,w,c], [o,kh,kw,c], the kernel within the padded input";
     check(geometry.is_some(), "conv2d", expected, &[&sx, &sw])?;
-    let geometry = geometry.expect("checked");
-    let mut y = x.output([geometry.n, geometry.oh, geometry.ow, geometry.o]);
-    conv2d::forward(x.device(), &geometry, x.as_slice(), w.as_slice(), y.as_mut_slice(), Store::Set);
+    let g = geometry.expect("checked");
+    let mut y = x.output([g.n, g.oh, g.ow, g.o]);
+    let mut moments = statistics.then(|| Moments { mean: x.output([g.o]), var: x.output([g.o]) });
+    let (xs, ws, ys) = (x.as_slice(), w.as_slice(), y.as_mut_slice());
+    if let Some(Moments { mean, var }) = &mut moments {
+        let (mean, var) = (mean.as_mut_slice(), var.as_mut_slice());
+        if !conv2d::forward_with_statistics(x.device(), &g, xs, ws, ys, mean, var) {
+            moments = None;
+        }
+    } else {
+        conv2d::forward(x.device(), &g, xs, ws, ys, Store::Set);
+    }
     let (saved_x, saved_w) = (x.value().clone(), w.value().clone());
-    Ok(x.tape().record(y, &[x, w], || Conv2dBackward { geometry, x: saved_x, w: saved_w }))
+    let y = x.tape().record(y, &[x, w], || Conv2dBackward { geometry: g, x: saved_x, w: saved_w });
+    Ok(y.with_moments(moments))
 }
 
 struct Conv2dBackward<T: Real> {
@@ -41,9 +67,15 @@ impl<T: Real> Backward<T> for Conv2dBackward<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::{Activation, Statistics, batch_norm};
     use crate::testing::op_test;
     use crate::{Device, Tape};
 
+    op_test!(conv_with_statistics_and_norm, [[2, 6, 4, 8], [8, 3, 3, 8], [8], [8]], |[x, w, g, b]| {
+        let y = conv2d_with_statistics(x, w, [1, 1], [1, 1])?;
+        assert!(y.moments().is_some());
+        batch_norm(&y, g, b, None, Statistics::Batch(None), Activation::LeakyRelu(0.2), 1e-5)
+    });
     op_test!(conv_3x3, [[2, 5, 6, 3], [4, 3, 3, 3]], |[x, w]| conv2d(x, w, [1, 1], [1, 1]));
     op_test!(conv_3x3_stride_2, [[2, 6, 5, 3], [4, 3, 3, 3]], |[x, w]| conv2d(x, w, [2, 2], [1, 1]));
     op_test!(conv_4x4_stride_2, [[1, 8, 8, 2], [5, 4, 4, 2]], |[x, w]| conv2d(x, w, [2, 2], [1, 1]));

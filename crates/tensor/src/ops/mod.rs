@@ -20,7 +20,7 @@ pub use avg_pool2d::{avg_pool2d, global_avg_pool2d};
 pub use batch_norm::{Activation, RunningStatistics, Statistics, batch_norm};
 pub use bce_with_logits::bce_with_logits;
 pub use conv_transpose2d::conv_transpose2d;
-pub use conv2d::conv2d;
+pub use conv2d::{conv2d, conv2d_with_statistics};
 pub use cross_entropy::{Reduction, cross_entropy};
 pub use linear::linear;
 pub use matmul::matmul;

@@ -7,7 +7,7 @@ use super::tile::{Tile, Tiles};
 use super::{SKEW, Winograd};
 use crate::conv2d::{Conv2d, Side};
 use crate::gemm::{Shared, interleave, scratch};
-use crate::{Device, Real, Store, parallel};
+use crate::{Device, Real, Store, batch_norm, parallel};
 
 /// Numbers in the vectors of products of a block, so that they stay in L2.
 const BLOCK: usize = 1 << 17;
@@ -31,7 +31,31 @@ pub(in crate::conv2d) fn forward<T: Real>(
     let phases = plan::forward(g);
     let weights = Weights { w, geometry: g, adjoint: false };
     let layer = Layer::new(winograd, [&phases[..]], (g.input(), g.w), (g.output(), g.ow));
-    layer.correlate(device, g.n, x, &weights, y, store);
+    layer.correlate(device, g.n, x, &weights, y, store, None);
+}
+
+/// [`forward`] with [`Store::Set`], and mean and biased variance of each channel of y if blocks have room for an image.
+pub(in crate::conv2d) fn forward_with_statistics<T: Real>(
+    device: &Device,
+    winograd: &Winograd<T>,
+    g: &Conv2d,
+    x: &[T],
+    w: &[T],
+    y: &mut [T],
+    [mean, var]: [&mut [T]; 2],
+) -> bool {
+    let phases = plan::forward(g);
+    let weights = Weights { w, geometry: g, adjoint: false };
+    let layer = Layer::new(winograd, [&phases[..]], (g.input(), g.w), (g.output(), g.ow));
+    let Some(parts) = layer.blocks_of_images(g.n) else {
+        layer.correlate(device, g.n, x, &weights, y, Store::Set, None);
+        return false;
+    };
+    let mut partial = device.buffer::<f64>(parts * 2 * g.o);
+    layer.correlate(device, g.n, x, &weights, y, Store::Set, Some(&mut partial));
+    let rows = |part: usize| (g.n * (part + 1) / parts - g.n * part / parts) * g.oh * g.ow;
+    batch_norm::join_parts(device.simd(), &mut partial, rows, mean, var);
+    true
 }
 
 /// `dx (=|+=)` the adjoint of [`forward`].
@@ -47,7 +71,7 @@ pub(in crate::conv2d) fn adjoint<T: Real>(
     let phases = plan::adjoint(g);
     let weights = Weights { w, geometry: g, adjoint: true };
     let layer = Layer::new(winograd, phases.chunks(1), (g.output(), g.ow), (g.input(), g.w));
-    layer.correlate(device, g.n, dy, &weights, dx, store);
+    layer.correlate(device, g.n, dy, &weights, dx, store, None);
 }
 
 /// The weights `[o, kh, kw, c]`, from c to o or, `adjoint`, from o to c.
@@ -146,7 +170,31 @@ impl<'a, T: Real> Layer<'a, T> {
         n * self.groups[group].target.of_image()
     }
 
-    fn correlate(&self, device: &Device, n: usize, x: &[T], weights: &Weights<T>, y: &mut [T], store: Store) {
+    /// Tiles of a block.
+    fn block_tiles(&self) -> usize {
+        (BLOCK / (self.winograd.transforms.products() * (self.depth() + self.to.channels))).max(TILES)
+    }
+
+    /// In how many blocks of whole images `n` images of one group are computed, if a block has room for an image.
+    fn blocks_of_images(&self, n: usize) -> Option<usize> {
+        let of_image = self.groups[0].target.of_image();
+        let images = (self.block_tiles() + of_image / 2) / of_image;
+        let most = BLOCKS.min(n * of_image / (TILES / 2));
+        (self.groups.len() == 1 && images > 0).then(|| n.div_ceil(images).max(most).min(n))
+    }
+
+    /// The pass; with `moments`, one group in blocks of whole images, of each of which go there its channels' means
+    /// and then their M2s.
+    fn correlate(
+        &self,
+        device: &Device,
+        n: usize,
+        x: &[T],
+        weights: &Weights<T>,
+        y: &mut [T],
+        store: Store,
+        moments: Option<&mut [f64]>,
+    ) {
         let mut packed = device.workspace::<T>(self.groups.len() * self.weights_len());
         let shared = Shared::new(&mut packed);
         parallel::for_each(self.groups.len() * self.panels(), |task| {
@@ -156,18 +204,32 @@ impl<'a, T: Real> Layer<'a, T> {
         });
 
         let most = (0..self.groups.len()).map(|group| self.tiles(group, n)).max().unwrap_or(0);
-        let products = self.winograd.transforms.products();
-        let block = (BLOCK / (products * (self.depth() + self.to.channels))).max(TILES);
-        let blocks = most.div_ceil(block).max(BLOCKS.min(most / (TILES / 2))).max(1);
+        let any = most.div_ceil(self.block_tiles()).max(BLOCKS.min(most / (TILES / 2))).max(1);
+        let images = self.blocks_of_images(n);
+        let blocks = images.unwrap_or(any);
         let out = Shared::new(y);
+        let moments = moments.map(Shared::new);
         parallel::for_each(self.groups.len() * blocks, |task| {
             // Neighbouring tasks, which mostly share a thread, share their weights.
             let (group, block) = (task / blocks, task % blocks);
-            let tiles = self.tiles(group, n);
+            // Whole images, where there is a block for them.
+            let (items, of_item) = match images {
+                Some(_) => (n, self.groups[0].target.of_image()),
+                None => (self.tiles(group, n), 1),
+            };
+            let items = items * block / blocks..items * (block + 1) / blocks;
             let weights = &packed[group * self.weights_len()..(group + 1) * self.weights_len()];
-            // SAFETY: tiles have outputs of their own, within y.
+            // SAFETY: tiles have outputs of their own, within y; the block's images are complete when their moments are
+            // taken, and nobody else's.
             unsafe {
-                self.block(group, tiles * block / blocks..tiles * (block + 1) / blocks, x, weights, out.get(), store);
+                self.block(group, items.start * of_item..items.end * of_item, x, weights, out.get(), store);
+                if let Some(moments) = moments {
+                    let (image, channels) = (self.to.image(), self.to.channels);
+                    let y = std::slice::from_raw_parts(out.get().add(items.start * image), items.len() * image);
+                    let moments = std::slice::from_raw_parts_mut(moments.get().add(block * 2 * channels), 2 * channels);
+                    let (mean, m2) = moments.split_at_mut(channels);
+                    batch_norm::moments(device.simd(), channels, y, mean, m2);
+                }
             }
         });
     }
