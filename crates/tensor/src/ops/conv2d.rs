@@ -71,7 +71,7 @@ mod tests {
     use crate::testing::op_test;
     use crate::{Device, Tape};
 
-    op_test!(conv_with_statistics_and_norm, [[2, 6, 4, 8], [8, 3, 3, 8], [8], [8]], |[x, w, g, b]| {
+    op_test!(conv_with_statistics_and_norm, [[2, 6, 4, 16], [16, 3, 3, 16], [16], [16]], |[x, w, g, b]| {
         let y = conv2d_with_statistics(x, w, [1, 1], [1, 1])?;
         assert!(y.moments().is_some());
         batch_norm(&y, g, b, None, Statistics::Batch(None), Activation::LeakyRelu(0.2), 1e-5)

@@ -40,6 +40,7 @@ pub(super) struct Micro<T: 'static> {
     /// R: tiles of a group, and most rows of a product.
     pub rows: usize,
     pub f43: Transforms<T>,
+    pub f42: Transforms<T>,
     pub f22: Transforms<T>,
     /// [`Product`]s by registers across, from 1, then rows, from 1.
     products: &'static [&'static [Kernel<Product<T>>]],
@@ -106,6 +107,7 @@ macro_rules! table {
             lanes: $lanes,
             rows: $rows,
             f43: transforms!($first, 4, 3, 6, $rows),
+            f42: transforms!($first, 4, 2, 5, $rows),
             f22: transforms!($first, 2, 2, 3, $rows),
             products: &[$(&[$(product::<$first, $row, $across>),*]),*],
             outers: &[$(($outer, outer::<$first, $outer, $across, $rows>)),*],

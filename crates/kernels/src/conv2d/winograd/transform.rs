@@ -4,6 +4,7 @@
 //!
 //! * F(4, 3) interpolates at 0, +-a, +-2a and infinity with a = 1 / sqrt 2. With a (2a) = 1 the powers of the points stay
 //!   near 1, which leaves a third of the rounding error of the usual points 0, +-1, +-2.
+//! * F(4, 2) interpolates at +-1, +-1/2 and infinity.
 //! * F(2, 2) interpolates at 0, 1 and infinity.
 //!
 //! The gradient of the weights is the same bilinear form read the other way: `dw = G' [(B' x) * (A dy)]`.
@@ -134,6 +135,80 @@ impl Map<6, 3> for WeightGradient {
                 fma(SQRT_2 / 6.0, odd_b, constant::<V>(-2.0 / 3.0 * FRAC_1_SQRT_2).mul(odd_a)),
                 fma(1.0 / 3.0, even_b, fma(-1.0 / 3.0, even_a, p[5])),
             ]
+        }
+    }
+}
+
+// F(4, 2)
+
+impl Map<5, 5> for Input {
+    #[inline(always)]
+    unsafe fn map<V: Vector>(x: [V; 5]) -> [V; 5] {
+        // SAFETY: the caller's instruction set.
+        unsafe {
+            let (even_a, odd_a) = (fma(-0.25, x[0], x[2]), fma(-0.25, x[1], x[3]));
+            let (even_b, odd_b) = (x[2].sub(x[0]), x[3].sub(x[1]));
+            [
+                odd_a.add(even_a),
+                odd_a.sub(even_a),
+                fma(0.5, even_b, odd_b),
+                fma(-0.5, even_b, odd_b),
+                fma(-1.25, x[2], fma(0.25, x[0], x[4])),
+            ]
+        }
+    }
+}
+
+impl Map<5, 4> for Output {
+    #[inline(always)]
+    unsafe fn map<V: Vector>(p: [V; 5]) -> [V; 4] {
+        // SAFETY: the caller's instruction set.
+        unsafe {
+            let (even_a, odd_a) = (p[0].add(p[1]), p[0].sub(p[1]));
+            let (even_b, odd_b) = (p[2].add(p[3]), p[2].sub(p[3]));
+            [even_a.add(even_b), fma(0.5, odd_b, odd_a), fma(0.25, even_b, even_a), fma(0.125, odd_b, odd_a.add(p[4]))]
+        }
+    }
+}
+
+impl Map<2, 5> for Weight {
+    #[inline(always)]
+    unsafe fn map<V: Vector>(w: [V; 2]) -> [V; 5] {
+        // SAFETY: the caller's instruction set.
+        unsafe {
+            let a = constant::<V>(2.0 / 3.0);
+            let half = constant::<V>(0.5).mul(w[1]);
+            [
+                a.mul(w[0].add(w[1])),
+                a.mul(w[1].sub(w[0])),
+                constant::<V>(-4.0 / 3.0).mul(w[0].add(half)),
+                constant::<V>(4.0 / 3.0).mul(w[0].sub(half)),
+                w[1],
+            ]
+        }
+    }
+}
+
+impl Map<4, 5> for OutputGradient {
+    #[inline(always)]
+    unsafe fn map<V: Vector>(dy: [V; 4]) -> [V; 5] {
+        // SAFETY: the caller's instruction set.
+        unsafe {
+            let (even_a, odd_a) = (dy[0].add(dy[2]), dy[1].add(dy[3]));
+            let (even_b, odd_b) = (fma(0.25, dy[2], dy[0]), fma(0.25, dy[3], dy[1]));
+            [even_a.add(odd_a), even_a.sub(odd_a), fma(0.5, odd_b, even_b), fma(-0.5, odd_b, even_b), dy[3]]
+        }
+    }
+}
+
+impl Map<5, 2> for WeightGradient {
+    #[inline(always)]
+    unsafe fn map<V: Vector>(p: [V; 5]) -> [V; 2] {
+        // SAFETY: the caller's instruction set.
+        unsafe {
+            let odd = fma(4.0 / 3.0, p[3].sub(p[2]), constant::<V>(2.0 / 3.0).mul(p[0].sub(p[1])));
+            let even = p[0].add(p[1]).sub(p[2].add(p[3]));
+            [odd, fma(2.0 / 3.0, even, p[4])]
         }
     }
 }
