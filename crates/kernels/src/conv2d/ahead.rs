@@ -9,6 +9,9 @@ const LINE: usize = 64;
 /// Lines of pixels from the one in use to the one asked for.
 const AHEAD: usize = 2;
 
+/// Fewest pixels of a line for which it pays.
+const PIXELS: usize = 6;
+
 /// Where a line of pixels further down reads and writes, in elements from the first of a tile.
 pub(super) struct Ahead {
     /// The lines of taps that the pixels above it did not read, and how far apart they lie.
@@ -24,11 +27,15 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    pub fn new(class: &Class, from: Side, to: Side) -> Self {
+    /// `None` for lines of a few pixels: asking would cost more than it saves.
+    pub fn new(class: &Class, from: Side, to: Side) -> Option<Self> {
+        if class.line.0 < PIXELS {
+            return None;
+        }
         let first = class.pixels[0];
         let [across, down] = [1, class.line.0].map(|pixel| class.pixels.get(pixel).copied().unwrap_or(first));
         let lines = ((down.0 - first.0) / class.pitch).min(class.runs);
-        Self {
+        Some(Self {
             source: (AHEAD * (down.0 - first.0) + (class.runs - lines) * class.pitch) * from.channels,
             lines,
             pitch: class.pitch * from.channels,
@@ -36,7 +43,7 @@ impl Ahead {
             run: class.run * from.channels,
             target: AHEAD * (down.1 - first.1) * to.channels,
             step: (across.1 - first.1) * to.channels,
-        }
+        })
     }
 
     /// Asks for what the tile further down than this one of `rows` pixels at `a` reads.

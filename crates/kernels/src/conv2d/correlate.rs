@@ -337,10 +337,12 @@ impl<T: Real> Product<'_, T> {
                             *c = y.add(pixel.1 * self.to.channels);
                         }
                         let source = x.add(pixels[0].0 * self.from.channels);
-                        if panel == self.some.start {
-                            ahead.read(source, rows);
+                        if let Some(ahead) = &ahead {
+                            if panel == self.some.start {
+                                ahead.read(source, rows);
+                            }
+                            ahead.write(targets[0], rows, columns);
                         }
-                        ahead.write(targets[0], rows, columns);
                         tile(source, targets.as_ptr(), rows);
                     }
                 });
