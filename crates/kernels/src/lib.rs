@@ -22,6 +22,7 @@ pub mod fill;
 pub mod gemm;
 pub mod leaky_relu;
 pub mod linear;
+mod memory;
 pub mod parallel;
 pub mod philox;
 pub mod pool;

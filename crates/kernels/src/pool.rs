@@ -5,25 +5,16 @@
 //! each step and never settles.)
 
 use crate::Element;
+use crate::memory::{Arena, Line, Lines};
 use std::collections::{BTreeMap, HashMap};
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// One cache line: the alignment of every buffer.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([u8; 64]);
-
-// SAFETY: 64 plain bytes without padding; every bit pattern is valid.
-unsafe impl bytemuck::Zeroable for Line {}
-// SAFETY: as above.
-unsafe impl bytemuck::Pod for Line {}
-
 struct Block {
     /// Where it lies in the order of allocation; `None` for a workspace.
     slot: Option<u64>,
-    lines: Box<[Line]>,
+    lines: Lines,
 }
 
 #[derive(Default)]
@@ -32,6 +23,8 @@ struct Free {
     blocks: HashMap<usize, BTreeMap<Option<u64>, Block>>,
     /// The workspace, as long as the longest that was asked for, while no kernel has it.
     workspace: Option<Block>,
+    /// Where all blocks but the workspace lie.
+    arena: Arena,
     allocations: u64,
     bytes: usize,
 }
@@ -119,7 +112,11 @@ impl Free {
     fn allocate(&mut self, lines: usize, slot: bool) -> Block {
         self.allocations += 1;
         self.bytes += lines * size_of::<Line>();
-        Block { slot: slot.then_some(self.allocations), lines: bytemuck::allocation::zeroed_slice_box(lines) }
+        match slot {
+            true => Block { slot: Some(self.allocations), lines: self.arena.take(lines) },
+            // It goes when a longer one is needed.
+            false => Block { slot: None, lines: Lines::alone(lines) },
+        }
     }
 }
 

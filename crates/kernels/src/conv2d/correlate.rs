@@ -2,6 +2,7 @@
 //! the right operand is the weights, packed once a call.
 
 use super::Side;
+use super::ahead::Ahead;
 use super::plan::{Class, Phase};
 use crate::gemm::micro::Micro;
 use crate::gemm::tiles::{Dots, Line, MAX_DOTS, MAX_ROWS, Rows, Strip, UNROLL};
@@ -320,6 +321,7 @@ impl<T: Real> Product<'_, T> {
     #[inline]
     unsafe fn along(&self, class: &Class, most: usize, panel: usize, tile: impl Fn(*const T, *const *mut T, usize)) {
         let mut targets = [self.y; MAX_ROWS];
+        let (ahead, columns) = (Ahead::new(class, self.from, self.to), self.panels.columns(panel));
         for image in 0..self.images {
             // SAFETY: the caller's.
             let (x, y) = unsafe {
@@ -334,7 +336,14 @@ impl<T: Real> Product<'_, T> {
                         for (c, pixel) in targets.iter_mut().zip(pixels) {
                             *c = y.add(pixel.1 * self.to.channels);
                         }
-                        tile(x.add(pixels[0].0 * self.from.channels), targets.as_ptr(), rows);
+                        let source = x.add(pixels[0].0 * self.from.channels);
+                        if let Some(ahead) = &ahead {
+                            if panel == self.some.start {
+                                ahead.read(source, rows);
+                            }
+                            ahead.write(targets[0], rows, columns);
+                        }
+                        tile(source, targets.as_ptr(), rows);
                     }
                 });
             }

@@ -5,6 +5,7 @@
 //! All three passes are implicit matrix products over the pixels as they lie in memory (Chetlur et al. 2014, "cuDNN",
 //! section 3), without an im2col copy, padded images, or multiplications by padding.
 
+mod ahead;
 mod correlate;
 mod plan;
 mod weight;
