@@ -23,7 +23,7 @@ const PAGE: usize = 2 << 20;
 
 /// Bytes of the first chunk, and of the largest unless a block needs more: each is twice the one before. Only pages that
 /// are used take memory.
-const CHUNKS: (usize, usize) = (PAGE, 16 * PAGE);
+const CHUNKS: (usize, usize) = (PAGE, 512 * PAGE);
 
 /// Lines left free behind a block of at least [`LONG`] lines. Lengths are powers of two as a rule: without a gap an element
 /// of one operand and the same of another would be a multiple of 4 KiB apart, where the processor takes a load for one of
@@ -130,21 +130,22 @@ impl DerefMut for Lines {
 /// Hands out lines one after the other.
 #[derive(Default)]
 pub(crate) struct Arena {
-    /// The chunk in use, and how many of its lines are.
-    chunk: Option<(Arc<Chunk>, usize)>,
+    /// The chunks, and how many of the lines of each are in use.
+    chunks: Vec<(Arc<Chunk>, usize)>,
 }
 
 impl Arena {
-    /// Zeroed lines.
+    /// Zeroed lines, of the first chunk that has room.
     pub fn take(&mut self, len: usize) -> Lines {
         let taken = if len >= LONG { len + SKEW } else { len };
         let bytes = |lines: usize| lines * size_of::<Line>();
         let fits = |(chunk, used): &(Arc<Chunk>, usize)| bytes(used + taken) <= chunk.layout.size();
-        if !self.chunk.as_ref().is_some_and(fits) {
-            let size = self.chunk.as_ref().map_or(CHUNKS.0, |(chunk, _)| (2 * chunk.layout.size()).min(CHUNKS.1));
-            self.chunk = Some((Arc::new(Chunk::new(size.max(bytes(taken)))), 0));
-        }
-        let (chunk, used) = self.chunk.as_mut().expect("made above");
+        let index = self.chunks.iter().position(fits).unwrap_or_else(|| {
+            let next = self.chunks.last().map_or(CHUNKS.0, |(chunk, _)| (2 * chunk.layout.size()).min(CHUNKS.1));
+            self.chunks.push((Arc::new(Chunk::new(next.max(bytes(taken)))), 0));
+            self.chunks.len() - 1
+        });
+        let (chunk, used) = &mut self.chunks[index];
         let first = *used;
         *used += taken;
         // SAFETY: within the chunk by the test above, and handed out once.

@@ -11,7 +11,7 @@ use crate::{Device, Real, Simd, Store, add, parallel};
 use std::ops::Range;
 
 /// Numbers in the transformed tiles of a block: of a task, so that they stay in L2, and of all threads together.
-const BLOCKS: [usize; 2] = [1 << 17, 1 << 20];
+const BLOCKS: [usize; 2] = [1 << 17, 3 << 18];
 
 /// Neighbouring numbers of a partial sum that a task adds up.
 const LINE: usize = 1024;
