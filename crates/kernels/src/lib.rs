@@ -40,9 +40,11 @@ pub mod tanh;
 #[cfg(test)]
 mod testing;
 mod vector;
+mod worker;
 
 pub use device::Device;
 pub use element::{Element, Real};
 pub use profile::Work;
 pub use simd::Simd;
 pub use store::Store;
+pub use worker::on_a_worker;

@@ -1,6 +1,6 @@
 //! `ecgan bench`.
 
-use crate::compute::{self, ComputeArgs};
+use crate::compute::ComputeArgs;
 use crate::output::Output;
 use clap::Args;
 use ecgan::bench::bench;
@@ -40,7 +40,7 @@ Example:
 pub fn run(args: &BenchArgs, started: Instant) -> anyhow::Result<()> {
     let device = args.compute.open()?;
     let [batch, width, steps] = [args.batch, args.width, args.steps].map(|size| size as usize);
-    let report = compute::on_a_worker(|| bench(batch, width, steps, args.profile, &device, started))?;
+    let report = kernels::on_a_worker(|| bench(batch, width, steps, args.profile, &device, started))?;
     let output = Output::new(args.json, false);
     output.result(&report)?;
     let BenchReport { images_per_second, ms_per_step_median, startup_ms, gflops, threads, device, .. } = &report;

@@ -1,6 +1,6 @@
 //! `ecgan eval`.
 
-use crate::compute::{self, ComputeArgs};
+use crate::compute::ComputeArgs;
 use crate::output::Output;
 use clap::Args;
 use ecgan::evaluate::evaluate;
@@ -39,7 +39,7 @@ Example:
 /// Runs the command.
 pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
     let device = args.compute.open()?;
-    let evaluation = compute::on_a_worker(|| evaluate(&args.checkpoint, &args.data, args.split, &device))?;
+    let evaluation = kernels::on_a_worker(|| evaluate(&args.checkpoint, &args.data, args.split, &device))?;
     let output = Output::new(args.json, false);
     output.result(&evaluation)?;
     lines(&evaluation).iter().try_for_each(|line| output.line(line))?;

@@ -1,6 +1,6 @@
 //! `ecgan generate`.
 
-use crate::compute::{self, ComputeArgs};
+use crate::compute::ComputeArgs;
 use crate::output::Output;
 use clap::Args;
 use ecgan::generate::{Generated, generate};
@@ -71,7 +71,7 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
         return Err(ecgan::Error::Setting { name: "n", expected, got: args.n.to_string() }.into());
     }
     let device = args.compute.open()?;
-    let generated = compute::on_a_worker(|| generate(&args.checkpoint, args.n as usize, args.seed, &device))?;
+    let generated = kernels::on_a_worker(|| generate(&args.checkpoint, args.n as usize, args.seed, &device))?;
     let Generated { images, labels, confidences, classes } = &generated;
     if args.target.dir.is_some() {
         (0..images.len()).try_for_each(|i| write_png(&path.join(format!("{:05}.png", i + 1)), &images.rgb(i)))?;

@@ -64,7 +64,7 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     compute::use_threads(settings.threads)?;
     interrupt::listen()?;
     let folder = RunFolder::create(settings.out.as_deref(), Path::new("runs"), settings.method, &settings.data_name())?;
-    let trained = compute::on_a_worker(|| train(&settings, &folder, &mut progress));
+    let trained = kernels::on_a_worker(|| train(&settings, &folder, &mut progress));
     drop(progress);
     let path = folder.path().to_path_buf();
     let checkpoint = folder.last_checkpoint();

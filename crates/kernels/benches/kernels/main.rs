@@ -99,6 +99,11 @@ fn normal(n: usize) -> Vec<f32> {
 }
 
 fn main() {
+    // As the training runs.
+    kernels::on_a_worker(run);
+}
+
+fn run() {
     let start = SystemTime::now();
     // The ceilings run whatever the filter; other load may hide the arithmetic's at one time.
     let mut bench = Bench { criterion: criterion().with_filter(""), device: device(), bytes: BTreeSet::new() };
