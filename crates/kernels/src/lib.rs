@@ -16,6 +16,7 @@ pub mod bce_with_logits;
 pub mod conv2d;
 pub mod conv_transpose2d;
 pub mod cross_entropy;
+pub mod cuda;
 pub mod device;
 pub mod element;
 pub mod fill;
@@ -39,6 +40,7 @@ pub mod tanh;
 #[cfg(test)]
 mod testing;
 mod vector;
+pub mod view;
 
 pub use device::Device;
 pub use element::{Element, Real};
