@@ -11,6 +11,8 @@
 #define DYNAMIC_SHARED(type, name)                                 \
     extern __shared__ __align__(16) unsigned char dynamic_shared[]; \
     type* const name = reinterpret_cast<type*>(dynamic_shared)
+#define INFINITY __int_as_float(0x7F800000)
+#define NAN __int_as_float(0x7FFFFFFF)
 #else
 #include "host/cuda_host.h"
 #endif
@@ -19,7 +21,7 @@ typedef unsigned int u32;
 typedef unsigned long long u64;
 
 // Threads of a block of the elementwise kernels, each of which takes four neighbouring elements.
-constexpr int BLOCK = 256;
+#define BLOCK 256
 
 // Stores as Store::Set (accumulate == 0: what is there is never read) or Store::Add does.
 __device__ __forceinline__ void store(float* out, float value, int accumulate) {
@@ -88,6 +90,17 @@ template <class T>
 __device__ __forceinline__ T warp_sum(T value) {
     for (int offset = 16; offset > 0; offset /= 2) {
         value += __shfl_xor_sync(0xFFFFFFFFu, value, offset);
+    }
+    return value;
+}
+
+// The largest over the lanes of a warp, in every lane; NaN where one is.
+__device__ __forceinline__ float larger(float a, float b) {
+    return b > a || b != b ? b : a;
+}
+__device__ __forceinline__ float warp_max(float value) {
+    for (int offset = 16; offset > 0; offset /= 2) {
+        value = larger(value, __shfl_xor_sync(0xFFFFFFFFu, value, offset));
     }
     return value;
 }

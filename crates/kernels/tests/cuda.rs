@@ -7,5 +7,13 @@
 mod common;
 #[path = "cuda/elementwise.rs"]
 mod elementwise;
+#[path = "cuda/losses.rs"]
+mod losses;
+#[path = "cuda/optimizers.rs"]
+mod optimizers;
+#[path = "cuda/random.rs"]
+mod random;
+#[path = "cuda/rows.rs"]
+mod rows;
 #[path = "cuda/runtime.rs"]
 mod runtime;

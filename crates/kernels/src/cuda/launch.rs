@@ -39,6 +39,11 @@ impl Grid {
     pub fn elementwise(n: usize) -> Self {
         Self::linear(n.div_ceil(4 * BLOCK as usize), BLOCK)
     }
+
+    /// A warp for each row, eight rows a block.
+    pub fn warp_per_row(rows: usize) -> Self {
+        Self::linear(rows.div_ceil(BLOCK as usize / 32), BLOCK)
+    }
 }
 
 /// A kernel's argument: a number, the address of device memory, or a `repr(C)` struct of numbers by value.
@@ -66,6 +71,7 @@ macro_rules! by_value {
         }
     )*};
 }
+pub(crate) use by_value;
 by_value!(i32, u32, u64, f32, f64);
 
 static ACCUMULATE: [i32; 2] = [0, 1];

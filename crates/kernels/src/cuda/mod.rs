@@ -19,6 +19,7 @@ pub use error::{CUDA_VERSION, CudaError};
 pub use graph::Graph;
 #[cfg(feature = "cuda-host")]
 pub use host::Order;
+pub(crate) use launch::by_value;
 pub use launch::{Argument, BLOCK, Grid, Kernel};
 pub use memory::Memory;
 

@@ -16,7 +16,24 @@ macro_rules! modules {
     };
 }
 
-modules!("relu");
+modules!(
+    "adam",
+    "add",
+    "avg_pool2d",
+    "bce_with_logits",
+    "cross_entropy",
+    "fill",
+    "leaky_relu",
+    "linear",
+    "pseudo_label",
+    "reduce",
+    "relu",
+    "scale",
+    "sgd",
+    "sigmoid",
+    "softmax",
+    "tanh"
+);
 
 #[cfg(test)]
 mod tests {

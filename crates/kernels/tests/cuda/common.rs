@@ -31,6 +31,11 @@ pub fn normal(stream: u64, n: usize) -> Vec<f32> {
     (0..n).map(|_| philox.normal()).collect()
 }
 
+/// The values as f64.
+pub fn wide(x: &[f32]) -> Vec<f64> {
+    x.iter().map(|&x| x.into()).collect()
+}
+
 /// The elements on a device.
 pub fn up<T: Element>(cuda: &Cuda, x: &[T]) -> Memory {
     cuda.memory_of(x).expect("an upload")
