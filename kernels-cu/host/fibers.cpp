@@ -12,6 +12,7 @@
 
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -73,7 +74,7 @@ struct Thread {
     void* stack_pointer;
     std::size_t stack;  // index of the stack that it runs on
     unsigned block_barriers, warp_barriers;
-    void* sanitizer;
+    void* sanitizer = nullptr;
     Pending pending;
 };
 
@@ -130,6 +131,11 @@ struct Machine {
     ~Machine() {
         munmap(stacks, STACK * MAX_THREADS);
         for (char* arena : arenas) std::free(arena);
+#ifdef HOST_TSAN
+        for (Thread& thread : threads) {
+            if (thread.sanitizer != nullptr) __tsan_destroy_fiber(thread.sanitizer);
+        }
+#endif
     }
 };
 
@@ -411,6 +417,18 @@ const Kernel* find(const char* name) {
     return nullptr;
 }
 
+#ifdef HOST_TSAN
+// Appends the kernel's name to the file that ECGAN_HOST_LAUNCHED names, for the check that every kernel was run.
+void note_launch(const char* name) {
+    const char* path = std::getenv("ECGAN_HOST_LAUNCHED");
+    if (path == nullptr) return;
+    if (std::FILE* file = std::fopen(path, "a")) {
+        std::fprintf(file, "%s\n", name);
+        std::fclose(file);
+    }
+}
+#endif
+
 void grow_arenas(Machine& m, unsigned long long count) {
     while (m.arenas.size() < count) m.arenas.push_back(static_cast<char*>(std::aligned_alloc(128, ARENA)));
 }
@@ -449,6 +467,9 @@ extern "C" int ecgan_host_launch(const char* name, unsigned gx, unsigned gy, uns
         std::snprintf(error, error_bytes, "%s: %s", name, kernel == nullptr ? "no such kernel" : "a launch that no GPU takes");
         return 1;
     }
+#ifdef HOST_TSAN
+    note_launch(name);
+#endif
     if (!machine_of_thread) machine_of_thread = std::make_unique<Machine>();
     machine = machine_of_thread.get();
     Machine& m = *machine;
@@ -458,16 +479,15 @@ extern "C" int ecgan_host_launch(const char* name, unsigned gx, unsigned gy, uns
     // Blocks are not ordered: shared memory at one address would look like a race between them.
     grow_arenas(m, 1ull * gx * gy * gz);
     m.scheduler_sanitizer = __tsan_get_current_fiber();
-    for (unsigned i = 0; i < n; i++) m.threads[i].sanitizer = __tsan_create_fiber(0);
+    for (unsigned i = 0; i < n; i++) {
+        if (m.threads[i].sanitizer == nullptr) m.threads[i].sanitizer = __tsan_create_fiber(0);
+    }
 #else
     grow_arenas(m, 1);
 #endif
     release(&m.launch_sync);
     run_grid(m, {gx, gy, gz}, {bx, by, bz});
     acquire(&m.done_sync);
-#ifdef HOST_TSAN
-    for (unsigned i = 0; i < n; i++) __tsan_destroy_fiber(m.threads[i].sanitizer);
-#endif
     if (launch.failed) std::snprintf(error, error_bytes, "%s", launch.error.c_str());
     return launch.failed ? 1 : 0;
 }
