@@ -5,8 +5,8 @@ struct Sgd {
     float lr, momentum, weight_decay;
 };
 
-// velocity = momentum velocity + g (the first step: g, and it is not read), value -= lr velocity, with
-// g = gradient + weight_decay value.
+// velocity = momentum velocity + g (at the first step of a velocity of 0, which is not read), value -= lr velocity,
+// with g = gradient + weight_decay value.
 extern "C" __global__ void sgd_step(const Sgd* settings, int first, float* values, const float* grads, float* velocity,
                                     u64 n) {
     const u64 i = first_of_four();
@@ -16,7 +16,7 @@ extern "C" __global__ void sgd_step(const Sgd* settings, int first, float* value
     const Sgd sgd = *settings;
     const auto step = [=](float g, float& value, float& velocity) {
         g += sgd.weight_decay * value;
-        velocity = first ? g : sgd.momentum * velocity + g;
+        velocity = sgd.momentum * velocity + g;
         value -= sgd.lr * velocity;
     };
     const float4 g = load4(grads, i, n);

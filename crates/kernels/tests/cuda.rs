@@ -5,6 +5,9 @@
 
 #[path = "cuda/common.rs"]
 mod common;
+#[cfg(feature = "cuda-host")]
+#[path = "cuda/driver.rs"]
+mod driver;
 #[path = "cuda/elementwise.rs"]
 mod elementwise;
 #[path = "cuda/losses.rs"]

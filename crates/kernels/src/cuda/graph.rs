@@ -16,15 +16,20 @@ pub struct Graph {
 }
 
 impl Graph {
-    pub(super) fn new(cuda: &Cuda, recorded: Box<dyn Replay>) -> Self {
+    /// One that is still to be recorded.
+    pub(super) fn new(cuda: &Cuda) -> Self {
         cuda.inner.deferred.graph_made();
-        Self { recorded: Some(recorded), cuda: cuda.clone() }
+        Self { recorded: None, cuda: cuda.clone() }
+    }
+
+    pub(super) fn set(&mut self, recorded: Box<dyn Replay>) {
+        self.recorded = Some(recorded);
     }
 
     /// Runs the step again, with the addresses and numbers it was recorded with: what changes from one step to the
     /// next is read from device memory.
     pub fn replay(&self) {
-        let recorded = self.recorded.as_ref().expect("present until drop");
+        let recorded = self.recorded.as_ref().expect("recorded before it is handed out");
         // SAFETY: memory that is dropped stays allocated while this exists.
         self.cuda.remember(unsafe { recorded.replay() });
     }

@@ -180,12 +180,15 @@ impl Cuda {
         self.outside_capture(|| "a second capture".into())?;
         self.report()?;
         self.inner.runtime.begin_capture()?;
+        // From here on, so that what the step itself drops stays allocated too.
+        let mut graph = Graph::new(self);
         self.inner.capturing.store(true, Ordering::Relaxed);
         step();
         self.inner.capturing.store(false, Ordering::Relaxed);
         let recorded = self.inner.runtime.end_capture();
         self.report()?;
-        Ok(Graph::new(self, recorded?))
+        graph.set(recorded?);
+        Ok(graph)
     }
 
     fn outside_capture(&self, what: impl FnOnce() -> String) -> Result<(), CudaError> {

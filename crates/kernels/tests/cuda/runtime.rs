@@ -3,7 +3,7 @@
 use crate::common::{devices, down, up};
 use kernels::cuda::{Cuda, CudaError};
 use kernels::relu;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 #[test]
 fn a_machine_without_a_gpu_says_what_it_looked_for() {
@@ -40,10 +40,18 @@ fn a_recorded_step_gives_the_bits_of_its_launches() {
         assert_eq!(both(), [7.0; 10], "recording runs nothing");
         graph.replay();
         assert_eq!(both(), want);
-        // What the recording refers to outlives its owner.
-        drop((x, y, z));
+        // What the recording refers to outlives its owner, and one that the step itself dropped.
+        let dropping = Cell::new(Some((x, z)));
+        let graph2 = cuda.capture(|| {
+            let (x, z) = dropping.take().unwrap();
+            relu::cuda::forward(&cuda, x.slice(), y.borrow_mut().slice_mut());
+            drop((x, z));
+        });
         graph.replay();
-        cuda.synchronize().unwrap();
+        drop(graph);
+        cuda.upload(&[7.0f32; 5], y.borrow_mut().slice_mut()).unwrap();
+        graph2.unwrap().replay();
+        assert_eq!(down::<f32>(&cuda, &y.borrow()), want[..5]);
     }
 }
 
