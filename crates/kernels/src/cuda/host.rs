@@ -220,8 +220,11 @@ impl Runtime for Host {
 
     unsafe fn free(&self, address: u64) {
         if let Some(bytes) = self.shared.live().remove(&address) {
-            // SAFETY: `alloc` made it with this layout.
-            unsafe { dealloc((address as usize - MARGIN) as *mut u8, layout(bytes)) };
+            // SAFETY: `alloc` made it with this layout. NaN is what a kernel finds that still reads it.
+            unsafe {
+                std::ptr::write_bytes(address as *mut u8, 0xFF, bytes);
+                dealloc((address as usize - MARGIN) as *mut u8, layout(bytes));
+            }
         }
     }
 
