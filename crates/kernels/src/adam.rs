@@ -65,6 +65,51 @@ vectorized! {
     }
 }
 
+/// The same on a GPU. The settings and the step's number lie there, so that a recorded step can be replayed.
+pub mod cuda {
+    use super::Adam;
+    use crate::cuda::{Cuda, Grid, Kernel};
+    use crate::view::{DeviceSlice, DeviceSliceMut};
+
+    const ADVANCE: Kernel = Kernel { module: "adam", name: "adam_advance" };
+    const STEP: Kernel = Kernel { module: "adam", name: "adam_step" };
+
+    /// Numbers of a state: `Adam` of adam.cu.
+    pub const STATE: usize = 8;
+    /// Which of them is the number of steps taken.
+    pub const T: usize = 0;
+    /// Which of them is the learning rate, to upload alone where a schedule changes it.
+    pub const LR: usize = 1;
+
+    /// The state to upload after `t` steps.
+    pub fn state(adam: &Adam, t: u64) -> [f64; STATE] {
+        [t as f64, adam.lr, adam.beta1, adam.beta2, adam.eps, adam.weight_decay, f64::NAN, f64::NAN]
+    }
+
+    /// Begins a step: t += 1, and what follows from t and the learning rate.
+    pub fn advance(cuda: &Cuda, state: DeviceSliceMut<f64>) {
+        assert_eq!(state.len(), STATE, "adam: the state");
+        // SAFETY: the state is whole.
+        unsafe { cuda.launch(ADVANCE, Grid::linear(1, 1), &[&state]) }
+    }
+
+    /// See [`step`](super::step); [`advance`] comes before it.
+    pub fn step(
+        cuda: &Cuda,
+        state: DeviceSlice<f64>,
+        values: DeviceSliceMut<f32>,
+        grads: DeviceSlice<f32>,
+        m: DeviceSliceMut<f32>,
+        v: DeviceSliceMut<f32>,
+    ) {
+        let n = values.len();
+        assert!(n == grads.len() && n == m.len() && n == v.len(), "adam: values, grads, m and v");
+        assert_eq!(state.len(), STATE, "adam: the state");
+        // SAFETY: all four have n elements, and the state is whole.
+        unsafe { cuda.launch(STEP, Grid::elementwise(n), &[&state, &values, &grads, &m, &v, &(n as u64)]) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

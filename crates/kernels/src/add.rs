@@ -32,6 +32,31 @@ vectorized! {
     }
 }
 
+/// The same on a GPU.
+pub mod cuda {
+    use crate::cuda::{Cuda, Grid, Kernel};
+    use crate::view::{DeviceSlice, DeviceSliceMut};
+
+    const FORWARD: Kernel = Kernel { module: "add", name: "add_forward" };
+    const ACCUMULATE: Kernel = Kernel { module: "add", name: "add_accumulate" };
+
+    /// See [`forward`](super::forward).
+    pub fn forward(cuda: &Cuda, a: DeviceSlice<f32>, b: DeviceSlice<f32>, y: DeviceSliceMut<f32>) {
+        assert!(a.len() == b.len() && a.len() == y.len(), "add: a, b and y");
+        let n = a.len() as u64;
+        // SAFETY: a, b and y have n elements.
+        unsafe { cuda.launch(FORWARD, Grid::elementwise(a.len()), &[&a, &b, &y, &n]) }
+    }
+
+    /// See [`accumulate`](super::accumulate).
+    pub fn accumulate(cuda: &Cuda, x: DeviceSlice<f32>, y: DeviceSliceMut<f32>) {
+        assert_eq!(x.len(), y.len(), "add: x and y");
+        let n = x.len() as u64;
+        // SAFETY: x and y have n elements.
+        unsafe { cuda.launch(ACCUMULATE, Grid::elementwise(x.len()), &[&x, &y, &n]) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -112,6 +112,57 @@ vectorized! {
     }
 }
 
+/// The same on a GPU.
+pub mod cuda {
+    use super::AvgPool2d;
+    use crate::Store;
+    use crate::cuda::{BLOCK, Cuda, Grid, Kernel, by_value};
+    use crate::view::{DeviceSlice, DeviceSliceMut};
+
+    const FORWARD: Kernel = Kernel { module: "avg_pool2d", name: "avg_pool2d_forward" };
+    const BACKWARD: Kernel = Kernel { module: "avg_pool2d", name: "avg_pool2d_backward" };
+
+    /// `AvgPool2d` of avg_pool2d.cu.
+    #[derive(Clone, Copy)]
+    #[repr(C)]
+    struct Geometry {
+        n: i32,
+        h: i32,
+        w: i32,
+        c: i32,
+        kernel: [i32; 2],
+        oh: i32,
+        ow: i32,
+        window: f32,
+    }
+    by_value!(Geometry);
+
+    fn geometry(g: &AvgPool2d) -> Geometry {
+        let [n, h, w, c, oh, ow] = [g.n, g.h, g.w, g.c, g.oh(), g.ow()].map(|size| size as i32);
+        let window = (1.0 / (g.kernel[0] * g.kernel[1]) as f64) as f32;
+        Geometry { n, h, w, c, kernel: g.kernel.map(|size| size as i32), oh, ow, window }
+    }
+
+    /// A thread for each four channels of a pixel.
+    fn grid(g: &AvgPool2d, pixels: usize) -> Grid {
+        Grid::linear((pixels * g.c.div_ceil(4)).div_ceil(BLOCK as usize), BLOCK)
+    }
+
+    /// See [`forward`](super::forward).
+    pub fn forward(cuda: &Cuda, g: &AvgPool2d, x: DeviceSlice<f32>, y: DeviceSliceMut<f32>) {
+        g.check(x.len(), y.len());
+        // SAFETY: the geometry was checked against x and y.
+        unsafe { cuda.launch(FORWARD, grid(g, g.n * g.oh() * g.ow()), &[&geometry(g), &x, &y]) }
+    }
+
+    /// See [`backward`](super::backward).
+    pub fn backward(cuda: &Cuda, g: &AvgPool2d, dy: DeviceSlice<f32>, dx: DeviceSliceMut<f32>, store: Store) {
+        g.check(dx.len(), dy.len());
+        // SAFETY: the geometry was checked against dx and dy.
+        unsafe { cuda.launch(BACKWARD, grid(g, g.n * g.h * g.w), &[&geometry(g), &dy, &dx, &store]) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -38,6 +38,40 @@ vectorized! {
     }
 }
 
+/// The same on a GPU.
+pub mod cuda {
+    use crate::Store;
+    use crate::cuda::{Cuda, Grid, Kernel};
+    use crate::view::{DeviceSlice, DeviceSliceMut};
+
+    const FORWARD: Kernel = Kernel { module: "bce_with_logits", name: "bce_with_logits_forward" };
+    const BACKWARD: Kernel = Kernel { module: "bce_with_logits", name: "bce_with_logits_backward" };
+
+    /// See [`forward`](super::forward).
+    pub fn forward(cuda: &Cuda, x: DeviceSlice<f32>, target: f32, loss: DeviceSliceMut<f32>) {
+        assert!(!x.is_empty() && loss.len() == 1, "bce_with_logits: x and loss");
+        let n = x.len() as u64;
+        // One block, `THREADS` of bce_with_logits.cu.
+        // SAFETY: x has n elements, loss one.
+        unsafe { cuda.launch(FORWARD, Grid::linear(1, 1024), &[&x, &target, &loss, &n]) }
+    }
+
+    /// See [`backward`](super::backward).
+    pub fn backward(
+        cuda: &Cuda,
+        x: DeviceSlice<f32>,
+        target: f32,
+        dloss: DeviceSlice<f32>,
+        dx: DeviceSliceMut<f32>,
+        store: Store,
+    ) {
+        assert!(x.len() == dx.len() && dloss.len() == 1, "bce_with_logits: x, dx and dloss");
+        let n = x.len() as u64;
+        // SAFETY: x and dx have n elements, dloss one.
+        unsafe { cuda.launch(BACKWARD, Grid::elementwise(x.len()), &[&x, &target, &dloss, &dx, &n, &store]) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

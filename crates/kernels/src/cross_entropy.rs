@@ -140,6 +140,79 @@ vectorized! {
     }
 }
 
+/// The same on a GPU.
+pub mod cuda {
+    use super::Reduction;
+    use crate::Store;
+    use crate::cuda::{BLOCK, Cuda, Grid, Kernel};
+    use crate::view::{DeviceSlice, DeviceSliceMut};
+
+    const FORWARD: Kernel = Kernel { module: "cross_entropy", name: "cross_entropy_forward" };
+    const BACKWARD: Kernel = Kernel { module: "cross_entropy", name: "cross_entropy_backward" };
+
+    /// See [`forward`](super::forward). Labels are not read back to be checked: one that is no class makes the loss NaN.
+    pub fn forward(
+        cuda: &Cuda,
+        rows: usize,
+        classes: usize,
+        logits: DeviceSlice<f32>,
+        labels: DeviceSlice<i32>,
+        weights: Option<DeviceSlice<f32>>,
+        reduction: Reduction,
+        probabilities: DeviceSliceMut<f32>,
+        loss: DeviceSliceMut<f32>,
+    ) {
+        check(rows, classes, [logits.len(), probabilities.len()], &labels, &weights, loss.len());
+        let (rows, classes, kept) = (rows as i32, classes as i32, i32::from(reduction == Reduction::Kept));
+        // One block, `THREADS` of cross_entropy.cu.
+        let grid = Grid::linear(1, 1024);
+        // SAFETY: the lengths were checked.
+        unsafe {
+            cuda.launch(FORWARD, grid, &[&logits, &labels, &weights, &probabilities, &loss, &rows, &classes, &kept]);
+        }
+    }
+
+    /// See [`backward`](super::backward).
+    pub fn backward(
+        cuda: &Cuda,
+        rows: usize,
+        classes: usize,
+        probabilities: DeviceSlice<f32>,
+        labels: DeviceSlice<i32>,
+        weights: Option<DeviceSlice<f32>>,
+        reduction: Reduction,
+        dloss: DeviceSlice<f32>,
+        dlogits: DeviceSliceMut<f32>,
+        store: Store,
+    ) {
+        check(rows, classes, [probabilities.len(), dlogits.len()], &labels, &weights, dloss.len());
+        let grid = Grid::linear((rows * classes).div_ceil(BLOCK as usize), BLOCK);
+        let (rows, classes, kept) = (rows as i32, classes as i32, i32::from(reduction == Reduction::Kept));
+        // SAFETY: the lengths were checked.
+        unsafe {
+            cuda.launch(
+                BACKWARD,
+                grid,
+                &[&probabilities, &labels, &weights, &dloss, &dlogits, &rows, &classes, &kept, &store],
+            );
+        }
+    }
+
+    fn check(
+        rows: usize,
+        classes: usize,
+        matrices: [usize; 2],
+        labels: &DeviceSlice<i32>,
+        weights: &Option<DeviceSlice<f32>>,
+        loss: usize,
+    ) {
+        let fits = matrices == [rows * classes; 2];
+        assert!(rows > 0 && classes > 0 && fits, "cross_entropy: logits and probabilities of {rows} x {classes}");
+        let fits = labels.len() == rows && weights.is_none_or(|w| w.len() == rows);
+        assert!(fits && loss == 1, "cross_entropy: labels, weights and loss");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -57,6 +57,66 @@ vectorized! {
     }
 }
 
+/// The same on a GPU, with the same bits. The stream's position lies there, so that a recorded step can be replayed:
+/// the fills read it, [`advance`](cuda::advance) moves it.
+pub mod cuda {
+    use crate::Element;
+    use crate::cuda::{Cuda, Grid, Kernel};
+    use crate::philox::Philox;
+    use crate::view::{DeviceSlice, DeviceSliceMut};
+
+    const CONSTANT: Kernel = Kernel { module: "fill", name: "fill_constant" };
+    const UNIFORM: Kernel = Kernel { module: "fill", name: "fill_uniform" };
+    const NORMAL: Kernel = Kernel { module: "fill", name: "fill_normal" };
+    const ADVANCE: Kernel = Kernel { module: "fill", name: "fill_advance" };
+
+    /// A stream as it lies on the device: three `u64`, each as two words.
+    pub const STREAM: usize = 6;
+
+    /// What to upload for a stream.
+    pub fn stream(philox: &Philox) -> [i32; STREAM] {
+        let words = [philox.seed(), philox.stream(), philox.position()];
+        std::array::from_fn(|i| (words[i / 2] >> (32 * (i % 2))) as u32 as i32)
+    }
+
+    /// The position of a downloaded stream.
+    pub fn position(stream: [i32; STREAM]) -> u64 {
+        u64::from(stream[4] as u32) | u64::from(stream[5] as u32) << 32
+    }
+
+    /// See [`constant`](super::constant); for elements of four bytes.
+    pub fn constant<T: Element>(cuda: &Cuda, value: T, out: DeviceSliceMut<T>) {
+        // The kernel moves the bits as those of an f32, unchanged.
+        let bits: f32 = bytemuck::cast(*bytemuck::from_bytes::<[u8; 4]>(bytemuck::bytes_of(&value)));
+        let n = out.len() as u64;
+        // SAFETY: out has n elements of four bytes.
+        unsafe { cuda.launch(CONSTANT, Grid::elementwise(out.len()), &[&out, &n, &bits]) }
+    }
+
+    /// See [`uniform`](super::uniform).
+    pub fn uniform(cuda: &Cuda, stream: DeviceSlice<i32>, low: f32, high: f32, out: DeviceSliceMut<f32>) {
+        assert_eq!(stream.len(), STREAM, "fill: a stream");
+        let n = out.len() as u64;
+        // SAFETY: out has n elements, the stream is whole.
+        unsafe { cuda.launch(UNIFORM, Grid::elementwise(out.len()), &[&stream, &low, &high, &out, &n]) }
+    }
+
+    /// See [`normal`](super::normal).
+    pub fn normal(cuda: &Cuda, stream: DeviceSlice<i32>, mean: f32, std: f32, out: DeviceSliceMut<f32>) {
+        assert_eq!(stream.len(), STREAM, "fill: a stream");
+        let n = out.len() as u64;
+        // SAFETY: out has n elements, the stream is whole.
+        unsafe { cuda.launch(NORMAL, Grid::elementwise(out.len()), &[&stream, &mean, &std, &out, &n]) }
+    }
+
+    /// Moves the stream past a fill of `n` elements, to the next block boundary.
+    pub fn advance(cuda: &Cuda, stream: DeviceSliceMut<i32>, n: usize) {
+        assert_eq!(stream.len(), STREAM, "fill: a stream");
+        // SAFETY: the stream is whole.
+        unsafe { cuda.launch(ADVANCE, Grid::linear(1, 1), &[&stream, &(n as u64)]) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -37,6 +37,40 @@ vectorized! {
     }
 }
 
+/// The same on a GPU.
+pub mod cuda {
+    use crate::Store;
+    use crate::cuda::{Cuda, Grid, Kernel};
+    use crate::view::{DeviceSlice, DeviceSliceMut};
+
+    const FORWARD: Kernel = Kernel { module: "leaky_relu", name: "leaky_relu_forward" };
+    const BACKWARD: Kernel = Kernel { module: "leaky_relu", name: "leaky_relu_backward" };
+
+    /// See [`forward`](super::forward).
+    pub fn forward(cuda: &Cuda, slope: f32, x: DeviceSlice<f32>, y: DeviceSliceMut<f32>) {
+        assert_eq!(x.len(), y.len(), "leaky_relu: x and y");
+        let n = x.len() as u64;
+        // SAFETY: x and y have n elements.
+        unsafe { cuda.launch(FORWARD, Grid::elementwise(x.len()), &[&x, &y, &n, &slope]) }
+    }
+
+    /// See [`backward`](super::backward).
+    pub fn backward(
+        cuda: &Cuda,
+        slope: f32,
+        y: DeviceSlice<f32>,
+        dy: DeviceSlice<f32>,
+        dx: DeviceSliceMut<f32>,
+        store: Store,
+    ) {
+        assert!(slope > 0.0, "leaky_relu: y has the sign of x only for a positive slope, got {slope}");
+        assert!(y.len() == dy.len() && y.len() == dx.len(), "leaky_relu: y, dy and dx");
+        let n = y.len() as u64;
+        // SAFETY: y, dy and dx have n elements.
+        unsafe { cuda.launch(BACKWARD, Grid::elementwise(y.len()), &[&y, &dy, &dx, &n, &slope, &store]) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

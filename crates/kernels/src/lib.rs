@@ -16,6 +16,7 @@ pub mod bce_with_logits;
 pub mod conv2d;
 pub mod conv_transpose2d;
 pub mod cross_entropy;
+pub mod cuda;
 pub mod device;
 pub mod element;
 pub mod fill;
@@ -40,6 +41,7 @@ pub mod tanh;
 #[cfg(test)]
 mod testing;
 mod vector;
+pub mod view;
 mod worker;
 
 pub use device::Device;

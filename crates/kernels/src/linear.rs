@@ -87,6 +87,42 @@ vectorized! {
     }
 }
 
+/// The bias on a GPU; the products are GEMMs.
+pub mod cuda {
+    use crate::Store;
+    use crate::cuda::{BLOCK, Cuda, Grid, Kernel};
+    use crate::view::{DeviceSlice, DeviceSliceMut};
+
+    const BIAS: Kernel = Kernel { module: "linear", name: "linear_bias" };
+    const BACKWARD_BIAS: Kernel = Kernel { module: "linear", name: "linear_backward_bias" };
+
+    /// `y (=|+=) b` in each of `rows` rows.
+    pub fn bias(cuda: &Cuda, rows: usize, outputs: usize, b: DeviceSlice<f32>, y: DeviceSliceMut<f32>, store: Store) {
+        assert_eq!(y.len(), rows * outputs, "linear: y is [rows, outputs] = [{rows}, {outputs}]");
+        assert_eq!(b.len(), outputs, "linear: b is [outputs] = [{outputs}]");
+        let grid = Grid::linear(y.len().div_ceil(BLOCK as usize), BLOCK);
+        // SAFETY: the lengths were checked.
+        unsafe { cuda.launch(BIAS, grid, &[&b, &y, &(rows as i32), &(outputs as i32), &store]) }
+    }
+
+    /// See [`backward_bias`](super::backward_bias).
+    pub fn backward_bias(
+        cuda: &Cuda,
+        rows: usize,
+        outputs: usize,
+        dy: DeviceSlice<f32>,
+        db: DeviceSliceMut<f32>,
+        store: Store,
+    ) {
+        assert_eq!(dy.len(), rows * outputs, "linear: dy is [rows, outputs] = [{rows}, {outputs}]");
+        assert_eq!(db.len(), outputs, "linear: db is [outputs] = [{outputs}]");
+        // 32 columns a block, 32 threads a column.
+        let grid = Grid { threads: [32, 32, 1], ..Grid::linear(outputs.div_ceil(32), 1) };
+        // SAFETY: the lengths were checked.
+        unsafe { cuda.launch(BACKWARD_BIAS, grid, &[&dy, &db, &(rows as i32), &(outputs as i32), &store]) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

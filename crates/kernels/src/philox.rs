@@ -38,6 +38,16 @@ impl Philox {
         Self { seed, stream, position: 0 }
     }
 
+    /// The seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The number of the stream.
+    pub fn stream(&self) -> u64 {
+        self.stream
+    }
+
     /// The index of the next 32-bit word.
     pub fn position(&self) -> u64 {
         self.position

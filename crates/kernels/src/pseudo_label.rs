@@ -53,6 +53,35 @@ vectorized! {
     }
 }
 
+/// The same on a GPU.
+pub mod cuda {
+    use crate::cuda::{Cuda, Grid, Kernel};
+    use crate::view::{DeviceSlice, DeviceSliceMut};
+
+    const FORWARD: Kernel = Kernel { module: "pseudo_label", name: "pseudo_label_forward" };
+
+    /// See [`forward`](super::forward).
+    pub fn forward(
+        cuda: &Cuda,
+        rows: usize,
+        classes: usize,
+        logits: DeviceSlice<f32>,
+        threshold: f32,
+        labels: DeviceSliceMut<i32>,
+        weights: DeviceSliceMut<f32>,
+        confidence: DeviceSliceMut<f32>,
+    ) {
+        assert!(classes > 0 && logits.len() == rows * classes, "pseudo_label: logits of {rows} x {classes}");
+        let fits = labels.len() == rows && weights.len() == rows && confidence.len() == rows;
+        assert!(fits, "pseudo_label: labels, weights and confidence");
+        let (rows, classes, grid) = (rows as i32, classes as i32, Grid::warp_per_row(rows));
+        // SAFETY: logits are [rows, classes], the outputs [rows].
+        unsafe {
+            cuda.launch(FORWARD, grid, &[&logits, &threshold, &labels, &weights, &confidence, &rows, &classes]);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

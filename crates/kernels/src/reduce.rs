@@ -80,6 +80,66 @@ vectorized! {
     }
 }
 
+/// The same on a GPU.
+pub mod cuda {
+    use crate::cuda::{Argument, BLOCK, Cuda, Grid, Kernel};
+    use crate::view::{DeviceSlice, DeviceSliceMut};
+
+    const SUM_PARTIAL: Kernel = Kernel { module: "reduce", name: "reduce_sum_partial" };
+    const SUM_FINAL: Kernel = Kernel { module: "reduce", name: "reduce_sum_final" };
+    const ROW_SUM: Kernel = Kernel { module: "reduce", name: "reduce_row_sum" };
+    const ROW_MAX: Kernel = Kernel { module: "reduce", name: "reduce_row_max" };
+    const ARGMAX: Kernel = Kernel { module: "reduce", name: "reduce_argmax" };
+
+    /// Elements that one partial sum covers, `SUM_CHUNK` of reduce.cu.
+    const SUM_CHUNK: usize = 8192;
+
+    /// How many partial sums [`sum`] of `n` elements needs.
+    pub fn partials(n: usize) -> usize {
+        n.div_ceil(SUM_CHUNK)
+    }
+
+    /// See [`sum`](super::sum): chunks of 8,192 each by a tree, those in f64. `partial` is working memory.
+    pub fn sum(cuda: &Cuda, x: DeviceSlice<f32>, partial: DeviceSliceMut<f32>, out: DeviceSliceMut<f32>) {
+        assert!(out.len() == 1 && partial.len() == partials(x.len()), "sum: out and partial");
+        let (n, count) = (x.len() as u64, partial.len() as u64);
+        // SAFETY: x has n elements, partial one for each chunk, out one.
+        unsafe {
+            cuda.launch(SUM_PARTIAL, Grid::linear(partial.len(), BLOCK), &[&x, &partial, &n]);
+            cuda.launch(SUM_FINAL, Grid::linear(1, BLOCK), &[&partial, &out, &count]);
+        }
+    }
+
+    /// See [`row_sum`](super::row_sum).
+    pub fn row_sum(cuda: &Cuda, rows: usize, cols: usize, x: DeviceSlice<f32>, out: DeviceSliceMut<f32>) {
+        each_row(cuda, ROW_SUM, [rows, cols], &x, x.len(), &out, out.len());
+    }
+
+    /// See [`row_max`](super::row_max).
+    pub fn row_max(cuda: &Cuda, rows: usize, cols: usize, x: DeviceSlice<f32>, out: DeviceSliceMut<f32>) {
+        each_row(cuda, ROW_MAX, [rows, cols], &x, x.len(), &out, out.len());
+    }
+
+    /// See [`argmax`](super::argmax).
+    pub fn argmax(cuda: &Cuda, rows: usize, cols: usize, x: DeviceSlice<f32>, out: DeviceSliceMut<i32>) {
+        each_row(cuda, ARGMAX, [rows, cols], &x, x.len(), &out, out.len());
+    }
+
+    fn each_row(
+        cuda: &Cuda,
+        kernel: Kernel,
+        [rows, cols]: [usize; 2],
+        x: &dyn Argument,
+        x_len: usize,
+        out: &dyn Argument,
+        out_len: usize,
+    ) {
+        assert!(cols > 0 && x_len == rows * cols && out_len == rows, "reduce: x and out of {rows} x {cols}");
+        // SAFETY: x is [rows, cols], out [rows].
+        unsafe { cuda.launch(kernel, Grid::warp_per_row(rows), &[x, out, &(rows as i32), &(cols as i32)]) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

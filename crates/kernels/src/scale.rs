@@ -21,6 +21,23 @@ vectorized! {
     }
 }
 
+/// The same on a GPU.
+pub mod cuda {
+    use crate::Store;
+    use crate::cuda::{Cuda, Grid, Kernel};
+    use crate::view::{DeviceSlice, DeviceSliceMut};
+
+    const FORWARD: Kernel = Kernel { module: "scale", name: "scale_forward" };
+
+    /// See [`forward`](super::forward).
+    pub fn forward(cuda: &Cuda, alpha: f32, x: DeviceSlice<f32>, y: DeviceSliceMut<f32>, store: Store) {
+        assert_eq!(x.len(), y.len(), "scale: x and y");
+        let n = x.len() as u64;
+        // SAFETY: x and y have n elements.
+        unsafe { cuda.launch(FORWARD, Grid::elementwise(x.len()), &[&alpha, &x, &y, &n, &store]) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

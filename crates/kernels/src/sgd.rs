@@ -38,6 +38,40 @@ vectorized! {
     }
 }
 
+/// The same on a GPU. The settings lie there, so that a recorded step can be replayed with others.
+pub mod cuda {
+    use super::Sgd;
+    use crate::cuda::{Cuda, Grid, Kernel};
+    use crate::view::{DeviceSlice, DeviceSliceMut};
+
+    const STEP: Kernel = Kernel { module: "sgd", name: "sgd_step" };
+
+    /// Numbers of the settings: `Sgd` of sgd.cu.
+    pub const SETTINGS: usize = 3;
+
+    /// The settings to upload.
+    pub fn settings(sgd: &Sgd<f32>) -> [f32; SETTINGS] {
+        [sgd.lr, sgd.momentum, sgd.weight_decay]
+    }
+
+    /// See [`step`](super::step).
+    pub fn step(
+        cuda: &Cuda,
+        settings: DeviceSlice<f32>,
+        first: bool,
+        values: DeviceSliceMut<f32>,
+        grads: DeviceSlice<f32>,
+        velocity: DeviceSliceMut<f32>,
+    ) {
+        let n = values.len();
+        assert!(n == grads.len() && n == velocity.len(), "sgd: values, grads and velocity");
+        assert_eq!(settings.len(), SETTINGS, "sgd: the settings");
+        let (first, length) = (i32::from(first), n as u64);
+        // SAFETY: all three have n elements, and the settings are whole.
+        unsafe { cuda.launch(STEP, Grid::elementwise(n), &[&settings, &first, &values, &grads, &velocity, &length]) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

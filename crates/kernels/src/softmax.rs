@@ -65,6 +65,43 @@ vectorized! {
     }
 }
 
+/// The same on a GPU.
+pub mod cuda {
+    use crate::Store;
+    use crate::cuda::{Cuda, Grid, Kernel};
+    use crate::view::{DeviceSlice, DeviceSliceMut};
+
+    const FORWARD: Kernel = Kernel { module: "softmax", name: "softmax_forward" };
+    const BACKWARD: Kernel = Kernel { module: "softmax", name: "softmax_backward" };
+
+    /// See [`forward`](super::forward).
+    pub fn forward(cuda: &Cuda, rows: usize, classes: usize, x: DeviceSlice<f32>, y: DeviceSliceMut<f32>) {
+        let fits = x.len() == rows * classes && y.len() == x.len();
+        assert!(classes > 0 && fits, "softmax: x and y of {rows} x {classes}");
+        // SAFETY: x and y are [rows, classes].
+        unsafe {
+            cuda.launch(FORWARD, Grid::warp_per_row(rows), &[&x, &y, &(rows as i32), &(classes as i32)]);
+        }
+    }
+
+    /// See [`backward`](super::backward).
+    pub fn backward(
+        cuda: &Cuda,
+        rows: usize,
+        classes: usize,
+        y: DeviceSlice<f32>,
+        dy: DeviceSlice<f32>,
+        dx: DeviceSliceMut<f32>,
+        store: Store,
+    ) {
+        let fits = [y.len(), dy.len(), dx.len()].iter().all(|&len| len == rows * classes);
+        assert!(classes > 0 && fits, "softmax: y, dy and dx of {rows} x {classes}");
+        let (rows, classes, grid) = (rows as i32, classes as i32, Grid::warp_per_row(rows));
+        // SAFETY: y, dy and dx are [rows, classes].
+        unsafe { cuda.launch(BACKWARD, grid, &[&y, &dy, &dx, &rows, &classes, &store]) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

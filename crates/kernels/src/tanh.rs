@@ -59,6 +59,32 @@ vectorized! {
     }
 }
 
+/// The same on a GPU.
+pub mod cuda {
+    use crate::Store;
+    use crate::cuda::{Cuda, Grid, Kernel};
+    use crate::view::{DeviceSlice, DeviceSliceMut};
+
+    const FORWARD: Kernel = Kernel { module: "tanh", name: "tanh_forward" };
+    const BACKWARD: Kernel = Kernel { module: "tanh", name: "tanh_backward" };
+
+    /// See [`forward`](super::forward).
+    pub fn forward(cuda: &Cuda, x: DeviceSlice<f32>, y: DeviceSliceMut<f32>) {
+        assert_eq!(x.len(), y.len(), "tanh: x and y");
+        let n = x.len() as u64;
+        // SAFETY: x and y have n elements.
+        unsafe { cuda.launch(FORWARD, Grid::elementwise(x.len()), &[&x, &y, &n]) }
+    }
+
+    /// See [`backward`](super::backward).
+    pub fn backward(cuda: &Cuda, y: DeviceSlice<f32>, dy: DeviceSlice<f32>, dx: DeviceSliceMut<f32>, store: Store) {
+        assert!(y.len() == dy.len() && y.len() == dx.len(), "tanh: y, dy and dx");
+        let n = y.len() as u64;
+        // SAFETY: y, dy and dx have n elements.
+        unsafe { cuda.launch(BACKWARD, Grid::elementwise(y.len()), &[&y, &dy, &dx, &n, &store]) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,375 @@
+//! The NVIDIA driver, loaded at run time through cudarc: one build runs with it and without.
+//!
+//! cudarc panics where the library or a function of it is missing, so both are probed first. Only its plain calls are
+//! used: one context and one stream of our own a device (the legacy stream cannot be captured), no events.
+
+use super::graph::Replay;
+use super::{Argument, CUDA_VERSION, CudaError, Grid, Kernel, Runtime, modules};
+use cudarc::driver::result::{self, DriverError};
+use cudarc::driver::sys;
+use std::collections::HashMap;
+use std::ffi::{CString, c_void};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// The least compute capability of the kernels (Turing).
+const CAPABILITY: [i32; 2] = [7, 5];
+
+/// Dynamic shared memory beyond which a kernel has to be told so.
+const PLAIN_SHARED: u32 = 48 * 1024;
+
+/// Every function of the driver that this file calls, by the names that cudarc loads.
+const FUNCTIONS: [&str; 34] = [
+    "cuCtxGetCurrent",
+    "cuCtxSetCurrent",
+    "cuDeviceGet",
+    "cuDeviceGetAttribute",
+    "cuDeviceGetCount",
+    "cuDeviceGetName",
+    "cuDevicePrimaryCtxRelease_v2",
+    "cuDevicePrimaryCtxRetain",
+    "cuDeviceTotalMem_v2",
+    "cuDriverGetVersion",
+    "cuFuncSetAttribute",
+    "cuGetErrorName",
+    "cuGetErrorString",
+    "cuGraphDestroy",
+    "cuGraphExecDestroy",
+    "cuGraphInstantiateWithFlags",
+    "cuGraphLaunch",
+    "cuInit",
+    "cuLaunchKernel",
+    "cuMemAlloc_v2",
+    "cuMemFree_v2",
+    "cuMemGetInfo_v2",
+    "cuMemcpyDtoDAsync_v2",
+    "cuMemcpyDtoHAsync_v2",
+    "cuMemcpyHtoDAsync_v2",
+    "cuMemsetD8Async",
+    "cuModuleGetFunction",
+    "cuModuleLoadData",
+    "cuModuleUnload",
+    "cuStreamBeginCapture_v2",
+    "cuStreamCreate",
+    "cuStreamDestroy_v2",
+    "cuStreamEndCapture",
+    "cuStreamSynchronize",
+];
+
+/// A GPU as the driver lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceInfo {
+    /// Its number, as `cuda:N` takes it.
+    pub ordinal: usize,
+    /// Its name.
+    pub name: String,
+    /// Bytes of memory.
+    pub memory: usize,
+    /// Compute capability, major and minor.
+    pub compute_capability: [i32; 2],
+    /// The driver's CUDA version, 12040 for 12.4.
+    pub driver: i32,
+}
+
+/// Every GPU that the driver lists; an error says why there is none.
+pub fn devices() -> Result<Vec<DeviceInfo>, CudaError> {
+    let (driver, count) = probe()?;
+    (0..count).map(|ordinal| device(driver, ordinal).map(|(_, info)| info)).collect()
+}
+
+/// The driver's version and how many devices it has.
+fn probe() -> Result<(i32, usize), CudaError> {
+    // SAFETY: loading the driver's library runs its own initialisers alone.
+    if !unsafe { sys::is_culib_present() } {
+        return Err(CudaError::NoDriver { looked_for: "libcuda.so.1" });
+    }
+    // SAFETY: the library is present; a symbol is looked up, not called.
+    let lacks = |name: &&&str| unsafe { sys::culib().get::<*const c_void>(name.as_bytes()) }.is_err();
+    if let Some(missing) = FUNCTIONS.iter().find(lacks) {
+        return Err(CudaError::OldDriver { found: format!("it has no {missing}") });
+    }
+    let mut version = 0;
+    // SAFETY: the function exists and writes one int.
+    call("cuDriverGetVersion", unsafe { sys::cuDriverGetVersion(&raw mut version) }.result())?;
+    if version < CUDA_VERSION {
+        return Err(CudaError::OldDriver { found: format!("CUDA {}.{}", version / 1000, version % 1000 / 10) });
+    }
+    let none = Err(CudaError::NoDevice { driver: version });
+    match result::init() {
+        Err(DriverError(sys::CUresult::CUDA_ERROR_NO_DEVICE)) => return none,
+        other => call("cuInit", other)?,
+    }
+    match call("cuDeviceGetCount", result::device::get_count())? {
+        0 => none,
+        count => Ok((version, count as usize)),
+    }
+}
+
+fn device(driver: i32, ordinal: usize) -> Result<(sys::CUdevice, DeviceInfo), CudaError> {
+    let device = call("cuDeviceGet", result::device::get(ordinal as i32))?;
+    let name = call("cuDeviceGetName", result::device::get_name(device))?;
+    // SAFETY: `device` is one that the driver gave.
+    let memory = call("cuDeviceTotalMem", unsafe { result::device::total_mem(device) })?;
+    let attribute = |which| {
+        // SAFETY: as above.
+        call("cuDeviceGetAttribute", unsafe { result::device::get_attribute(device, which) })
+    };
+    let compute_capability = [
+        attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
+        attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
+    ];
+    Ok((device, DeviceInfo { ordinal, name, memory, compute_capability, driver }))
+}
+
+fn call<T>(name: &str, result: Result<T, DriverError>) -> Result<T, CudaError> {
+    result.map_err(|error| CudaError::Call { call: name.into(), reason: format!("{:?}", error.0) })
+}
+
+/// One device: its context, stream, and the modules loaded so far.
+pub(super) struct Driver {
+    device: sys::CUdevice,
+    context: sys::CUcontext,
+    stream: sys::CUstream,
+    info: DeviceInfo,
+    loaded: Mutex<Loaded>,
+    capturing: AtomicBool,
+}
+
+#[derive(Default)]
+struct Loaded {
+    modules: HashMap<&'static str, sys::CUmodule>,
+    functions: HashMap<Kernel, Function>,
+}
+
+#[derive(Clone, Copy)]
+struct Function {
+    handle: sys::CUfunction,
+    /// Dynamic shared memory that it was told to expect.
+    shared: u32,
+}
+
+// SAFETY: the driver's handles may be used from any thread that has the context current, which `enter` sees to.
+unsafe impl Send for Driver {}
+// SAFETY: as above; the driver locks what its calls share.
+unsafe impl Sync for Driver {}
+
+impl Driver {
+    pub(super) fn open(ordinal: usize) -> Result<Self, CudaError> {
+        let (driver, count) = probe()?;
+        if ordinal >= count {
+            return Err(CudaError::Ordinal { ordinal, count });
+        }
+        let (device, info) = device(driver, ordinal)?;
+        if info.compute_capability < CAPABILITY {
+            let (name, found) = (info.name, info.compute_capability);
+            return Err(CudaError::OldDevice { name, what: "the backend", found, needed: CAPABILITY });
+        }
+        // SAFETY: `device` is one that the driver gave.
+        let context = call("cuDevicePrimaryCtxRetain", unsafe { result::primary_ctx::retain(device) })?;
+        let mut this = Self {
+            device,
+            context,
+            stream: result::stream::null(),
+            info,
+            loaded: Mutex::default(),
+            capturing: AtomicBool::new(false),
+        };
+        this.enter()?;
+        this.stream = call("cuStreamCreate", result::stream::create(result::stream::StreamKind::NonBlocking))?;
+        Ok(this)
+    }
+
+    /// Makes the context this thread's.
+    fn enter(&self) -> Result<(), CudaError> {
+        // SAFETY: the context is retained while `self` lives.
+        call("cuCtxSetCurrent", unsafe { result::ctx::set_current(self.context) })
+    }
+
+    fn function(&self, kernel: Kernel, shared: u32) -> Result<sys::CUfunction, CudaError> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut function = match loaded.functions.get(&kernel) {
+            Some(&function) => function,
+            None if self.capturing.load(Ordering::Relaxed) => {
+                return Err(CudaError::InCapture { what: format!("the first use of {}", kernel.name) });
+            }
+            None => Function { handle: loaded.find(kernel)?, shared: PLAIN_SHARED },
+        };
+        if shared > function.shared {
+            let attribute = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+            // SAFETY: the function belongs to a loaded module.
+            let told = unsafe { result::function::set_function_attribute(function.handle, attribute, shared as i32) };
+            call(&format!("{}: cuFuncSetAttribute", kernel.name), told)?;
+            function.shared = shared;
+        }
+        loaded.functions.insert(kernel, function);
+        Ok(function.handle)
+    }
+}
+
+impl Loaded {
+    fn find(&mut self, kernel: Kernel) -> Result<sys::CUfunction, CudaError> {
+        let module = match self.modules.get(kernel.module) {
+            Some(&module) => module,
+            None => {
+                let ptx = modules::ptx(kernel.module).unwrap_or_else(|| panic!("no module {}", kernel.module));
+                let ptx = CString::new(ptx).expect("PTX is text");
+                // SAFETY: PTX that ends in a zero byte.
+                let module = unsafe { result::module::load_data(ptx.as_ptr().cast()) };
+                let module = call(&format!("{}: cuModuleLoadData", kernel.module), module)?;
+                self.modules.insert(kernel.module, module);
+                module
+            }
+        };
+        let name = CString::new(kernel.name).expect("a C identifier");
+        // SAFETY: the module is loaded.
+        call(kernel.name, unsafe { result::module::get_function(module, name) })
+    }
+}
+
+impl Runtime for Driver {
+    fn name(&self) -> &str {
+        &self.info.name
+    }
+
+    fn compute_capability(&self) -> [i32; 2] {
+        self.info.compute_capability
+    }
+
+    fn alloc(&self, bytes: usize) -> Result<u64, CudaError> {
+        self.enter()?;
+        // SAFETY: plain memory, which its owner treats as unspecified.
+        match unsafe { result::malloc_sync(bytes) } {
+            Err(DriverError(sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY)) => {
+                let (free, total) = call("cuMemGetInfo", result::mem_get_info())?;
+                Err(CudaError::OutOfMemory { wanted: bytes, free, total })
+            }
+            other => call("cuMemAlloc", other),
+        }
+    }
+
+    unsafe fn free(&self, address: u64) {
+        if self.enter().is_ok() {
+            // A context that failed has nothing left to free.
+            // SAFETY: the caller's; the driver waits for work that uses it.
+            _ = unsafe { result::free_sync(address) };
+        }
+    }
+
+    unsafe fn upload(&self, from: &[u8], to: u64) -> Result<(), CudaError> {
+        self.enter()?;
+        // SAFETY: the caller's. From pageable memory the call returns when `from` has been read.
+        call("cuMemcpyHtoDAsync", unsafe { result::memcpy_htod_async(to, from, self.stream) })
+    }
+
+    unsafe fn download(&self, from: u64, to: &mut [u8]) -> Result<(), CudaError> {
+        self.enter()?;
+        // SAFETY: the caller's, and `to` outlives the wait.
+        call("cuMemcpyDtoHAsync", unsafe { result::memcpy_dtoh_async(to, from, self.stream) })?;
+        self.synchronize()
+    }
+
+    unsafe fn fill_zero(&self, address: u64, bytes: usize) -> Result<(), CudaError> {
+        self.enter()?;
+        // SAFETY: the caller's.
+        call("cuMemsetD8Async", unsafe { result::memset_d8_async(address, 0, bytes, self.stream) })
+    }
+
+    unsafe fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<(), CudaError> {
+        self.enter()?;
+        // SAFETY: the caller's.
+        call("cuMemcpyDtoDAsync", unsafe { result::memcpy_dtod_async(to, from, bytes, self.stream) })
+    }
+
+    unsafe fn launch(&self, kernel: Kernel, grid: Grid, arguments: &[&dyn Argument]) -> Result<(), CudaError> {
+        self.enter()?;
+        let function = self.function(kernel, grid.shared)?;
+        let mut pointers: Vec<*mut c_void> = arguments.iter().map(|argument| argument.pointer().cast_mut()).collect();
+        let [blocks, threads] = [grid.blocks, grid.threads].map(|[x, y, z]| (x, y, z));
+        // SAFETY: the caller's; the driver copies the arguments before it returns.
+        call(kernel.name, unsafe {
+            result::launch_kernel(function, blocks, threads, grid.shared, self.stream, &mut pointers)
+        })
+    }
+
+    fn synchronize(&self) -> Result<(), CudaError> {
+        self.enter()?;
+        // SAFETY: the stream is ours.
+        call("cuStreamSynchronize", unsafe { result::stream::synchronize(self.stream) })
+    }
+
+    fn begin_capture(&self) -> Result<(), CudaError> {
+        self.enter()?;
+        let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+        // SAFETY: the stream is ours.
+        call("cuStreamBeginCapture", unsafe { result::stream::begin_capture(self.stream, mode) })?;
+        self.capturing.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn end_capture(&self) -> Result<Box<dyn Replay>, CudaError> {
+        self.enter()?;
+        self.capturing.store(false, Ordering::Relaxed);
+        // SAFETY: the stream is ours and is being captured.
+        let graph = call("cuStreamEndCapture", unsafe { result::stream::end_capture(self.stream) })?;
+        let flags = sys::CUgraphInstantiate_flags(0);
+        // SAFETY: the graph was just made; the instance does not need it any more.
+        let instance = unsafe {
+            let instance = result::graph::instantiate(graph, flags);
+            call("cuGraphDestroy", result::graph::destroy(graph))?;
+            instance
+        };
+        let instance = call("cuGraphInstantiate", instance)?;
+        Ok(Box::new(Recorded { instance, context: self.context, stream: self.stream }))
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if self.enter().is_err() {
+            return;
+        }
+        // What cannot be given back any more is gone with the process.
+        // SAFETY: the stream, the modules and the context are ours, and nothing that uses them is left.
+        unsafe {
+            if !self.stream.is_null() {
+                _ = result::stream::destroy(self.stream);
+            }
+            for &module in self.loaded.get_mut().unwrap_or_else(PoisonError::into_inner).modules.values() {
+                _ = result::module::unload(module);
+            }
+            _ = result::primary_ctx::release(self.device);
+        }
+    }
+}
+
+/// A graph ready to run; its [`Driver`] outlives it.
+struct Recorded {
+    instance: sys::CUgraphExec,
+    context: sys::CUcontext,
+    stream: sys::CUstream,
+}
+
+// SAFETY: as for `Driver`.
+unsafe impl Send for Recorded {}
+// SAFETY: as for `Driver`.
+unsafe impl Sync for Recorded {}
+
+impl Replay for Recorded {
+    unsafe fn replay(&self) -> Result<(), CudaError> {
+        // SAFETY: the caller's; context and stream live as long as the driver.
+        unsafe {
+            call("cuCtxSetCurrent", result::ctx::set_current(self.context))?;
+            call("cuGraphLaunch", result::graph::launch(self.instance, self.stream))
+        }
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        // SAFETY: the instance is ours; a failed context has nothing left to destroy.
+        unsafe {
+            _ = result::ctx::set_current(self.context);
+            _ = result::graph::exec_destroy(self.instance);
+        }
+    }
+}

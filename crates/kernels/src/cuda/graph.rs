@@ -1,0 +1,48 @@
+//! A recorded step: the launches, fills and copies that it made, replayed as one.
+
+use super::{Cuda, CudaError};
+
+/// What a runtime recorded.
+pub(super) trait Replay: Send + Sync {
+    /// # Safety
+    /// The memory that the recording refers to is still allocated.
+    unsafe fn replay(&self) -> Result<(), CudaError>;
+}
+
+/// A step that [`Cuda::capture`] recorded. While one exists, memory of its device that is dropped stays allocated.
+pub struct Graph {
+    recorded: Option<Box<dyn Replay>>,
+    cuda: Cuda,
+}
+
+impl Graph {
+    /// One that is still to be recorded.
+    pub(super) fn new(cuda: &Cuda) -> Self {
+        cuda.inner.deferred.graph_made();
+        Self { recorded: None, cuda: cuda.clone() }
+    }
+
+    pub(super) fn set(&mut self, recorded: Box<dyn Replay>) {
+        self.recorded = Some(recorded);
+    }
+
+    /// Runs the step again, with the addresses and numbers it was recorded with: what changes from one step to the
+    /// next is read from device memory.
+    pub fn replay(&self) {
+        let recorded = self.recorded.as_ref().expect("recorded before it is handed out");
+        // SAFETY: memory that is dropped stays allocated while this exists.
+        self.cuda.remember(unsafe { recorded.replay() });
+    }
+}
+
+impl Drop for Graph {
+    fn drop(&mut self) {
+        // A replay may still run; its failure has nobody left to hear of it.
+        _ = self.cuda.inner.runtime.synchronize();
+        self.recorded = None;
+        for address in self.cuda.inner.deferred.graph_dropped() {
+            // SAFETY: it came from `alloc`, its owner and the last recording are gone.
+            unsafe { self.cuda.inner.runtime.free(address) };
+        }
+    }
+}

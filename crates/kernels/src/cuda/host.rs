@@ -1,0 +1,285 @@
+//! The stand-in: the kernels compiled by g++ (`kernels-cu/host`), run on the calling thread, for tests.
+//!
+//! It is stricter than a GPU: fresh memory is full of NaN, a write beside an allocation is found at the next wait, the
+//! sizes of a launch's arguments must be those of the kernel's parameters, and a recorded step runs only when replayed.
+
+use super::graph::Replay;
+use super::{Argument, CudaError, Grid, Kernel, Runtime};
+use std::alloc::{Layout, alloc, dealloc};
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// In which order the blocks of a grid and the threads of a block run between two barriers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// First to last.
+    Ascending,
+    /// Last to first.
+    Descending,
+    /// A fixed shuffle, turned at every barrier.
+    Shuffled,
+}
+
+impl Order {
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::Ascending, Self::Descending, Self::Shuffled];
+}
+
+/// Untouchable bytes on either side of an allocation, and the alignment of `cuMemAlloc`.
+const MARGIN: usize = 256;
+
+/// `ecgan_host_launch` of `kernels-cu/host/fibers.cpp`.
+type LaunchFn = unsafe extern "C" fn(
+    *const c_char,
+    c_uint,
+    c_uint,
+    c_uint,
+    c_uint,
+    c_uint,
+    c_uint,
+    c_uint,
+    *mut *mut c_void,
+    c_int,
+    *mut c_char,
+    usize,
+) -> c_int;
+/// `ecgan_host_parameters` of the same file.
+type ParametersFn = unsafe extern "C" fn(*const c_char, *mut c_uint, c_uint) -> c_int;
+
+struct Library {
+    launch: LaunchFn,
+    parameters: ParametersFn,
+}
+
+/// The kernels' library: the one that was built with the crate, or `ECGAN_HOST_KERNELS` (the race check's).
+fn library() -> &'static Library {
+    static LIBRARY: OnceLock<Library> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let path = std::env::var_os("ECGAN_HOST_KERNELS").unwrap_or_else(|| env!("ECGAN_HOST").into());
+        // SAFETY: our own library, whose initialisers do nothing but fill tables; it is never unloaded.
+        unsafe {
+            let library = libloading::Library::new(&path).unwrap_or_else(|error| panic!("the stand-in: {error}"));
+            let library = Box::leak(Box::new(library));
+            Library {
+                launch: *library.get(b"ecgan_host_launch").expect("the stand-in's launch"),
+                parameters: *library.get(b"ecgan_host_parameters").expect("the stand-in's parameters"),
+            }
+        }
+    })
+}
+
+/// What a step does, recorded or at once.
+enum Task {
+    Launch { kernel: Kernel, grid: Grid, arguments: Vec<Vec<u64>> },
+    Zero { address: u64, bytes: usize },
+    Copy { from: u64, to: u64, bytes: usize },
+}
+
+struct Shared {
+    order: Order,
+    /// The allocations: address and bytes.
+    live: Mutex<BTreeMap<u64, usize>>,
+}
+
+/// The stand-in for a device.
+pub(super) struct Host {
+    shared: Arc<Shared>,
+    recording: Mutex<Option<Vec<Task>>>,
+}
+
+impl Host {
+    pub(super) fn new(order: Order) -> Self {
+        Self { shared: Arc::new(Shared { order, live: Mutex::default() }), recording: Mutex::default() }
+    }
+
+    fn recording(&self) -> MutexGuard<'_, Option<Vec<Task>>> {
+        self.recording.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records the task, or runs it.
+    unsafe fn submit(&self, task: Task) -> Result<(), CudaError> {
+        if let Some(tasks) = self.recording().as_mut() {
+            tasks.push(task);
+            return Ok(());
+        }
+        // SAFETY: the caller's.
+        unsafe { self.shared.run(&task) }
+    }
+}
+
+impl Shared {
+    fn live(&self) -> MutexGuard<'_, BTreeMap<u64, usize>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    unsafe fn run(&self, task: &Task) -> Result<(), CudaError> {
+        match task {
+            // SAFETY: the caller's: device memory of this length.
+            Task::Zero { address, bytes } => unsafe { std::ptr::write_bytes(*address as *mut u8, 0, *bytes) },
+            // SAFETY: the caller's.
+            Task::Copy { from, to, bytes } => unsafe {
+                std::ptr::copy_nonoverlapping(*from as *const u8, *to as *mut u8, *bytes);
+            },
+            // SAFETY: the caller's.
+            Task::Launch { kernel, grid, arguments } => unsafe { self.launch(*kernel, *grid, arguments)? },
+        }
+        Ok(())
+    }
+
+    unsafe fn launch(&self, kernel: Kernel, grid: Grid, arguments: &[Vec<u64>]) -> Result<(), CudaError> {
+        let name = CString::new(kernel.name).expect("a C identifier");
+        let mut pointers: Vec<*mut c_void> =
+            arguments.iter().map(|argument| argument.as_ptr().cast_mut().cast()).collect();
+        let ([gx, gy, gz], [bx, by, bz]) = (grid.blocks, grid.threads);
+        let mut error = [0; 320];
+        // SAFETY: the caller's; the sizes were compared when the task was made.
+        let failed = unsafe {
+            (library().launch)(
+                name.as_ptr(),
+                gx,
+                gy,
+                gz,
+                bx,
+                by,
+                bz,
+                grid.shared,
+                pointers.as_mut_ptr(),
+                self.order as c_int,
+                error.as_mut_ptr(),
+                error.len(),
+            )
+        };
+        if failed == 0 {
+            return Ok(());
+        }
+        // SAFETY: the library wrote a terminated text.
+        let reason = unsafe { CStr::from_ptr(error.as_ptr()) }.to_string_lossy().into_owned();
+        Err(CudaError::Call { call: kernel.name.into(), reason })
+    }
+
+    /// Finds writes beside an allocation.
+    fn check_margins(&self) -> Result<(), CudaError> {
+        for (&address, &bytes) in &*self.live() {
+            for margin in [address - MARGIN as u64, address + bytes as u64] {
+                // SAFETY: the margins belong to the allocation.
+                let margin = unsafe { std::slice::from_raw_parts(margin as *const u8, MARGIN) };
+                if margin.iter().any(|&byte| byte != 0xFF) {
+                    let reason = format!("a kernel wrote beside an allocation of {bytes} bytes");
+                    return Err(CudaError::Call { call: "the stand-in".into(), reason });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn layout(bytes: usize) -> Layout {
+    Layout::from_size_align(bytes + 2 * MARGIN, MARGIN).expect("less than the address space")
+}
+
+/// The arguments' bytes, each in words of its own; their sizes must be those of the kernel's parameters.
+fn copied(kernel: Kernel, arguments: &[&dyn Argument]) -> Vec<Vec<u64>> {
+    let name = CString::new(kernel.name).expect("a C identifier");
+    let mut sizes = [0; 64];
+    // SAFETY: the capacity is the array's.
+    let count = unsafe { (library().parameters)(name.as_ptr(), sizes.as_mut_ptr(), sizes.len() as c_uint) };
+    assert!(count >= 0, "no kernel {} in {}.cu", kernel.name, kernel.module);
+    let given: Vec<c_uint> = arguments.iter().map(|argument| argument.size() as c_uint).collect();
+    assert_eq!(given, sizes[..count as usize], "{}: sizes of the arguments, and of the parameters", kernel.name);
+    let copy = |argument: &&dyn Argument| {
+        let mut words = vec![0u64; argument.size().div_ceil(8)];
+        // SAFETY: an argument points to as many bytes as it says.
+        unsafe { std::ptr::copy_nonoverlapping(argument.pointer(), words.as_mut_ptr().cast(), argument.size()) };
+        words
+    };
+    arguments.iter().map(copy).collect()
+}
+
+impl Runtime for Host {
+    fn name(&self) -> &str {
+        "CPU stand-in"
+    }
+
+    fn compute_capability(&self) -> [i32; 2] {
+        [9, 0]
+    }
+
+    fn alloc(&self, bytes: usize) -> Result<u64, CudaError> {
+        // SAFETY: the layout is not empty.
+        let start = unsafe { alloc(layout(bytes)) };
+        if start.is_null() {
+            return Err(CudaError::OutOfMemory { wanted: bytes, free: 0, total: 0 });
+        }
+        // SAFETY: the allocation is this long.
+        unsafe { std::ptr::write_bytes(start, 0xFF, bytes + 2 * MARGIN) };
+        let address = start as u64 + MARGIN as u64;
+        self.shared.live().insert(address, bytes);
+        Ok(address)
+    }
+
+    unsafe fn free(&self, address: u64) {
+        if let Some(bytes) = self.shared.live().remove(&address) {
+            // SAFETY: `alloc` made it with this layout. NaN is what a kernel finds that still reads it.
+            unsafe {
+                std::ptr::write_bytes(address as *mut u8, 0xFF, bytes);
+                dealloc((address as usize - MARGIN) as *mut u8, layout(bytes));
+            }
+        }
+    }
+
+    unsafe fn upload(&self, from: &[u8], to: u64) -> Result<(), CudaError> {
+        // SAFETY: the caller's.
+        unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to as *mut u8, from.len()) };
+        Ok(())
+    }
+
+    unsafe fn download(&self, from: u64, to: &mut [u8]) -> Result<(), CudaError> {
+        self.synchronize()?;
+        // SAFETY: the caller's.
+        unsafe { std::ptr::copy_nonoverlapping(from as *const u8, to.as_mut_ptr(), to.len()) };
+        Ok(())
+    }
+
+    unsafe fn fill_zero(&self, address: u64, bytes: usize) -> Result<(), CudaError> {
+        // SAFETY: the caller's.
+        unsafe { self.submit(Task::Zero { address, bytes }) }
+    }
+
+    unsafe fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<(), CudaError> {
+        // SAFETY: the caller's.
+        unsafe { self.submit(Task::Copy { from, to, bytes }) }
+    }
+
+    unsafe fn launch(&self, kernel: Kernel, grid: Grid, arguments: &[&dyn Argument]) -> Result<(), CudaError> {
+        let arguments = copied(kernel, arguments);
+        // SAFETY: the caller's.
+        unsafe { self.submit(Task::Launch { kernel, grid, arguments }) }
+    }
+
+    fn synchronize(&self) -> Result<(), CudaError> {
+        self.shared.check_margins()
+    }
+
+    fn begin_capture(&self) -> Result<(), CudaError> {
+        *self.recording() = Some(Vec::new());
+        Ok(())
+    }
+
+    fn end_capture(&self) -> Result<Box<dyn Replay>, CudaError> {
+        let tasks = self.recording().take().expect("a capture was begun");
+        Ok(Box::new(Recorded { tasks, shared: Arc::clone(&self.shared) }))
+    }
+}
+
+struct Recorded {
+    tasks: Vec<Task>,
+    shared: Arc<Shared>,
+}
+
+impl Replay for Recorded {
+    unsafe fn replay(&self) -> Result<(), CudaError> {
+        // SAFETY: the caller's.
+        self.tasks.iter().try_for_each(|task| unsafe { self.shared.run(task) })
+    }
+}

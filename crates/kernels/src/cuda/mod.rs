@@ -1,0 +1,212 @@
+//! The CUDA backend's runtime: device memory, launches, copies, and recorded steps.
+//!
+//! [`Cuda`] has the same methods over two runtimes: the NVIDIA driver, found at run time (`driver`), and with the
+//! feature `cuda-host` a stand-in on the CPU that runs the same kernels from the same sources (`host`), for tests.
+//! All work goes to one stream in order, so a kernel sees what was launched before it. A launch that fails is
+//! remembered and reported by the next call that can: [`Cuda::synchronize`], [`Cuda::download`] or [`Cuda::capture`].
+
+mod driver;
+mod error;
+mod graph;
+#[cfg(feature = "cuda-host")]
+mod host;
+mod launch;
+mod memory;
+mod modules;
+
+pub use driver::{DeviceInfo, devices};
+pub use error::{CUDA_VERSION, CudaError};
+pub use graph::Graph;
+#[cfg(feature = "cuda-host")]
+pub use host::Order;
+pub(crate) use launch::by_value;
+pub use launch::{Argument, BLOCK, Grid, Kernel};
+pub use memory::Memory;
+
+use crate::Element;
+use crate::view::{DeviceSlice, DeviceSliceMut};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What both runtimes do. Addresses are of device memory, and valid for the bytes named.
+trait Runtime: Send + Sync {
+    fn name(&self) -> &str;
+    fn compute_capability(&self) -> [i32; 2];
+    fn alloc(&self, bytes: usize) -> Result<u64, CudaError>;
+    unsafe fn free(&self, address: u64);
+    unsafe fn upload(&self, from: &[u8], to: u64) -> Result<(), CudaError>;
+    unsafe fn download(&self, from: u64, to: &mut [u8]) -> Result<(), CudaError>;
+    unsafe fn fill_zero(&self, address: u64, bytes: usize) -> Result<(), CudaError>;
+    unsafe fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<(), CudaError>;
+    unsafe fn launch(&self, kernel: Kernel, grid: Grid, arguments: &[&dyn Argument]) -> Result<(), CudaError>;
+    fn synchronize(&self) -> Result<(), CudaError>;
+    fn begin_capture(&self) -> Result<(), CudaError>;
+    fn end_capture(&self) -> Result<Box<dyn graph::Replay>, CudaError>;
+}
+
+struct Inner {
+    runtime: Box<dyn Runtime>,
+    capturing: AtomicBool,
+    /// The first launch that failed, until it is reported.
+    failure: Mutex<Option<CudaError>>,
+    deferred: memory::Deferred,
+}
+
+/// A GPU, or the stand-in for one. Cheap to clone; clones share the stream.
+#[derive(Clone)]
+pub struct Cuda {
+    inner: Arc<Inner>,
+}
+
+impl fmt::Debug for Cuda {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [major, minor] = self.compute_capability();
+        write!(f, "Cuda({}, {major}.{minor})", self.name())
+    }
+}
+
+impl Cuda {
+    /// The GPU of this number, as [`devices`] lists them.
+    pub fn open(ordinal: usize) -> Result<Self, CudaError> {
+        Ok(Self::over(driver::Driver::open(ordinal)?))
+    }
+
+    /// The stand-in on the CPU, which runs blocks and threads in this order.
+    #[cfg(feature = "cuda-host")]
+    pub fn host(order: Order) -> Self {
+        Self::over(host::Host::new(order))
+    }
+
+    fn over(runtime: impl Runtime + 'static) -> Self {
+        let (capturing, failure, deferred) = Default::default();
+        Self { inner: Arc::new(Inner { runtime: Box::new(runtime), capturing, failure, deferred }) }
+    }
+
+    /// The GPU's name.
+    pub fn name(&self) -> &str {
+        self.inner.runtime.name()
+    }
+
+    /// Its compute capability, major and minor.
+    pub fn compute_capability(&self) -> [i32; 2] {
+        self.inner.runtime.compute_capability()
+    }
+
+    /// Fresh memory; its contents are unspecified.
+    pub fn alloc(&self, bytes: usize) -> Result<Memory, CudaError> {
+        self.outside_capture(|| format!("an allocation of {bytes} bytes"))?;
+        Memory::new(self, bytes)
+    }
+
+    /// Fresh memory with these elements.
+    pub fn memory_of<T: Element>(&self, elements: &[T]) -> Result<Memory, CudaError> {
+        let mut memory = self.alloc(size_of_val(elements))?;
+        self.upload(elements, memory.slice_mut())?;
+        Ok(memory)
+    }
+
+    /// Copies to the device. The lengths must be equal.
+    pub fn upload<T: Element>(&self, from: &[T], to: DeviceSliceMut<T>) -> Result<(), CudaError> {
+        self.outside_capture(|| format!("an upload of {} bytes", size_of_val(from)))?;
+        assert_eq!(from.len(), to.len(), "upload: lengths");
+        if from.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: `to` is device memory of this length.
+        unsafe { self.inner.runtime.upload(bytemuck::cast_slice(from), *to.address()) }
+    }
+
+    /// Waits for all work and copies from the device.
+    pub fn download<T: Element>(&self, from: DeviceSlice<T>) -> Result<Vec<T>, CudaError> {
+        let mut to = vec![T::default(); from.len()];
+        self.download_into(from, &mut to)?;
+        Ok(to)
+    }
+
+    /// Waits for all work and copies from the device. The lengths must be equal.
+    pub fn download_into<T: Element>(&self, from: DeviceSlice<T>, to: &mut [T]) -> Result<(), CudaError> {
+        self.outside_capture(|| format!("a read-back of {} bytes", size_of_val(to)))?;
+        assert_eq!(from.len(), to.len(), "download: lengths");
+        self.report()?;
+        if to.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: `from` is device memory of this length.
+        unsafe { self.inner.runtime.download(*from.address(), bytemuck::cast_slice_mut(to)) }
+    }
+
+    /// Sets every byte to 0; may be captured.
+    pub fn fill_zero<T: Element>(&self, x: DeviceSliceMut<T>) {
+        if !x.is_empty() {
+            // SAFETY: `x` is device memory of this length.
+            self.remember(unsafe { self.inner.runtime.fill_zero(*x.address(), x.len() * size_of::<T>()) });
+        }
+    }
+
+    /// Copies within the device; may be captured. The lengths must be equal.
+    pub fn copy<T: Element>(&self, from: DeviceSlice<T>, to: DeviceSliceMut<T>) {
+        assert_eq!(from.len(), to.len(), "copy: lengths");
+        if !from.is_empty() {
+            // SAFETY: both are device memory of this length, and `to` is borrowed exclusively.
+            self.remember(unsafe {
+                self.inner.runtime.copy(*from.address(), *to.address(), from.len() * size_of::<T>())
+            });
+        }
+    }
+
+    /// Launches a kernel; a grid without blocks is nothing to do.
+    ///
+    /// # Safety
+    /// The arguments are those of the kernel, in order and type, and it touches what they point to within the
+    /// lengths that its other arguments state, writing through [`DeviceSliceMut`] only.
+    pub unsafe fn launch(&self, kernel: Kernel, grid: Grid, arguments: &[&dyn Argument]) {
+        if !grid.blocks.contains(&0) {
+            // SAFETY: the caller's.
+            self.remember(unsafe { self.inner.runtime.launch(kernel, grid, arguments) });
+        }
+    }
+
+    /// Waits for all work; the first launch that failed since the last report is the error.
+    pub fn synchronize(&self) -> Result<(), CudaError> {
+        self.outside_capture(|| "waiting".into())?;
+        self.report()?;
+        self.inner.runtime.synchronize()
+    }
+
+    /// Records what `step` launches without running it. What it records must have run once before, so that every
+    /// kernel is loaded; an allocation, an upload or a read-back inside is an error.
+    pub fn capture(&self, step: impl FnOnce()) -> Result<Graph, CudaError> {
+        self.outside_capture(|| "a second capture".into())?;
+        self.report()?;
+        self.inner.runtime.begin_capture()?;
+        // From here on, so that what the step itself drops stays allocated too.
+        let mut graph = Graph::new(self);
+        self.inner.capturing.store(true, Ordering::Relaxed);
+        step();
+        self.inner.capturing.store(false, Ordering::Relaxed);
+        let recorded = self.inner.runtime.end_capture();
+        self.report()?;
+        graph.set(recorded?);
+        Ok(graph)
+    }
+
+    fn outside_capture(&self, what: impl FnOnce() -> String) -> Result<(), CudaError> {
+        if !self.inner.capturing.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let error = CudaError::InCapture { what: what() };
+        self.remember(Err(error.clone()));
+        Err(error)
+    }
+
+    fn remember(&self, result: Result<(), CudaError>) {
+        if let Err(error) = result {
+            self.inner.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+    }
+
+    fn report(&self) -> Result<(), CudaError> {
+        self.inner.failure.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,56 @@
+//! The compiled kernels: PTX made ahead of time from `kernels-cu/<module>.cu` and committed, one text a module.
+
+/// Declares [`ptx`] for the modules named.
+macro_rules! modules {
+    ($($module:literal),* $(,)?) => {
+        /// The PTX of a module.
+        pub(super) fn ptx(module: &str) -> Option<&'static str> {
+            match module {
+                $($module => Some(include_str!(concat!("../../../../kernels-cu/ptx/", $module, ".ptx"))),)*
+                _ => None,
+            }
+        }
+
+        #[cfg(test)]
+        const NAMES: &[&str] = &[$($module),*];
+    };
+}
+
+modules!(
+    "adam",
+    "add",
+    "avg_pool2d",
+    "bce_with_logits",
+    "cross_entropy",
+    "fill",
+    "leaky_relu",
+    "linear",
+    "pseudo_label",
+    "reduce",
+    "relu",
+    "scale",
+    "sgd",
+    "sigmoid",
+    "softmax",
+    "tanh"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    #[test]
+    fn every_source_has_its_ptx_embedded() {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../kernels-cu");
+        let entries = std::fs::read_dir(&sources).unwrap().map(|entry| entry.unwrap().path());
+        let sources = entries.filter(|path| path.extension().is_some_and(|extension| extension == "cu"));
+        let sources: BTreeSet<String> =
+            sources.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+        assert_eq!(sources, NAMES.iter().map(|name| name.to_string()).collect());
+        for name in NAMES {
+            assert!(ptx(name).unwrap().contains(&format!(".visible .entry {name}")), "{name}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+// A libcuda.so.1 without a GPU, for the tests of the driver's side: memory is the host's, launches do nothing, and
+// FAKE_CUDA says what is wrong with the machine. With -DLACKING it has the first functions only.
+#include <cstdlib>
+#include <cstring>
+
+namespace {
+bool is(const char* what) {
+    const char* fake = std::getenv("FAKE_CUDA");
+    return fake != nullptr && std::strcmp(fake, what) == 0;
+}
+char handle;
+int capturing = 0;
+int begun = 0;
+}  // namespace
+
+extern "C" {
+int cuDriverGetVersion(int* version) { *version = is("old") ? 12030 : 13000; return 0; }
+int cuInit(unsigned) { return is("none") ? 100 : is("broken") ? 804 : 0; }
+int cuDeviceGetCount(int* count) { *count = is("empty") ? 0 : 2; return 0; }
+#ifndef LACKING
+int cuDeviceGet(int* device, int ordinal) { *device = ordinal; return 0; }
+int cuDeviceGetName(char* name, int bytes, int) { std::strncpy(name, "Fake", bytes); return 0; }
+int cuDeviceTotalMem_v2(std::size_t* bytes, int) { *bytes = 1 << 20; return 0; }
+int cuDeviceGetAttribute(int* value, int which, int) { *value = which == 75 ? (is("volta") ? 7 : 9) : 0; return 0; }
+int cuDevicePrimaryCtxRetain(void** context, int) { *context = &handle; return 0; }
+int cuDevicePrimaryCtxRelease_v2(int) { return 0; }
+int cuCtxSetCurrent(void*) { return 0; }
+int cuCtxGetCurrent(void** context) { *context = &handle; return 0; }
+int cuStreamCreate(void** stream, unsigned) { *stream = &handle; return 0; }
+int cuStreamDestroy_v2(void*) { return 0; }
+int cuStreamSynchronize(void*) { return capturing ? 900 : 0; }
+int cuStreamBeginCapture_v2(void*, int) { capturing = 1; begun++; return 0; }
+int cuStreamEndCapture(void*, void** graph) { capturing = 0; *graph = &handle; return 0; }
+int cuGraphInstantiateWithFlags(void** instance, void*, unsigned long long) { *instance = &handle; return 0; }
+int cuGraphDestroy(void*) { return 0; }
+int cuGraphExecDestroy(void*) { return 0; }
+int cuGraphLaunch(void*, void*) { return is("fault") ? 700 : 0; }
+int cuMemAlloc_v2(void** memory, std::size_t bytes) {
+    if (bytes > 1 << 20) return 2;
+    *memory = std::malloc(bytes);
+    return 0;
+}
+int cuMemFree_v2(void* memory) { std::free(memory); return 0; }
+int cuMemGetInfo_v2(std::size_t* free, std::size_t* total) { *free = 1000; *total = 1 << 20; return 0; }
+int cuMemcpyHtoDAsync_v2(void* to, const void* from, std::size_t bytes, void*) { std::memcpy(to, from, bytes); return 0; }
+int cuMemcpyDtoHAsync_v2(void* to, const void* from, std::size_t bytes, void*) { std::memcpy(to, from, bytes); return 0; }
+int cuMemcpyDtoDAsync_v2(void* to, const void* from, std::size_t bytes, void*) { std::memcpy(to, from, bytes); return 0; }
+int cuMemsetD8Async(void* memory, unsigned char byte, std::size_t bytes, void*) { std::memset(memory, byte, bytes); return 0; }
+int cuModuleLoadData(void** module, const void* image) {
+    *module = &handle;
+    return std::strstr(static_cast<const char*>(image), ".visible .entry") == nullptr ? 218 : capturing ? 900 : 0;
+}
+int cuModuleGetFunction(void** function, void*, const char*) { *function = &handle; return 0; }
+int cuModuleUnload(void*) { return 0; }
+int cuFuncSetAttribute(void*, int, int) { return 0; }
+int cuLaunchKernel(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*, void**, void**) {
+    return is("fault") ? 700 : 0;
+}
+int cuGetErrorName(int, const char** name) { *name = "name"; return 0; }
+int cuGetErrorString(int, const char** text) { *text = "text"; return 0; }
+#endif
+}

@@ -1,0 +1,100 @@
+//! The runtime: errors instead of panics, recorded steps, and what the stand-in finds.
+
+use crate::common::{devices, down, up};
+use kernels::cuda::{Cuda, CudaError};
+use kernels::relu;
+use std::cell::{Cell, RefCell};
+
+#[test]
+fn a_machine_without_a_gpu_says_what_it_looked_for() {
+    match kernels::cuda::devices() {
+        Ok(devices) => {
+            let beyond = Cuda::open(devices.len()).unwrap_err();
+            assert_eq!(beyond, CudaError::Ordinal { ordinal: devices.len(), count: devices.len() });
+        }
+        Err(error) => {
+            assert_eq!(Cuda::open(0).unwrap_err(), error);
+            assert!(error.to_string().contains("--device cpu"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_recorded_step_gives_the_bits_of_its_launches() {
+    for cuda in devices() {
+        let x = up(&cuda, &[1.0f32, -2.0, 3.0, -4.0, 5.0]);
+        let [y, z] = [(); 2].map(|()| RefCell::new(up(&cuda, &[f32::NAN; 5])));
+        let step = || {
+            cuda.fill_zero(z.borrow_mut().slice_mut::<f32>());
+            relu::cuda::forward(&cuda, x.slice(), y.borrow_mut().slice_mut());
+            cuda.copy(y.borrow().slice::<f32>().slice(..3), z.borrow_mut().slice_mut().slice(2..));
+        };
+        step();
+        let want = [1.0f32, 0.0, 3.0, 0.0, 5.0, 0.0, 0.0, 1.0, 0.0, 3.0];
+        let both = || [down::<f32>(&cuda, &y.borrow()), down(&cuda, &z.borrow())].concat();
+        assert_eq!(both(), want);
+        for memory in [&y, &z] {
+            cuda.upload(&[7.0f32; 5], memory.borrow_mut().slice_mut()).unwrap();
+        }
+        let graph = cuda.capture(step).unwrap();
+        assert_eq!(both(), [7.0; 10], "recording runs nothing");
+        graph.replay();
+        assert_eq!(both(), want);
+        // What the recording refers to outlives its owner, and one that the step itself dropped.
+        let dropping = Cell::new(Some((x, z)));
+        let graph2 = cuda.capture(|| {
+            let (x, z) = dropping.take().unwrap();
+            relu::cuda::forward(&cuda, x.slice(), y.borrow_mut().slice_mut());
+            drop((x, z));
+        });
+        graph.replay();
+        drop(graph);
+        cuda.upload(&[7.0f32; 5], y.borrow_mut().slice_mut()).unwrap();
+        graph2.unwrap().replay();
+        assert_eq!(down::<f32>(&cuda, &y.borrow()), want[..5]);
+    }
+}
+
+#[test]
+fn a_step_that_allocates_or_copies_over_the_bus_cannot_be_recorded() {
+    for cuda in devices() {
+        let memory = RefCell::new(up(&cuda, &[1.0f32]));
+        let refused = |step: &dyn Fn()| cuda.capture(step).map(|_| ()).unwrap_err().to_string();
+        let alloc = refused(&|| assert!(cuda.alloc(16).is_err()));
+        assert_eq!(alloc, "cuda: an allocation of 16 bytes inside a captured step");
+        let upload = refused(&|| assert!(cuda.upload(&[1.0f32], memory.borrow_mut().slice_mut()).is_err()));
+        assert_eq!(upload, "cuda: an upload of 4 bytes inside a captured step");
+        let download = refused(&|| assert!(cuda.download::<f32>(memory.borrow().slice()).is_err()));
+        assert_eq!(download, "cuda: a read-back of 4 bytes inside a captured step");
+        let wait = refused(&|| assert!(cuda.synchronize().is_err()));
+        assert_eq!(wait, "cuda: waiting inside a captured step");
+        assert_eq!(down::<f32>(&cuda, &memory.borrow()), [1.0], "usable afterwards");
+    }
+}
+
+#[cfg(feature = "cuda-host")]
+mod stand_in {
+    use crate::common::up;
+    use kernels::cuda::{Cuda, Grid, Kernel, Order};
+
+    #[test]
+    fn a_write_beside_an_allocation_is_found() {
+        let cuda = Cuda::host(Order::Ascending);
+        let (x, y) = (up(&cuda, &[1.0f32; 8]), up(&cuda, &[1.0f32; 7]));
+        let forward = Kernel { module: "relu", name: "relu_forward" };
+        // SAFETY: one element too many for y, which the margin takes.
+        unsafe { cuda.launch(forward, Grid::elementwise(8), &[&x.slice::<f32>(), &y.slice::<f32>(), &8u64]) };
+        let error = cuda.synchronize().unwrap_err().to_string();
+        assert_eq!(error, "cuda: the stand-in failed: a kernel wrote beside an allocation of 28 bytes");
+    }
+
+    #[test]
+    #[should_panic(expected = "relu_forward: sizes of the arguments, and of the parameters")]
+    fn arguments_are_those_of_the_kernel() {
+        let cuda = Cuda::host(Order::Ascending);
+        let x = up(&cuda, &[1.0f32; 8]);
+        let forward = Kernel { module: "relu", name: "relu_forward" };
+        // SAFETY: never launched: the count is an int, where the kernel takes 64 bits.
+        unsafe { cuda.launch(forward, Grid::elementwise(8), &[&x.slice::<f32>(), &x.slice::<f32>(), &8u32]) };
+    }
+}

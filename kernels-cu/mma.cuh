@@ -1,0 +1,91 @@
+// Tensor-core instructions and asynchronous copies, one wrapper each (PTX ISA 8.4, sections 9.7.13 and 9.7.8.22).
+//
+// A warp computes c += a b together; which elements a lane holds is the ISA's: with g = lane / 4 and t = lane % 4
+//   c (16x8)          c[0], c[1] = (g, 2t), (g, 2t + 1);  c[2], c[3] the same of row g + 8
+//   tf32 a (16x8)     a[0] = (g, t), a[1] = (g + 8, t), a[2] = (g, t + 4), a[3] = (g + 8, t + 4)
+//   tf32 b (8x8)      b[0] = (t, g), b[1] = (t + 4, g)
+//   bf16 a (16x16)    a[0] = (g, 2t .. 2t + 1), a[1] = (g + 8, ..), a[2] = (g, 2t + 8 .. 2t + 9), a[3] = (g + 8, ..)
+//   bf16 b (16x8)     b[0] = (2t .. 2t + 1, g), b[1] = (2t + 8 .. 2t + 9, g); of two in a register the first is lower
+// They need compute_80. Without a GPU the lanes exchange their fragments and each computes its own elements of c.
+#pragma once
+#include "common.cuh"
+
+#ifdef __CUDACC__
+
+// The nearest tf32 (10 bits of mantissa; ties away from zero), as the bits of an f32.
+__device__ __forceinline__ u32 to_tf32(float x) {
+    u32 bits;
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
+    return bits;
+}
+
+// The nearest bf16 of both (ties to even), `low` in the lower half.
+__device__ __forceinline__ u32 pack_bf16(float low, float high) {
+    u32 bits;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
+    return bits;
+}
+
+__device__ __forceinline__ void mma_m16n8k8_tf32(float (&c)[4], const u32 (&a)[4], const u32 (&b)[2]) {
+    asm volatile(
+        "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+__device__ __forceinline__ void mma_m16n8k16_bf16(float (&c)[4], const u32 (&a)[4], const u32 (&b)[2]) {
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+// Four 8x8 matrices of 16-bit elements: lane l gives the address of row l % 8 of matrix l / 8 (16 bytes of shared
+// memory, 16-byte aligned) and gets elements (l / 4, 2 (l % 4) .. + 1) of matrix i in r[i].
+__device__ __forceinline__ void ldmatrix_x4(u32 (&r)[4], const void* row) {
+    const u32 address = static_cast<u32>(__cvta_generic_to_shared(row));
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+                 : "r"(address)
+                 : "memory");
+}
+
+// The same, each matrix transposed.
+__device__ __forceinline__ void ldmatrix_x4_trans(u32 (&r)[4], const void* row) {
+    const u32 address = static_cast<u32>(__cvta_generic_to_shared(row));
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+                 : "r"(address)
+                 : "memory");
+}
+
+// Begins to copy BYTES (4, 8 or 16; both sides aligned to them) into shared memory; zeros where `valid` is false, and
+// `global` is not read then. Done after cp_async_wait, for the own thread; for others after a barrier too.
+template <int BYTES>
+__device__ __forceinline__ void cp_async(void* shared, const void* global, bool valid) {
+    const u32 address = static_cast<u32>(__cvta_generic_to_shared(shared));
+    const int bytes = valid ? BYTES : 0;
+    if constexpr (BYTES == 16) {
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(global), "r"(bytes)
+                     : "memory");
+    } else {
+        asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(address), "l"(global), "n"(BYTES),
+                     "r"(bytes)
+                     : "memory");
+    }
+}
+
+// Ends a group of copies.
+__device__ __forceinline__ void cp_async_commit() {
+    asm volatile("cp.async.commit_group;" ::: "memory");
+}
+
+// Waits until at most PENDING groups of this thread's copies are under way.
+template <int PENDING>
+__device__ __forceinline__ void cp_async_wait() {
+    asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
+}
+
+#else
+#include "host/mma_host.h"
+#endif
