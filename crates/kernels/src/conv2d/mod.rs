@@ -6,6 +6,7 @@
 //! section 3), without an im2col copy, padded images, or multiplications by padding.
 
 mod correlate;
+pub mod cuda;
 mod plan;
 mod weight;
 mod winograd;
