@@ -281,10 +281,10 @@ macro_rules! kernels {
         macro_rules! of {
             ($name:literal) => {
                 match $tile {
-                    Tile::M128N128 => concat!("conv2d_", $name, "_", $precision, "_128x128"),
-                    Tile::M64N64 => concat!("conv2d_", $name, "_", $precision, "_64x64"),
-                    Tile::M128N32 => concat!("conv2d_", $name, "_", $precision, "_128x32"),
-                    Tile::M128N16 => concat!("conv2d_", $name, "_", $precision, "_128x16"),
+                    Tile::M128N128 => concat!("conv2d_", $precision, "_", $name, "_128x128"),
+                    Tile::M64N64 => concat!("conv2d_", $precision, "_", $name, "_64x64"),
+                    Tile::M128N32 => concat!("conv2d_", $precision, "_", $name, "_128x32"),
+                    Tile::M128N16 => concat!("conv2d_", $precision, "_", $name, "_128x16"),
                 }
             };
         }
@@ -313,10 +313,12 @@ mod tests {
     fn division_by_multiplication_is_exact() {
         for d in (1..300).chain([1023, 1024, 1025, 65_535, 1 << 20, (1 << 30) + 1]) {
             let Divisor { magic, shift } = Divisor::new(d);
-            for n in (0..2000).chain([1 << 20, (1 << 30) - 1, 1 << 30, (1 << 31) - 1]).chain((1..9).map(|i| i * d - 1))
-            {
-                let quotient = (((n as u64 * u64::from(magic)) >> 32) + n as u64) >> shift;
-                assert!(n >= 1 << 31 || quotient == (n / d) as u64, "{n} / {d}");
+            let around = (1..9).map(|i| i * d - 1).chain((1..9).map(|i| i * d));
+            let numbers = (0..2000).chain([1 << 20, (1 << 30) - 1, 1 << 30, (1 << 31) - 1]).chain(around);
+            for n in numbers.filter(|&n: &usize| n < 1 << 31) {
+                // In u64 here, in u32 there: the sum has 32 bits.
+                let sum = ((n as u64 * u64::from(magic)) >> 32) + n as u64;
+                assert!(sum <= u64::from(u32::MAX) && sum >> shift == (n / d) as u64, "{n} / {d}");
             }
         }
     }
