@@ -4,6 +4,8 @@
 //! The geometry is [`Conv2d::transposed`]: its y is this operation's input `[n, h, w, i]`, its x the output
 //! `[n, H, W, o]`. Weights are `[i, kh, kw, o]`.
 
+pub mod cuda;
+
 use crate::conv2d::{self, Conv2d};
 use crate::{Device, Real, Store, Work};
 

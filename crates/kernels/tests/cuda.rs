@@ -5,6 +5,8 @@
 
 #[path = "cuda/common.rs"]
 mod common;
+#[path = "cuda/conv.rs"]
+mod conv;
 #[cfg(feature = "cuda-host")]
 #[path = "cuda/driver.rs"]
 mod driver;

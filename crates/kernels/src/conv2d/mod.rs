@@ -7,6 +7,7 @@
 
 mod ahead;
 mod correlate;
+pub mod cuda;
 mod plan;
 mod weight;
 mod winograd;

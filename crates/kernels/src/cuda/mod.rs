@@ -13,6 +13,7 @@ mod host;
 mod launch;
 mod memory;
 mod modules;
+mod precision;
 
 pub use driver::{DeviceInfo, devices};
 pub use error::{CUDA_VERSION, CudaError};
@@ -22,6 +23,7 @@ pub use host::Order;
 pub(crate) use launch::by_value;
 pub use launch::{Argument, BLOCK, Grid, Kernel};
 pub use memory::Memory;
+pub use precision::Precision;
 
 use crate::Element;
 use crate::view::{DeviceSlice, DeviceSliceMut};

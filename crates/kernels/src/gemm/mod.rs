@@ -4,6 +4,7 @@
 //! A panel of B as wide as a register tile is packed `[k][width]` and stays in L1 while the rows of A pass by.
 //! A is never packed: a row is a pointer, a transposed A is read as the outer products it is.
 
+pub mod cuda;
 pub(crate) mod micro;
 pub(crate) mod scratch;
 pub(crate) mod tiles;

@@ -1,0 +1,348 @@
+//! Convolution on a GPU: which tile a pass is computed in, over how many blocks, and the launches.
+//!
+//! A pass is a product of an `M x K` and a `K x N` matrix. A block computes a tile of `M x N`; where the tiles are too
+//! few to fill a GPU, K is split, each split writes a partial result to the workspace, and a second kernel adds them in
+//! order. Both depend on the shape alone, so the bits do too. They need compute capability 8.0.
+
+use super::Conv2d;
+use crate::Store;
+use crate::cuda::{Cuda, Grid, Kernel, Precision, by_value};
+use crate::view::{DeviceSlice, DeviceSliceMut};
+
+/// A pass of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// See [`forward`](super::forward).
+    Forward,
+    /// See [`backward_input`](super::backward_input).
+    BackwardInput,
+    /// See [`backward_weight`](super::backward_weight).
+    BackwardWeight,
+}
+
+impl Pass {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Forward, Self::BackwardInput, Self::BackwardWeight];
+}
+
+/// A block's tile of the product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tile {
+    /// 128 x 128 over 256 threads: the fewest loads a product.
+    M128N128,
+    /// 64 x 64 over 128 threads.
+    M64N64,
+    /// 128 x 32 over 128 threads, for up to 32 channels.
+    M128N32,
+    /// 128 x 16 over 128 threads, for up to 16 channels.
+    M128N16,
+}
+
+impl Tile {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::M128N128, Self::M64N64, Self::M128N32, Self::M128N16];
+
+    fn size(self) -> [usize; 2] {
+        match self {
+            Self::M128N128 => [128, 128],
+            Self::M64N64 => [64, 64],
+            Self::M128N32 => [128, 32],
+            Self::M128N16 => [128, 16],
+        }
+    }
+
+    fn threads(self) -> u32 {
+        if self == Self::M128N128 { 256 } else { 128 }
+    }
+}
+
+/// Blocks that keep the largest GPU in view (an H200, 132 multiprocessors) busy: two for each.
+const BLOCKS: usize = 264;
+
+/// Fewest multiplications along K that a split is worth its partial result.
+const DEPTH: usize = 64;
+
+/// How a pass is spread over a GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// The tile of a block.
+    pub tile: Tile,
+    /// Parts of K.
+    pub splits: usize,
+}
+
+impl Schedule {
+    /// The one that [`forward`], [`backward_input`] and [`backward_weight`] take.
+    pub fn of(pass: Pass, g: &Conv2d) -> Self {
+        let sizes = Sizes::of(pass, &flat(g));
+        let [m, n, k] = sizes.product;
+        let blocks = |tile: Tile| m.div_ceil(tile.size()[0]) * n.div_ceil(tile.size()[1]) * sizes.phases;
+        let tile = match n {
+            ..=16 => Tile::M128N16,
+            17..=32 => Tile::M128N32,
+            // Half of a large tile empty, or half of the GPU idle, costs more than its fewer loads gain.
+            _ if n > 64 && blocks(Tile::M128N128) >= BLOCKS / 2 => Tile::M128N128,
+            _ => Tile::M64N64,
+        };
+        Self { tile, splits: (BLOCKS / blocks(tile)).min(k / DEPTH).max(1) }
+    }
+
+    /// Elements of workspace that it takes.
+    pub fn workspace(&self, pass: Pass, g: &Conv2d) -> usize {
+        if self.splits == 1 { 0 } else { self.splits * Sizes::of(pass, g).out }
+    }
+}
+
+/// Elements of workspace that a pass takes.
+pub fn workspace(pass: Pass, g: &Conv2d) -> usize {
+    Schedule::of(pass, g).workspace(pass, g)
+}
+
+/// `y (=|+=) x * w`; see [`forward`](super::forward). The workspace has at least [`workspace`] elements.
+pub fn forward(
+    cuda: &Cuda,
+    precision: Precision,
+    g: &Conv2d,
+    x: DeviceSlice<f32>,
+    w: DeviceSlice<f32>,
+    y: DeviceSliceMut<f32>,
+    store: Store,
+    workspace: DeviceSliceMut<f32>,
+) {
+    run(cuda, precision, Pass::Forward, Schedule::of(Pass::Forward, g), g, [x, w], y, store, workspace);
+}
+
+/// The gradient of the input; see [`backward_input`](super::backward_input) and, for the workspace, [`workspace`].
+pub fn backward_input(
+    cuda: &Cuda,
+    precision: Precision,
+    g: &Conv2d,
+    dy: DeviceSlice<f32>,
+    w: DeviceSlice<f32>,
+    dx: DeviceSliceMut<f32>,
+    store: Store,
+    workspace: DeviceSliceMut<f32>,
+) {
+    run(cuda, precision, Pass::BackwardInput, Schedule::of(Pass::BackwardInput, g), g, [dy, w], dx, store, workspace);
+}
+
+/// The gradient of the weights; see [`backward_weight`](super::backward_weight) and, for the workspace, [`workspace`].
+pub fn backward_weight(
+    cuda: &Cuda,
+    precision: Precision,
+    g: &Conv2d,
+    x: DeviceSlice<f32>,
+    dy: DeviceSlice<f32>,
+    dw: DeviceSliceMut<f32>,
+    store: Store,
+    workspace: DeviceSliceMut<f32>,
+) {
+    run(cuda, precision, Pass::BackwardWeight, Schedule::of(Pass::BackwardWeight, g), g, [x, dy], dw, store, workspace);
+}
+
+/// A pass by a schedule of choice; its operands are in the order of the three functions above.
+pub fn run(
+    cuda: &Cuda,
+    precision: Precision,
+    pass: Pass,
+    schedule: Schedule,
+    g: &Conv2d,
+    operands: [DeviceSlice<f32>; 2],
+    mut out: DeviceSliceMut<f32>,
+    store: Store,
+    workspace: DeviceSliceMut<f32>,
+) {
+    let g = &flat(g);
+    let lengths = match pass {
+        Pass::Forward => [g.x_len(), g.w_len(), g.y_len()],
+        Pass::BackwardInput => [g.y_len(), g.w_len(), g.x_len()],
+        Pass::BackwardWeight => [g.x_len(), g.y_len(), g.w_len()],
+    };
+    assert_eq!([operands[0].len(), operands[1].len(), out.len()], lengths, "conv2d {pass:?}: operands of {g:?}");
+    assert!(lengths.iter().all(|&len| len < 1 << 31), "conv2d: an operand of 2^31 numbers or more: {g:?}");
+    assert!(workspace.len() >= schedule.workspace(pass, g), "conv2d {pass:?}: the workspace of {schedule:?}, {g:?}");
+    let Schedule { tile, splits } = schedule;
+    let sizes = Sizes::of(pass, g);
+    let tiles = sizes.product[0].div_ceil(tile.size()[0]) * sizes.product[1].div_ceil(tile.size()[1]);
+    let grid = Grid {
+        blocks: [tiles, splits, sizes.phases].map(|n| u32::try_from(n).expect("a grid that a GPU takes")),
+        threads: [tile.threads(), 1, 1],
+        shared: 0,
+    };
+    let kernel = kernel(pass, precision, tile);
+    let [a, b] = operands;
+    if splits == 1 {
+        let geometry = Geometry::new(pass, g, [a, b], 1, store);
+        // SAFETY: the lengths were checked against the geometry.
+        return unsafe { cuda.launch(kernel, grid, &[&geometry, &a, &b, &out]) };
+    }
+    let geometry = Geometry::new(pass, g, [a, b], splits, Store::Set);
+    // Eight rows of 32 threads at most; see conv2d_join.
+    let join = Grid { threads: [32, splits.min(8) as u32, 1], ..Grid::linear(sizes.out.div_ceil(128), 1) };
+    // SAFETY: the lengths were checked against the geometry, and the workspace holds a result for each split.
+    unsafe {
+        cuda.launch(kernel, grid, &[&geometry, &a, &b, &workspace]);
+        let (n, splits) = (sizes.out as u64, splits as i32);
+        cuda.launch(JOIN, join, &[&workspace, &out.reborrow(), &n, &splits, &store]);
+    }
+}
+
+const JOIN: Kernel = Kernel { module: "conv2d", name: "conv2d_join" };
+
+/// A kernel that covers the image makes the passes plain products: an image is one pixel of `h w c` channels then.
+fn flat(g: &Conv2d) -> Conv2d {
+    if !g.is_dense() {
+        return *g;
+    }
+    let ones = [1, 1];
+    Conv2d { h: 1, w: 1, c: g.input().image(), kernel: ones, stride: ones, padding: [0, 0], oh: 1, ow: 1, ..*g }
+}
+
+/// The product that a pass is.
+struct Sizes {
+    /// M, N and K; of the largest phase.
+    product: [usize; 3],
+    /// How many such products.
+    phases: usize,
+    /// Elements of the result.
+    out: usize,
+}
+
+impl Sizes {
+    fn of(pass: Pass, g: &Conv2d) -> Self {
+        let taps = g.kernel[0] * g.kernel[1];
+        match pass {
+            Pass::Forward => Self { product: [g.n * g.oh * g.ow, g.o, taps * g.c], phases: 1, out: g.y_len() },
+            Pass::BackwardInput => {
+                let part = |d: usize, size: usize| size.div_ceil(g.stride[d]);
+                let pixels = g.n * part(0, g.h) * part(1, g.w);
+                let depth = part(0, g.kernel[0]) * part(1, g.kernel[1]) * g.o;
+                Self { product: [pixels, g.c, depth], phases: g.stride[0] * g.stride[1], out: g.x_len() }
+            }
+            Pass::BackwardWeight => Self { product: [taps * g.c, g.o, g.n * g.oh * g.ow], phases: 1, out: g.w_len() },
+        }
+    }
+}
+
+/// `Conv2d` of conv2d.cuh.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Geometry {
+    sizes: [i32; 13],
+    four: [i32; 3],
+    splits: i32,
+    accumulate: i32,
+    ow: Divisor,
+    oh: Divisor,
+}
+by_value!(Geometry);
+
+impl Geometry {
+    fn new(pass: Pass, g: &Conv2d, [a, b]: [DeviceSlice<f32>; 2], splits: usize, store: Store) -> Self {
+        let ([kh, kw], [sh, sw], [ph, pw]) = (g.kernel, g.stride, g.padding);
+        let four = |x: DeviceSlice<f32>, channels: usize| {
+            i32::from(channels.is_multiple_of(4) && x.address().is_multiple_of(16))
+        };
+        let four = match pass {
+            // A row of the weights is read across taps.
+            Pass::Forward => [four(a, g.c), four(b, kh * kw * g.c), 0],
+            Pass::BackwardInput => [0, four(b, g.c), four(a, g.o)],
+            Pass::BackwardWeight => [four(a, g.c), 0, four(b, g.o)],
+        };
+        Self {
+            sizes: [g.n, g.h, g.w, g.c, g.o, kh, kw, sh, sw, ph, pw, g.oh, g.ow].map(|size| size as i32),
+            four,
+            splits: splits as i32,
+            accumulate: i32::from(store == Store::Add),
+            ow: Divisor::new(g.ow),
+            oh: Divisor::new(g.oh),
+        }
+    }
+}
+
+/// What `divide` of conv2d.cuh divides by: magic = floor(2^32 (2^shift - d) / d) + 1, shift = ceil(log2 d).
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Divisor {
+    magic: u32,
+    shift: u32,
+}
+
+impl Divisor {
+    fn new(d: usize) -> Self {
+        let shift = d.next_power_of_two().trailing_zeros();
+        Self { magic: ((((1u64 << shift) - d as u64) << 32) / d as u64 + 1) as u32, shift }
+    }
+}
+
+/// The names of the kernels of one precision.
+macro_rules! kernels {
+    ($module:literal, $precision:literal, $pass:expr, $tile:expr) => {{
+        macro_rules! of {
+            ($name:literal) => {
+                match $tile {
+                    Tile::M128N128 => concat!("conv2d_", $precision, "_", $name, "_128x128"),
+                    Tile::M64N64 => concat!("conv2d_", $precision, "_", $name, "_64x64"),
+                    Tile::M128N32 => concat!("conv2d_", $precision, "_", $name, "_128x32"),
+                    Tile::M128N16 => concat!("conv2d_", $precision, "_", $name, "_128x16"),
+                }
+            };
+        }
+        let name = match $pass {
+            Pass::Forward => of!("forward"),
+            Pass::BackwardInput => of!("backward_input"),
+            Pass::BackwardWeight => of!("backward_weight"),
+        };
+        Kernel { module: $module, name }
+    }};
+}
+
+fn kernel(pass: Pass, precision: Precision, tile: Tile) -> Kernel {
+    match precision {
+        Precision::F32 => kernels!("conv2d", "f32", pass, tile),
+        Precision::Tf32 => kernels!("conv2d_tf32", "tf32", pass, tile),
+        Precision::Bf16 => kernels!("conv2d_bf16", "bf16", pass, tile),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn division_by_multiplication_is_exact() {
+        for d in (1..300).chain([1023, 1024, 1025, 65_535, 1 << 20, (1 << 30) + 1]) {
+            let Divisor { magic, shift } = Divisor::new(d);
+            let around = (1..9).map(|i| i * d - 1).chain((1..9).map(|i| i * d));
+            let numbers = (0..2000).chain([1 << 20, (1 << 30) - 1, 1 << 30, (1 << 31) - 1]).chain(around);
+            for n in numbers.filter(|&n: &usize| n < 1 << 31) {
+                // In u64 here, in u32 there: the sum has 32 bits.
+                let sum = ((n as u64 * u64::from(magic)) >> 32) + n as u64;
+                assert!(sum <= u64::from(u32::MAX) && sum >> shift == (n / d) as u64, "{n} / {d}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_networks_layers_fill_a_gpu_at_batch_64() {
+        let conv = |h, c, o, k, s, p| Conv2d::new(64, h, h, c, o, [k, k], [s, s], [p, p]).unwrap();
+        let layers = [
+            conv(32, 3, 16, 3, 1, 1),
+            conv(32, 16, 16, 3, 1, 1),
+            conv(32, 16, 32, 3, 2, 1),
+            conv(16, 32, 32, 3, 1, 1),
+            conv(8, 64, 64, 3, 1, 1),
+            conv(4, 128, 128, 3, 1, 1),
+            conv(32, 3, 64, 4, 2, 1),
+            conv(16, 64, 128, 4, 2, 1),
+            conv(8, 128, 256, 4, 2, 1),
+        ];
+        for (g, pass) in layers.into_iter().flat_map(|g| Pass::ALL.map(|pass| (g, pass))) {
+            let (schedule, sizes) = (Schedule::of(pass, &g), Sizes::of(pass, &g));
+            let [m, n] = [0, 1].map(|d| sizes.product[d].div_ceil(schedule.tile.size()[d]));
+            let blocks = m * n * schedule.splits * sizes.phases;
+            assert!(blocks >= 100, "{pass:?} of {g:?}: {blocks} blocks by {schedule:?}");
+            assert!(schedule.workspace(pass, &g) <= 8 << 20, "{pass:?} of {g:?}: workspace of {schedule:?}");
+        }
+    }
+}
