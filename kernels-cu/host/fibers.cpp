@@ -47,7 +47,7 @@ __thread Position* position __attribute__((tls_model("initial-exec"))) = nullptr
 
 Machine::Machine() {
     regions.reserve(MAX_REGIONS);
-    void* memory = mmap(nullptr, STACK * MAX_THREADS, PROT_READ | PROT_WRITE,
+    void* memory = mmap(nullptr, STACK * 2 * MAX_THREADS, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) {
         std::perror("no memory for the stand-in's stacks");
@@ -57,11 +57,13 @@ Machine::Machine() {
 }
 
 Machine::~Machine() {
-    munmap(stacks, STACK * MAX_THREADS);
+    munmap(stacks, STACK * 2 * MAX_THREADS);
     for (char* arena : arenas) std::free(arena);
 #ifdef HOST_TSAN
-    for (Thread& thread : threads) {
-        if (thread.sanitizer != nullptr) __tsan_destroy_fiber(thread.sanitizer);
+    for (auto& set : sanitizers) {
+        for (void* sanitizer : set) {
+            if (sanitizer != nullptr) __tsan_destroy_fiber(sanitizer);
+        }
     }
 #endif
 }
@@ -111,8 +113,14 @@ void fiber_main() {
 }
 
 void start(Machine& m, Thread& thread) {
+#ifdef HOST_TSAN
+    // A stack that another fiber had would look like a race with it.
+    const std::size_t set = m.block_sanitizers == m.sanitizers[0] ? 0 : MAX_THREADS;
+    thread.stack = set + std::size_t(&thread - m.threads.data());
+#else
     thread.stack = m.free_stacks.back();
     m.free_stacks.pop_back();
+#endif
     // As if fiber_main had been called: 16-byte aligned before the return address, and six registers to pop.
     const auto end = reinterpret_cast<std::uintptr_t>(m.stacks + STACK * (thread.stack + 1)) & ~std::uintptr_t(15);
     void** top = reinterpret_cast<void**>(end);
@@ -127,7 +135,7 @@ void run(Machine& m, Thread& thread) {
     m.running = &thread;
     position = &thread.position;
 #ifdef HOST_TSAN
-    __tsan_switch_to_fiber(thread.sanitizer, 1);
+    __tsan_switch_to_fiber(m.block_sanitizers[&thread - m.threads.data()], 1);
 #endif
     host_switch(&m.scheduler, thread.stack_pointer);
     if (thread.state == State::Done) {
@@ -246,6 +254,7 @@ Warp& warp_of(Machine& m) { return m.warps[(m.running - m.threads.data()) / 32];
 void run_block(Machine& m, uint3 block, uint3 block_dim, uint3 grid_dim, std::size_t arena) {
     const unsigned n = block_dim.x * block_dim.y * block_dim.z;
     m.arena = m.arenas[arena];
+    m.block_sanitizers = m.sanitizers[arena % 2];
     m.arena_used = 0;
     m.regions.clear();
     m.live = n;

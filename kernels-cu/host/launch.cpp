@@ -81,8 +81,9 @@ extern "C" int ecgan_host_launch(const char* name, unsigned gx, unsigned gy, uns
     // Blocks are not ordered: shared memory at one address would look like a race between them.
     grow_arenas(m, 1ull * gx * gy * gz);
     m.scheduler_sanitizer = __tsan_get_current_fiber();
-    for (unsigned i = 0; i < n; i++) {
-        if (m.threads[i].sanitizer == nullptr) m.threads[i].sanitizer = __tsan_create_fiber(0);
+    for (unsigned i = 0; i < 2 * n; i++) {
+        void*& sanitizer = m.sanitizers[i % 2][i / 2];
+        if (sanitizer == nullptr) sanitizer = __tsan_create_fiber(0);
     }
 #else
     grow_arenas(m, 1);

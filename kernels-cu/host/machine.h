@@ -35,7 +35,6 @@ struct Thread {
     void* stack_pointer;
     std::size_t stack;  // index of the stack that it runs on
     unsigned block_barriers, warp_barriers;
-    void* sanitizer = nullptr;
     Pending pending;
 };
 
@@ -75,6 +74,9 @@ struct Machine {
     char block_sync[2], launch_sync, done_sync;
     void* scheduler = nullptr;
     void* scheduler_sanitizer = nullptr;
+    // The sanitizer's fibers: two to a thread, for even and for odd blocks, since what one fiber does is in order.
+    void* sanitizers[2][MAX_THREADS] = {};
+    void** block_sanitizers = nullptr;
     Thread* running = nullptr;
     Launch* launch = nullptr;
 
