@@ -267,8 +267,8 @@ void run_block(Machine& m, uint3 block, uint3 block_dim, uint3 grid_dim, std::si
         thread.state = State::Ready;
         thread.stack_pointer = nullptr;
         thread.block_barriers = thread.warp_barriers = 0;
-        thread.pending.copies.clear();
-        thread.pending.groups.clear();
+        thread.pending[arena % 2].copies.clear();
+        thread.pending[arena % 2].groups.clear();
         Warp& warp = m.warps[i / 32];
         if (i % 32 == 0) warp.waiting = warp.threads = 0;
         warp.threads++;
@@ -305,7 +305,10 @@ void* dynamic_shared() {
     return m.arena;
 }
 
-Pending& pending() { return machine->running->pending; }
+Pending& pending() {
+    Machine& m = *machine;
+    return m.running->pending[m.block_sanitizers == m.sanitizers[0] ? 0 : 1];
+}
 
 void sync_block() {
     Machine& m = *machine;

@@ -35,7 +35,7 @@ struct Thread {
     void* stack_pointer;
     std::size_t stack;  // index of the stack that it runs on
     unsigned block_barriers, warp_barriers;
-    Pending pending;
+    Pending pending[2];  // for even and for odd blocks, as the sanitizer's fibers are
 };
 
 struct Warp {

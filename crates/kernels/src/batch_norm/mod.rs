@@ -6,6 +6,7 @@
 //! in that many independent accumulators.
 
 mod backward;
+pub mod cuda;
 mod forward;
 mod statistics;
 #[cfg(test)]

@@ -20,6 +20,7 @@ modules!(
     "adam",
     "add",
     "avg_pool2d",
+    "batch_norm",
     "bce_with_logits",
     "conv2d",
     "conv2d_bf16",

@@ -229,7 +229,8 @@ fn transposed_convolution_matches() {
         kernels::view::DeviceSliceMut<f32>,
     );
     use kernels::conv_transpose2d as op;
-    let passes: [(Pass, Cpu, Gpu, [&[f32]; 2], usize); 3] = [
+    type Case<'a> = (Pass, Cpu, Gpu, [&'a [f32]; 2], usize);
+    let passes: [Case; 3] = [
         (Pass::Forward, op::forward, op::cuda::forward, [&x, &w], g.x_len()),
         (Pass::BackwardInput, op::backward_input, op::cuda::backward_input, [&dy, &w], g.y_len()),
         (Pass::BackwardWeight, op::backward_weight, op::cuda::backward_weight, [&x, &dy], g.w_len()),

@@ -1,0 +1,235 @@
+//! Batch normalisation on a GPU; see the functions of the same names one module up.
+//!
+//! Channels lie along a block's x in fours, rows along its y and in chunks over the grid. How many chunks there are
+//! depends on the shape alone, so the bits do too.
+
+use super::{BatchStatistics, Normalize, rows};
+use crate::Store;
+use crate::cuda::{Cuda, Grid, Kernel, by_value};
+use crate::view::{DeviceSlice, DeviceSliceMut};
+
+const STATISTICS_PARTIAL: Kernel = kernel("batch_norm_statistics_partial");
+const STATISTICS: Kernel = kernel("batch_norm_statistics");
+const FORWARD: Kernel = kernel("batch_norm_forward");
+const SUMS_PARTIAL: Kernel = kernel("batch_norm_sums_partial");
+const SUMS: Kernel = kernel("batch_norm_sums");
+const BACKWARD: Kernel = kernel("batch_norm_backward");
+
+const fn kernel(name: &'static str) -> Kernel {
+    Kernel { module: "batch_norm", name }
+}
+
+/// Threads of a block.
+const THREADS: usize = 256;
+
+/// Quads of channels of a block at most: a warp then reads pieces of 256 bytes.
+const QUADS: usize = 16;
+
+/// Rows that a thread has under way at a time.
+const ROWS: usize = 4;
+
+/// Blocks that sums over rows are spread over at most: four for each of 132 multiprocessors.
+const BLOCKS: usize = 528;
+
+/// `BatchNorm` of batch_norm.cu.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Geometry {
+    rows: i32,
+    channels: i32,
+    chunk: i32,
+    eps: f32,
+    slope: f32,
+}
+by_value!(Geometry);
+
+/// How `[rows, channels]` is spread over blocks.
+struct Shape {
+    rows: usize,
+    channels: usize,
+    /// Quads of channels, and rows at a time, of a block.
+    block: [usize; 2],
+    /// Blocks across the channels.
+    across: usize,
+}
+
+impl Shape {
+    fn new(channels: usize, len: usize) -> Self {
+        let rows = rows(channels, len);
+        assert!(len < 1 << 40 && rows < 1 << 31, "batch_norm: rows and channels that a GPU's int holds");
+        let quads = channels.div_ceil(4).next_power_of_two().min(QUADS);
+        Self { rows, channels, block: [quads, THREADS / quads], across: channels.div_ceil(4 * quads) }
+    }
+
+    /// Rows of a chunk of a sum.
+    fn chunk(&self) -> usize {
+        let step = self.block[1] * ROWS;
+        step * self.rows.div_ceil(step * (BLOCKS / self.across).max(1))
+    }
+
+    fn chunks(&self) -> usize {
+        self.rows.div_ceil(self.chunk())
+    }
+
+    fn geometry(&self, chunk: usize, eps: f32, slope: f32) -> Geometry {
+        Geometry { rows: self.rows as i32, channels: self.channels as i32, chunk: chunk as i32, eps, slope }
+    }
+
+    fn grid(&self, chunk: usize) -> Grid {
+        let grid = Grid::linear(self.rows.div_ceil(chunk), THREADS as u32);
+        let [x, y] = self.block.map(|n| n as u32);
+        Grid { blocks: [grid.blocks[0], self.across as u32, 1], threads: [x, y, 1], ..grid }
+    }
+
+    /// Eight channels by 32 threads.
+    fn join_grid(&self) -> Grid {
+        Grid { threads: [8, 32, 1], ..Grid::linear(self.channels.div_ceil(8), 1) }
+    }
+}
+
+/// Elements of workspace that [`statistics`] and [`backward`] of `len` elements take.
+pub fn workspace(channels: usize, len: usize) -> usize {
+    let shape = Shape::new(channels, len);
+    (2 * shape.chunks() + 3) * channels
+}
+
+/// Running statistics, and how far a batch moves them: see [`update_running`](super::update_running).
+#[derive(Debug)]
+pub struct Running<'a> {
+    /// Weight of the batch's.
+    pub momentum: f32,
+    /// `[channels]`.
+    pub mean: DeviceSliceMut<'a, f32>,
+    /// `[channels]`, unbiased.
+    pub var: DeviceSliceMut<'a, f32>,
+}
+
+/// Mean and biased variance of each channel, and where wanted the running ones moved towards them, in two launches. The
+/// workspace has at least [`workspace`] elements.
+pub fn statistics(
+    cuda: &Cuda,
+    channels: usize,
+    x: DeviceSlice<f32>,
+    mean: DeviceSliceMut<f32>,
+    var: DeviceSliceMut<f32>,
+    running: Option<Running>,
+    workspace: DeviceSliceMut<f32>,
+) {
+    let shape = Shape::new(channels, x.len());
+    assert!(mean.len() == channels && var.len() == channels, "batch_norm: mean and var");
+    assert!(workspace.len() >= self::workspace(channels, x.len()), "batch_norm: the workspace");
+    let momentum = running.as_ref().map_or(0.0, |running| running.momentum);
+    if let Some(running) = &running {
+        assert!(shape.rows > 1, "batch_norm: an unbiased variance takes two rows, got {}", shape.rows);
+        assert!(running.mean.len() == channels && running.var.len() == channels, "batch_norm: running statistics");
+    }
+    let [running_mean, running_var] = match &running {
+        Some(running) => [Some(running.mean.shared()), Some(running.var.shared())],
+        None => [None, None],
+    };
+    let geometry = shape.geometry(shape.chunk(), 0.0, 1.0);
+    // SAFETY: the lengths were checked; the running statistics are borrowed exclusively.
+    unsafe {
+        cuda.launch(STATISTICS_PARTIAL, shape.grid(shape.chunk()), &[&geometry, &x, &workspace]);
+        let chunks = shape.chunks() as i32;
+        cuda.launch(
+            STATISTICS,
+            shape.join_grid(),
+            &[&geometry, &chunks, &x, &workspace, &mean, &var, &running_mean, &running_var, &momentum],
+        );
+    }
+}
+
+/// See [`forward`](super::forward).
+pub fn forward(
+    cuda: &Cuda,
+    normalize: Normalize<f32>,
+    x: DeviceSlice<f32>,
+    [mean, var, gamma, beta]: [DeviceSlice<f32>; 4],
+    residual: Option<DeviceSlice<f32>>,
+    y: DeviceSliceMut<f32>,
+) {
+    let shape = Shape::new(normalize.channels, x.len());
+    assert!(x.len() == y.len() && residual.is_none_or(|r| r.len() == x.len()), "batch_norm: x, residual and y");
+    check_channels(normalize.channels, [mean, var, gamma, beta]);
+    let chunk = shape.block[1] * ROWS;
+    let geometry = shape.geometry(chunk, normalize.eps, normalize.slope);
+    // SAFETY: the lengths were checked.
+    unsafe { cuda.launch(FORWARD, shape.grid(chunk), &[&geometry, &x, &mean, &var, &gamma, &beta, &residual, &y]) }
+}
+
+/// See [`backward`](super::backward). The workspace has at least [`workspace`] elements.
+pub fn backward(
+    cuda: &Cuda,
+    normalize: Normalize<f32>,
+    statistics: BatchStatistics,
+    x: DeviceSlice<f32>,
+    y: Option<DeviceSlice<f32>>,
+    dy: DeviceSliceMut<f32>,
+    [mean, var, gamma, beta]: [DeviceSlice<f32>; 4],
+    dgamma: Option<(DeviceSliceMut<f32>, Store)>,
+    dbeta: Option<(DeviceSliceMut<f32>, Store)>,
+    dresidual: Option<DeviceSliceMut<f32>>,
+    workspace: DeviceSliceMut<f32>,
+) {
+    let channels = normalize.channels;
+    let shape = Shape::new(channels, x.len());
+    assert!(x.len() == dy.len() && y.is_none_or(|y| y.len() == x.len()), "batch_norm: x, y and dy");
+    assert!(dresidual.as_ref().is_none_or(|d| d.len() == x.len()), "batch_norm: dresidual");
+    let fits = |out: &Option<(DeviceSliceMut<f32>, Store)>| out.as_ref().is_none_or(|(out, _)| out.len() == channels);
+    assert!(fits(&dgamma) && fits(&dbeta), "batch_norm: dgamma and dbeta");
+    check_channels(channels, [mean, var, gamma, beta]);
+    assert!(workspace.len() >= self::workspace(channels, x.len()), "batch_norm: the workspace");
+
+    let batch = statistics == BatchStatistics::Batch;
+    let summed = batch || dgamma.is_some() || dbeta.is_some();
+    let [(dgamma, add_dgamma), (dbeta, add_dbeta)] = [&dgamma, &dbeta].map(|out| match out {
+        Some((out, store)) => (Some(out.shared()), *store),
+        None => (None, Store::Set),
+    });
+    let dresidual = dresidual.as_ref().map(DeviceSliceMut::shared);
+    let chunks = if summed { shape.chunks() } else { 0 };
+    let partial = workspace.shared().slice(..chunks * 2 * channels);
+    let constants = workspace.shared().slice(chunks * 2 * channels..);
+    let (chunk, step) = (shape.chunk(), shape.block[1] * ROWS);
+    let geometry = |chunk: usize| shape.geometry(chunk, normalize.eps, normalize.slope);
+    // SAFETY: the lengths were checked; what is written (dy, dgamma, dbeta, dresidual, the workspace) is borrowed
+    // exclusively.
+    unsafe {
+        if summed {
+            let arguments = (geometry(chunk), dy.shared());
+            cuda.launch(
+                SUMS_PARTIAL,
+                shape.grid(chunk),
+                &[&arguments.0, &x, &y, &arguments.1, &mean, &var, &gamma, &beta, &partial],
+            );
+        }
+        let (chunks, batch) = (chunks as i32, i32::from(batch));
+        cuda.launch(
+            SUMS,
+            shape.join_grid(),
+            &[
+                &geometry(chunk),
+                &chunks,
+                &batch,
+                &partial,
+                &var,
+                &gamma,
+                &dgamma,
+                &add_dgamma,
+                &dbeta,
+                &add_dbeta,
+                &constants,
+            ],
+        );
+        cuda.launch(
+            BACKWARD,
+            shape.grid(step),
+            &[&geometry(step), &x, &y, &dy, &mean, &var, &gamma, &beta, &constants, &dresidual],
+        );
+    }
+}
+
+fn check_channels(channels: usize, vectors: [DeviceSlice<f32>; 4]) {
+    assert!(vectors.iter().all(|v| v.len() == channels), "batch_norm: mean, var, gamma and beta");
+}

@@ -1,0 +1,312 @@
+// Batch normalisation of [rows, channels] with the sum and the activation that follow it; see
+// crates/kernels/src/batch_norm/.
+//
+// A block of 256 threads has blockDim.x quads of channels (from blockIdx.y's on) by blockDim.y rows at a time, so that a
+// thread's channels stay the same and a warp reads whole lines; blockIdx.x is its chunk of the rows. Sums over rows are
+// partial sums of each chunk, in order in a thread and as a tree over a block, then joined in f64 by a second kernel.
+#include "common.cuh"
+
+#ifndef __CUDACC__
+// Unrolling is the GPU compiler's.
+#pragma GCC diagnostic ignored "-Wunknown-pragmas"
+#endif
+
+struct BatchNorm {
+    int rows, channels, chunk;  // rows of a chunk
+    float eps, slope;
+};
+
+// Rows that a thread has under way at a time.
+constexpr int ROWS = 4;
+
+// Four neighbouring channels.
+struct Four {
+    float v[4];
+};
+
+__device__ __forceinline__ Four load_four(const float* x, int c, int channels) {
+    const float4 v = load4(x, c, channels);
+    return {{v.x, v.y, v.z, v.w}};
+}
+__device__ __forceinline__ void store_four(float* x, int c, int channels, const Four& f) {
+    store4(x, c, channels, make_float4(f.v[0], f.v[1], f.v[2], f.v[3]), 0);
+}
+
+__device__ __forceinline__ int first_channel() {
+    return static_cast<int>(blockIdx.y * blockDim.x + threadIdx.x) * 4;
+}
+
+// The activation's operand but for a residual: fused by hand, so that its sign is the same in every kernel.
+struct Operand {
+    Four mean, scale, beta;
+
+    __device__ __forceinline__ Operand(const BatchNorm& g, int c, const float* mean_, const float* var, const float* gamma,
+                                       const float* beta_)
+        : mean(load_four(mean_, c, g.channels)), scale(load_four(var, c, g.channels)), beta(load_four(beta_, c, g.channels)) {
+        const Four weight = load_four(gamma, c, g.channels);
+        for (int k = 0; k < 4; k++) {
+            scale.v[k] = weight.v[k] / __fsqrt_rn(scale.v[k] + g.eps);
+        }
+    }
+    __device__ __forceinline__ float of(float x, int k) const {
+        return fmaf(x - mean.v[k], scale.v[k], beta.v[k]);
+    }
+};
+
+// The activation's derivative: by the sign of y, or without y of the operand.
+__device__ __forceinline__ Four derivative_at(const BatchNorm& g, const Operand& operand, const Four& x, const float* y,
+                                                  u64 row, int c) {
+    Four sign;
+    if (y != nullptr) {
+        sign = load_four(y + row * g.channels, c, g.channels);
+    } else {
+        for (int k = 0; k < 4; k++) {
+            sign.v[k] = operand.of(x.v[k], k);
+        }
+    }
+    for (int k = 0; k < 4; k++) {
+        sign.v[k] = sign.v[k] > 0.0f ? 1.0f : g.slope;
+    }
+    return sign;
+}
+
+// Adds what `count_b` rows have to what `count_a` have (Chan, Golub, LeVeque 1979).
+__device__ __forceinline__ void join_moments(float& count_a, Four& mean_a, Four& m2_a, float count_b, const Four& mean_b,
+                                             const Four& m2_b) {
+    if (count_b == 0.0f) {
+        return;
+    }
+    const float share = count_b / (count_a + count_b);
+    for (int k = 0; k < 4; k++) {
+        const float delta = mean_b.v[k] - mean_a.v[k];
+        mean_a.v[k] = fmaf(delta, share, mean_a.v[k]);
+        m2_a.v[k] += fmaf(delta * delta, count_a * share, m2_b.v[k]);
+    }
+    count_a += count_b;
+}
+
+// partial[chunk] = the mean of x - x[0] over the chunk's rows, and the sum of squared deviations from it, a row of
+// channels each. Differences from the first row are exact where x is far from 0 and varies little.
+extern "C" __global__ void __launch_bounds__(256)
+batch_norm_statistics_partial(BatchNorm g, const float* x, float* partial) {
+    SHARED(Four, means, [256]);
+    SHARED(Four, m2s, [256]);
+    SHARED(float, counts, [256]);
+    const int c = first_channel(), end = min(static_cast<int>(blockIdx.x + 1) * g.chunk, g.rows);
+    const Four origin = load_four(x, c, g.channels);
+    Four mean = {}, m2 = {};
+    float count = 0.0f;
+    for (int row = static_cast<int>(blockIdx.x) * g.chunk + threadIdx.y; row < end; row += ROWS * blockDim.y) {
+        Four d[ROWS], sum = {}, squares = {};
+        int rows = 0;
+        for (int i = 0; i < ROWS; i++) {
+            const int at = row + i * static_cast<int>(blockDim.y);
+            if (at < end) {
+                d[i] = load_four(x + static_cast<u64>(at) * g.channels, c, g.channels);
+                rows++;
+            }
+        }
+        for (int i = 0; i < ROWS; i++) {
+            for (int k = 0; k < 4; k++) {
+                d[i].v[k] = i < rows ? d[i].v[k] - origin.v[k] : 0.0f;
+                sum.v[k] += d[i].v[k];
+            }
+        }
+        for (int k = 0; k < 4; k++) {
+            sum.v[k] /= static_cast<float>(rows);
+            for (int i = 0; i < ROWS; i++) {
+                const float deviation = i < rows ? d[i].v[k] - sum.v[k] : 0.0f;
+                squares.v[k] = fmaf(deviation, deviation, squares.v[k]);
+            }
+        }
+        join_moments(count, mean, m2, static_cast<float>(rows), sum, squares);
+    }
+    const int own = threadIdx.y * blockDim.x + threadIdx.x;
+    means[own] = mean;
+    m2s[own] = m2;
+    counts[own] = count;
+    for (int half = blockDim.y / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (threadIdx.y < half) {
+            const int other = own + half * blockDim.x;
+            join_moments(count, mean, m2, counts[other], means[other], m2s[other]);
+            means[own] = mean;
+            m2s[own] = m2;
+            counts[own] = count;
+        }
+    }
+    if (threadIdx.y == 0) {
+        partial += static_cast<u64>(blockIdx.x) * 2 * g.channels;
+        store_four(partial, c, g.channels, mean);
+        store_four(partial + g.channels, c, g.channels, m2);
+    }
+}
+
+// A block of the joining kernels: eight channels by 32 threads, each with every 32nd chunk.
+constexpr int JOINED = 8, JOINERS = 32;
+
+// The sums of two numbers over the JOINERS threads of a channel, in order; in thread 0 of the channel.
+__device__ __forceinline__ void join_two(double& first, double& second) {
+    SHARED(double, firsts, [JOINERS][JOINED]);
+    SHARED(double, seconds, [JOINERS][JOINED]);
+    firsts[threadIdx.y][threadIdx.x] = first;
+    seconds[threadIdx.y][threadIdx.x] = second;
+    __syncthreads();
+    if (threadIdx.y == 0) {
+        for (int j = 1; j < JOINERS; j++) {
+            first += firsts[j][threadIdx.x];
+            second += seconds[j][threadIdx.x];
+        }
+    }
+}
+
+// mean and biased variance from the partial moments, and where wanted the running statistics, as PyTorch moves them.
+// With the means relative to one row and f64, M2 = sum m2 + sum n mean^2 - (sum n mean)^2 / rows loses nothing.
+extern "C" __global__ void __launch_bounds__(256)
+batch_norm_statistics(BatchNorm g, int chunks, const float* x, const float* partial, float* mean, float* var,
+                      float* running_mean, float* running_var, float momentum) {
+    const int c = static_cast<int>(blockIdx.x) * JOINED + threadIdx.x;
+    double sum = 0.0, squares = 0.0;
+    if (c < g.channels) {
+#pragma unroll 4
+        for (int chunk = threadIdx.y; chunk < chunks; chunk += JOINERS) {
+            const float* moments = partial + static_cast<u64>(chunk) * 2 * g.channels + c;
+            const double rows = min(g.chunk, g.rows - chunk * g.chunk), at = moments[0];
+            sum += rows * at;
+            squares += moments[g.channels] + rows * at * at;
+        }
+    }
+    join_two(sum, squares);
+    if (threadIdx.y == 0 && c < g.channels) {
+        const double at = sum / g.rows, m2 = squares - sum * at;
+        const float m = static_cast<float>(x[c] + at), v = static_cast<float>((m2 > 0.0 ? m2 : 0.0) / g.rows);
+        mean[c] = m;
+        var[c] = v;
+        if (running_mean != nullptr) {
+            const float unbiased = v * static_cast<float>(static_cast<double>(g.rows) / (g.rows - 1));
+            running_mean[c] = (1.0f - momentum) * running_mean[c] + momentum * m;
+            running_var[c] = (1.0f - momentum) * running_var[c] + momentum * unbiased;
+        }
+    }
+}
+
+// y = act(gamma (x - mean) / sqrt(var + eps) + beta [+ residual]).
+extern "C" __global__ void __launch_bounds__(256)
+batch_norm_forward(BatchNorm g, const float* x, const float* mean, const float* var, const float* gamma, const float* beta,
+                   const float* residual, float* y) {
+    const int c = first_channel(), end = min(static_cast<int>(blockIdx.x + 1) * g.chunk, g.rows);
+    const Operand operand(g, c, mean, var, gamma, beta);
+#pragma unroll 4
+    for (int row = static_cast<int>(blockIdx.x) * g.chunk + threadIdx.y; row < end; row += blockDim.y) {
+        const u64 at = static_cast<u64>(row) * g.channels;
+        Four v = load_four(x + at, c, g.channels), added = {};
+        if (residual != nullptr) {
+            added = load_four(residual + at, c, g.channels);
+        }
+        for (int k = 0; k < 4; k++) {
+            const float z = operand.of(v.v[k], k) + added.v[k];
+            v.v[k] = z > 0.0f ? z : g.slope * z;
+        }
+        store_four(y + at, c, g.channels, v);
+    }
+}
+
+// partial[chunk] = the sums of dz and of dz (x - mean) over the chunk's rows, a row of channels each.
+extern "C" __global__ void __launch_bounds__(256)
+batch_norm_sums_partial(BatchNorm g, const float* x, const float* y, const float* dy, const float* mean, const float* var,
+                        const float* gamma, const float* beta, float* partial) {
+    SHARED(Four, first, [256]);
+    SHARED(Four, second, [256]);
+    const int c = first_channel(), end = min(static_cast<int>(blockIdx.x + 1) * g.chunk, g.rows);
+    const Operand operand(g, c, mean, var, gamma, beta);
+    Four sum = {}, sum_d = {};
+#pragma unroll 4
+    for (int row = static_cast<int>(blockIdx.x) * g.chunk + threadIdx.y; row < end; row += blockDim.y) {
+        const u64 at = static_cast<u64>(row) * g.channels;
+        const Four v = load_four(x + at, c, g.channels), d = load_four(dy + at, c, g.channels);
+        const Four derivative = derivative_at(g, operand, v, y, row, c);
+        for (int k = 0; k < 4; k++) {
+            const float dz = d.v[k] * derivative.v[k];
+            sum.v[k] += dz;
+            sum_d.v[k] = fmaf(dz, v.v[k] - operand.mean.v[k], sum_d.v[k]);
+        }
+    }
+    const int own = threadIdx.y * blockDim.x + threadIdx.x;
+    first[own] = sum;
+    second[own] = sum_d;
+    for (int half = blockDim.y / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (threadIdx.y < half) {
+            const int other = own + half * blockDim.x;
+            for (int k = 0; k < 4; k++) {
+                sum.v[k] += first[other].v[k];
+                sum_d.v[k] += second[other].v[k];
+            }
+            first[own] = sum;
+            second[own] = sum_d;
+        }
+    }
+    if (threadIdx.y == 0) {
+        partial += static_cast<u64>(blockIdx.x) * 2 * g.channels;
+        store_four(partial, c, g.channels, sum);
+        store_four(partial + g.channels, c, g.channels, sum_d);
+    }
+}
+
+// dgamma, dbeta (where not null), and of dx = factor (dz - center - (x - mean) slant) the three constants, a row each;
+// the statistics are x's own (`batch`) or given ones.
+extern "C" __global__ void __launch_bounds__(256)
+batch_norm_sums(BatchNorm g, int chunks, int batch, const float* partial, const float* var, const float* gamma, float* dgamma,
+                int add_dgamma, float* dbeta, int add_dbeta, float* constants) {
+    const int c = static_cast<int>(blockIdx.x) * JOINED + threadIdx.x;
+    double sum = 0.0, sum_d = 0.0;
+    if (c < g.channels) {
+#pragma unroll 4
+        for (int chunk = threadIdx.y; chunk < chunks; chunk += JOINERS) {
+            const float* sums = partial + static_cast<u64>(chunk) * 2 * g.channels + c;
+            sum += sums[0];
+            sum_d += sums[g.channels];
+        }
+    }
+    join_two(sum, sum_d);
+    if (threadIdx.y == 0 && c < g.channels) {
+        const double s = 1.0 / sqrt(static_cast<double>(var[c]) + g.eps);
+        if (dgamma != nullptr) {
+            store(dgamma + c, static_cast<float>(sum_d * s), add_dgamma);
+        }
+        if (dbeta != nullptr) {
+            store(dbeta + c, static_cast<float>(sum), add_dbeta);
+        }
+        constants[c] = static_cast<float>(gamma[c] * s);
+        constants[g.channels + c] = batch ? static_cast<float>(sum / g.rows) : 0.0f;
+        constants[2 * g.channels + c] = batch ? static_cast<float>(sum_d * s * s / g.rows) : 0.0f;
+    }
+}
+
+// Turns dy into dx where it lies; dresidual = dz where not null.
+extern "C" __global__ void __launch_bounds__(256)
+batch_norm_backward(BatchNorm g, const float* x, const float* y, float* dy, const float* mean, const float* var,
+                    const float* gamma, const float* beta, const float* constants, float* dresidual) {
+    const int c = first_channel(), end = min(static_cast<int>(blockIdx.x + 1) * g.chunk, g.rows);
+    const Operand operand(g, c, mean, var, gamma, beta);
+    const Four factor = load_four(constants, c, g.channels);
+    const Four center = load_four(constants + g.channels, c, g.channels);
+    const Four slant = load_four(constants + 2 * g.channels, c, g.channels);
+#pragma unroll 2
+    for (int row = static_cast<int>(blockIdx.x) * g.chunk + threadIdx.y; row < end; row += blockDim.y) {
+        const u64 at = static_cast<u64>(row) * g.channels;
+        const Four v = load_four(x + at, c, g.channels);
+        Four d = load_four(dy + at, c, g.channels);
+        const Four derivative = derivative_at(g, operand, v, y, row, c);
+        for (int k = 0; k < 4; k++) {
+            d.v[k] *= derivative.v[k];
+        }
+        if (dresidual != nullptr) {
+            store_four(dresidual + at, c, g.channels, d);
+        }
+        for (int k = 0; k < 4; k++) {
+            d.v[k] = factor.v[k] * (d.v[k] - center.v[k] - (v.v[k] - operand.mean.v[k]) * slant.v[k]);
+        }
+        store_four(dy + at, c, g.channels, d);
+    }
+}
