@@ -6,11 +6,6 @@
 // partial sums of each chunk, in order in a thread and as a tree over a block, then joined in f64 by a second kernel.
 #include "common.cuh"
 
-#ifndef __CUDACC__
-// Unrolling is the GPU compiler's.
-#pragma GCC diagnostic ignored "-Wunknown-pragmas"
-#endif
-
 struct BatchNorm {
     int rows, channels, chunk;  // rows of a chunk
     float eps, slope;
@@ -121,14 +116,14 @@ batch_norm_statistics_partial(BatchNorm g, const float* x, float* partial) {
         }
         join_moments(count, mean, m2, static_cast<float>(rows), sum, squares);
     }
-    const int own = threadIdx.y * blockDim.x + threadIdx.x;
+    const u32 own = threadIdx.y * blockDim.x + threadIdx.x;
     means[own] = mean;
     m2s[own] = m2;
     counts[own] = count;
-    for (int half = blockDim.y / 2; half > 0; half /= 2) {
+    for (u32 half = blockDim.y / 2; half > 0; half /= 2) {
         __syncthreads();
         if (threadIdx.y < half) {
-            const int other = own + half * blockDim.x;
+            const u32 other = own + half * blockDim.x;
             join_moments(count, mean, m2, counts[other], means[other], m2s[other]);
             means[own] = mean;
             m2s[own] = m2;
@@ -168,7 +163,7 @@ batch_norm_statistics(BatchNorm g, int chunks, const float* x, const float* part
     const int c = static_cast<int>(blockIdx.x) * JOINED + threadIdx.x;
     double sum = 0.0, squares = 0.0;
     if (c < g.channels) {
-#pragma unroll 4
+        UNROLL_BY(4)
         for (int chunk = threadIdx.y; chunk < chunks; chunk += JOINERS) {
             const float* moments = partial + static_cast<u64>(chunk) * 2 * g.channels + c;
             const double rows = min(g.chunk, g.rows - chunk * g.chunk), at = moments[0];
@@ -196,7 +191,7 @@ batch_norm_forward(BatchNorm g, const float* x, const float* mean, const float* 
                    const float* residual, float* y) {
     const int c = first_channel(), end = min(static_cast<int>(blockIdx.x + 1) * g.chunk, g.rows);
     const Operand operand(g, c, mean, var, gamma, beta);
-#pragma unroll 4
+    UNROLL_BY(4)
     for (int row = static_cast<int>(blockIdx.x) * g.chunk + threadIdx.y; row < end; row += blockDim.y) {
         const u64 at = static_cast<u64>(row) * g.channels;
         Four v = load_four(x + at, c, g.channels), added = {};
@@ -220,7 +215,7 @@ batch_norm_sums_partial(BatchNorm g, const float* x, const float* y, const float
     const int c = first_channel(), end = min(static_cast<int>(blockIdx.x + 1) * g.chunk, g.rows);
     const Operand operand(g, c, mean, var, gamma, beta);
     Four sum = {}, sum_d = {};
-#pragma unroll 4
+    UNROLL_BY(4)
     for (int row = static_cast<int>(blockIdx.x) * g.chunk + threadIdx.y; row < end; row += blockDim.y) {
         const u64 at = static_cast<u64>(row) * g.channels;
         const Four v = load_four(x + at, c, g.channels), d = load_four(dy + at, c, g.channels);
@@ -231,13 +226,13 @@ batch_norm_sums_partial(BatchNorm g, const float* x, const float* y, const float
             sum_d.v[k] = fmaf(dz, v.v[k] - operand.mean.v[k], sum_d.v[k]);
         }
     }
-    const int own = threadIdx.y * blockDim.x + threadIdx.x;
+    const u32 own = threadIdx.y * blockDim.x + threadIdx.x;
     first[own] = sum;
     second[own] = sum_d;
-    for (int half = blockDim.y / 2; half > 0; half /= 2) {
+    for (u32 half = blockDim.y / 2; half > 0; half /= 2) {
         __syncthreads();
         if (threadIdx.y < half) {
-            const int other = own + half * blockDim.x;
+            const u32 other = own + half * blockDim.x;
             for (int k = 0; k < 4; k++) {
                 sum.v[k] += first[other].v[k];
                 sum_d.v[k] += second[other].v[k];
@@ -261,7 +256,7 @@ batch_norm_sums(BatchNorm g, int chunks, int batch, const float* partial, const 
     const int c = static_cast<int>(blockIdx.x) * JOINED + threadIdx.x;
     double sum = 0.0, sum_d = 0.0;
     if (c < g.channels) {
-#pragma unroll 4
+        UNROLL_BY(4)
         for (int chunk = threadIdx.y; chunk < chunks; chunk += JOINERS) {
             const float* sums = partial + static_cast<u64>(chunk) * 2 * g.channels + c;
             sum += sums[0];
@@ -292,7 +287,7 @@ batch_norm_backward(BatchNorm g, const float* x, const float* y, float* dy, cons
     const Four factor = load_four(constants, c, g.channels);
     const Four center = load_four(constants + g.channels, c, g.channels);
     const Four slant = load_four(constants + 2 * g.channels, c, g.channels);
-#pragma unroll 2
+    UNROLL_BY(2)
     for (int row = static_cast<int>(blockIdx.x) * g.chunk + threadIdx.y; row < end; row += blockDim.y) {
         const u64 at = static_cast<u64>(row) * g.channels;
         const Four v = load_four(x + at, c, g.channels);

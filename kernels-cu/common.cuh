@@ -13,7 +13,13 @@
     type* const name = reinterpret_cast<type*>(dynamic_shared)
 #define INFINITY __int_as_float(0x7F800000)
 #define NAN __int_as_float(0x7FFFFFFF)
+// Before a loop: unroll it wholly, or so many times. It is the GPU compiler's business only.
+#define UNROLL _Pragma("unroll")
+#define UNROLL_BY(n) UNROLL_TEXT(unroll n)
+#define UNROLL_TEXT(text) _Pragma(#text)
 #else
+#define UNROLL
+#define UNROLL_BY(n)
 #include "host/cuda_host.h"
 #endif
 

@@ -66,7 +66,7 @@ conv2d_join(const float* partial, float* out, u64 n, int splits, int accumulate)
     const u64 i = (static_cast<u64>(blockIdx.x) * 32 + threadIdx.x) * 4;
     float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
     // Several loads under way: nothing else hides their latency.
-#pragma unroll 4
+    UNROLL_BY(4)
     for (int split = threadIdx.y; split < splits; split += blockDim.y) {
         const float4 v = load4(partial + split * n, i, n);
         sum = make_float4(sum.x + v.x, sum.y + v.y, sum.z + v.z, sum.w + v.w);
@@ -74,7 +74,7 @@ conv2d_join(const float* partial, float* out, u64 n, int splits, int accumulate)
     sums[threadIdx.y][threadIdx.x] = sum;
     __syncthreads();
     if (threadIdx.y == 0 && i < n) {
-        for (int j = 1; j < blockDim.y; j++) {
+        for (u32 j = 1; j < blockDim.y; j++) {
             const float4 v = sums[j][threadIdx.x];
             sum = make_float4(sum.x + v.x, sum.y + v.y, sum.z + v.z, sum.w + v.w);
         }

@@ -8,11 +8,6 @@
 #pragma once
 #include "mma.cuh"
 
-#ifndef __CUDACC__
-// Unrolling is the GPU compiler's.
-#pragma GCC diagnostic ignored "-Wunknown-pragmas"
-#endif
-
 // [row][k]: quads of four k.
 template <int ROWS, int DEPTH>
 struct AlongDepth {
@@ -43,7 +38,7 @@ struct AlongRows {
     // Elements 4 quad .. + 4 along k of a row.
     static __device__ __forceinline__ void four(const float4* tile, int row, int quad, float (&out)[4]) {
         const float* elements = reinterpret_cast<const float*>(tile);
-#pragma unroll
+        UNROLL
         for (int k = 0; k < 4; k++) {
             out[k] = elements[at(quad * 4 + k, row / 4) * 4 + row % 4];
         }
@@ -74,7 +69,7 @@ struct Fma {
         int tx, ty;
 
         __device__ __forceinline__ Sums() : tx(threadIdx.x % TX), ty(threadIdx.x / TX) {
-#pragma unroll
+            UNROLL
             for (int i = 0; i < TM * TN; i++) {
                 sums[i / TN][i % TN] = 0.0f;
             }
@@ -88,17 +83,17 @@ struct Fma {
         }
 
         __device__ __forceinline__ void multiply(const float4* a_tile, const float4* b_tile) {
-#pragma unroll 2
+            UNROLL_BY(2)
             for (int quad = 0; quad < DEPTH / 4; quad++) {
                 float a[TM][4];
                 load_a(a_tile, quad, a);
                 if constexpr (B::ALONG_ROWS) {
-#pragma unroll
+                    UNROLL
                     for (int k = 0; k < 4; k++) {
-#pragma unroll
+                        UNROLL
                         for (int group = 0; group < TN / 4; group++) {
                             const float4 b = b_tile[B::at(quad * 4 + k, tx + TX * group)];
-#pragma unroll
+                            UNROLL
                             for (int i = 0; i < TM; i++) {
                                 float* to = &sums[i][group * 4];
                                 to[0] = fmaf(a[i][k], b.x, to[0]);
@@ -109,10 +104,10 @@ struct Fma {
                         }
                     }
                 } else {
-#pragma unroll
+                    UNROLL
                     for (int j = 0; j < TN; j++) {
                         const float4 b = b_tile[B::at(column(j), quad)];
-#pragma unroll
+                        UNROLL
                         for (int i = 0; i < TM; i++) {
                             float sum = sums[i][j];
                             sum = fmaf(a[i][0], b.x, sum);
@@ -127,9 +122,9 @@ struct Fma {
 
         __device__ __forceinline__ void load_a(const float4* tile, int quad, float (&a)[TM][4]) const {
             if constexpr (A::ALONG_ROWS) {
-#pragma unroll
+                UNROLL
                 for (int k = 0; k < 4; k++) {
-#pragma unroll
+                    UNROLL
                     for (int group = 0; group < TM / 4; group++) {
                         const float4 v = tile[A::at(quad * 4 + k, ty + TY * group)];
                         a[group * 4][k] = v.x;
@@ -139,7 +134,7 @@ struct Fma {
                     }
                 }
             } else {
-#pragma unroll
+                UNROLL
                 for (int i = 0; i < TM; i++) {
                     A::four(tile, row(i), quad, a[i]);
                 }
@@ -150,17 +145,17 @@ struct Fma {
         template <class Out>
         __device__ __forceinline__ void write(const Out& out) const {
             constexpr int LINES = Out::TRANSPOSED ? TN : TM, ACROSS = Out::TRANSPOSED ? TM : TN;
-#pragma unroll
+            UNROLL
             for (int i = 0; i < LINES; i++) {
                 float* line = out.line(Out::TRANSPOSED ? column(i) : row(i));
                 const auto sum = [&](int j) { return Out::TRANSPOSED ? sums[j][i] : sums[i][j]; };
                 if constexpr (Out::TRANSPOSED ? A::ALONG_ROWS : B::ALONG_ROWS) {
-#pragma unroll
+                    UNROLL
                     for (int j = 0; j < ACROSS; j += 4) {
                         out.four(line, Out::TRANSPOSED ? row(j) : column(j), make_float4(sum(j), sum(j + 1), sum(j + 2), sum(j + 3)));
                     }
                 } else {
-#pragma unroll
+                    UNROLL
                     for (int j = 0; j < ACROSS; j++) {
                         out.one(line, Out::TRANSPOSED ? row(j) : column(j), sum(j));
                     }
@@ -176,13 +171,13 @@ struct Tf32 {
     u32 bits[4];
     __device__ __forceinline__ Tf32() {}
     __device__ __forceinline__ explicit Tf32(const float (&x)[4]) {
-#pragma unroll
+        UNROLL
         for (int k = 0; k < 4; k++) {
             bits[k] = to_tf32(x[k]);
         }
     }
     static __device__ __forceinline__ void multiply(float (&c)[4], const Tf32& a, const Tf32& a8, const Tf32& b) {
-#pragma unroll
+        UNROLL
         for (int k = 0; k < 4; k += 2) {
             const u32 left[4] = {a.bits[k], a8.bits[k], a.bits[k + 1], a8.bits[k + 1]};
             const u32 right[2] = {b.bits[k], b.bits[k + 1]};
@@ -221,9 +216,9 @@ struct Mma {
             row = warp / ACROSS * WM + lane / 4;
             column = warp % ACROSS * WN;
             t = lane % 4;
-#pragma unroll
+            UNROLL
             for (int i = 0; i < WM / 16; i++) {
-#pragma unroll
+                UNROLL
                 for (int j = 0; j < WN / 8; j++) {
                     sums[i][j][0] = sums[i][j][1] = sums[i][j][2] = sums[i][j][3] = 0.0f;
                 }
@@ -239,19 +234,19 @@ struct Mma {
 
         __device__ __forceinline__ void multiply(const float4* a_tile, const float4* b_tile) {
             const int g = threadIdx.x % 32 / 4;
-#pragma unroll
+            UNROLL
             for (int quad = 0; quad < DEPTH / 4; quad += 4) {
                 // B's columns are fewer: they stay, A's rows pass by.
                 Number b[WN / 8];
-#pragma unroll
+                UNROLL
                 for (int j = 0; j < WN / 8; j++) {
                     b[j] = number<B>(b_tile, column + j * 8 + g, quad + t);
                 }
-#pragma unroll
+                UNROLL
                 for (int i = 0; i < WM / 16; i++) {
                     const Number a = number<A>(a_tile, row + i * 16, quad + t);
                     const Number a8 = number<A>(a_tile, row + i * 16 + 8, quad + t);
-#pragma unroll
+                    UNROLL
                     for (int j = 0; j < WN / 8; j++) {
                         Number::multiply(sums[i][j], a, a8, b[j]);
                     }
@@ -262,19 +257,19 @@ struct Mma {
         template <class Out>
         __device__ __forceinline__ void write(const Out& out) const {
             if constexpr (Out::TRANSPOSED) {
-#pragma unroll
+                UNROLL
                 for (int j = 0; j < WN / 8 * 2; j++) {
                     float* line = out.line(column + j / 2 * 8 + t * 2 + j % 2);
-#pragma unroll
+                    UNROLL
                     for (int i = 0; i < WM / 8; i++) {
                         out.one(line, row + i * 8, sums[i / 2][j / 2][i % 2 * 2 + j % 2]);
                     }
                 }
             } else {
-#pragma unroll
+                UNROLL
                 for (int i = 0; i < WM / 8; i++) {
                     float* line = out.line(row + i * 8);
-#pragma unroll
+                    UNROLL
                     for (int j = 0; j < WN / 8; j++) {
                         const float* pair = &sums[i / 2][j][i % 2 * 2];
                         out.two(line, column + j * 8 + t * 2, pair[0], pair[1]);
@@ -300,7 +295,7 @@ __device__ __forceinline__ void multiply_tile(A& a, B& b, int steps, const Out& 
     };
     typename Tile::template Sums<typename A::Layout, typename B::Layout> sums;
     // The first STAGES - 1 rounds only load; in one loop, because the loaders are much code.
-#pragma unroll 1
+    UNROLL_BY(1)
     for (int step = 1 - STAGES; step < steps; step++) {
         if (step >= 0) {
             cp_async_wait<STAGES - 2>();
