@@ -2,8 +2,11 @@
 //! m += (1 - beta1)(g - m), v = beta2 v + (1 - beta2) g^2,
 //! value -= lr / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + eps).
 
+use crate::cuda::CudaError;
 use crate::parallel::{self, CHUNK};
+use crate::pool::Buffer;
 use crate::simd::vectorized;
+use crate::view::{View, ViewMut};
 use crate::{Device, Real, Work};
 
 /// Adam's settings, in f64 whatever the values are: 1 - 0.999 of an f32 would be off by 1e-5 of itself.
@@ -21,12 +24,83 @@ pub struct Adam {
     pub weight_decay: f64,
 }
 
-/// Step `t` (1 for the first) over values, their gradients and the two moments, all of one length.
-pub fn step<T: Real>(device: &Device, adam: &Adam, t: u64, values: &mut [T], grads: &[T], m: &mut [T], v: &mut [T]) {
-    let _span = device.span("adam.step", || Work::memory(values.len(), 7 * size_of_val(grads)));
-    assert!(t > 0, "adam: steps count from 1");
+/// The settings and the number of steps taken, which lie where the steps are: a recorded step reads them there.
+pub struct Steps {
+    t: u64,
+    settings: Adam,
+    /// On a GPU, the state as [`cuda::state`] has it; `t` is not kept then.
+    state: Option<Buffer<f64>>,
+}
+
+impl Steps {
+    /// After `t` steps.
+    pub fn new(device: &Device, settings: Adam, t: u64) -> Self {
+        let state = device.gpu().map(|cuda| {
+            let mut state = device.buffer(cuda::STATE);
+            cuda.set(&cuda::state(&settings, t), state.view_mut().device());
+            state
+        });
+        Self { t, settings, state }
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> Adam {
+        self.settings
+    }
+
+    /// Steps by these settings from now on. On a GPU they are uploaded, so not in a recorded step.
+    pub fn set(&mut self, device: &Device, settings: Adam) {
+        if settings == self.settings {
+            return;
+        }
+        self.settings = settings;
+        if let (Some(cuda), Some(state)) = (device.gpu(), &mut self.state) {
+            let settings = &cuda::state(&settings, 0)[cuda::LR..cuda::SETTINGS];
+            cuda.set(settings, state.view_mut().slice(cuda::LR..cuda::SETTINGS).device());
+        }
+    }
+
+    /// Steps taken so far.
+    pub fn taken(&self, device: &Device) -> Result<u64, CudaError> {
+        match (device.gpu(), &self.state) {
+            (Some(cuda), Some(state)) => Ok(cuda.download(state.view().device())?[cuda::T] as u64),
+            _ => Ok(self.t),
+        }
+    }
+}
+
+/// One step over values, their gradients, which it sets to 0, and the two moments, all of one length. Where `kept`, one
+/// number, is given and 0, nothing happens but to the gradients: not even the step is counted.
+pub fn step<'a, T: Real>(
+    device: &Device,
+    steps: &mut Steps,
+    values: impl Into<ViewMut<'a, T>>,
+    grads: impl Into<ViewMut<'a, T>>,
+    m: impl Into<ViewMut<'a, T>>,
+    v: impl Into<ViewMut<'a, T>>,
+    kept: Option<View<'a, T>>,
+) {
+    let (values, grads, m, v) = (values.into(), grads.into(), m.into(), v.into());
+    let _span = device.span("adam.step", || Work::memory(values.len(), 8 * grads.bytes()));
     let n = values.len();
     assert!(n == grads.len() && n == m.len() && n == v.len(), "adam: values, grads, m and v");
+    assert!(kept.is_none_or(|kept| kept.len() == 1), "adam: kept is one number");
+    if let (Some(cuda), Some(state)) = (device.gpu(), &mut steps.state) {
+        cuda::advance(cuda, state.view_mut().device(), kept.map(View::on_gpu));
+        let state = state.view().device();
+        return cuda::step(cuda, state, values.on_gpu(), grads.on_gpu(), m.on_gpu(), v.on_gpu());
+    }
+    let grads = grads.host();
+    if kept.is_none_or(|kept| kept.host()[0] != T::ZERO) {
+        steps.t += 1;
+        update(device, &steps.settings, steps.t, values.host(), grads, m.host(), v.host());
+    }
+    parallel::split(grads, n, CHUNK, |_, grads| grads.fill(T::ZERO));
+}
+
+/// Step `t`, 1 for the first.
+fn update<T: Real>(device: &Device, adam: &Adam, t: u64, values: &mut [T], grads: &[T], m: &mut [T], v: &mut [T]) {
+    let n = values.len();
     let correction = |beta: f64| 1.0 - beta.powf(t as f64);
     let rates = Rates {
         step_size: T::from_f64(adam.lr / correction(adam.beta1)),
@@ -78,27 +152,31 @@ pub mod cuda {
     pub const STATE: usize = 8;
     /// Which of them is the number of steps taken.
     pub const T: usize = 0;
-    /// Which of them is the learning rate, to upload alone where a schedule changes it.
+    /// The first of the settings, and where they end.
     pub const LR: usize = 1;
+    /// See [`LR`].
+    pub const SETTINGS: usize = 6;
 
     /// The state to upload after `t` steps.
     pub fn state(adam: &Adam, t: u64) -> [f64; STATE] {
         [t as f64, adam.lr, adam.beta1, adam.beta2, adam.eps, adam.weight_decay, f64::NAN, f64::NAN]
     }
 
-    /// Begins a step: t += 1, and what follows from t and the learning rate.
-    pub fn advance(cuda: &Cuda, state: DeviceSliceMut<f64>) {
+    /// Begins a step: t += 1, and what follows from t and the learning rate. Where `kept`, one number, is given and 0, the
+    /// step that follows is to be left out.
+    pub fn advance(cuda: &Cuda, state: DeviceSliceMut<f64>, kept: Option<DeviceSlice<f32>>) {
         assert_eq!(state.len(), STATE, "adam: the state");
-        // SAFETY: the state is whole.
-        unsafe { cuda.launch(ADVANCE, Grid::linear(1, 1), &[&state]) }
+        assert!(kept.is_none_or(|kept| kept.len() == 1), "adam: kept is one number");
+        // SAFETY: the state is whole, kept is one number or null.
+        unsafe { cuda.launch(ADVANCE, Grid::linear(1, 1), &[&state, &kept]) }
     }
 
-    /// See [`step`](super::step); [`advance`] comes before it.
+    /// See [`step`](super::step); [`advance`] comes before it. The gradients are 0 afterwards.
     pub fn step(
         cuda: &Cuda,
         state: DeviceSlice<f64>,
         values: DeviceSliceMut<f32>,
-        grads: DeviceSlice<f32>,
+        grads: DeviceSliceMut<f32>,
         m: DeviceSliceMut<f32>,
         v: DeviceSliceMut<f32>,
     ) {
@@ -125,7 +203,7 @@ mod tests {
             for t in 1..=4 {
                 let t64 = t as f64;
                 let grads = [0.1 * t64, -0.3, 1e-4 * (t64 - 2.0), 0.7 - 0.2 * t64].map(T::from_f64);
-                step(&device, &SETTINGS, t, &mut values, &grads, &mut m, &mut v);
+                update(&device, &SETTINGS, t, &mut values, &grads, &mut m, &mut v);
             }
             let want = [0.45644517201538504, -1.21001880437651, 1.9600548474899784, -0.026673955953134616];
             assert_close("values", 4.0, &values, &want);
@@ -143,7 +221,7 @@ mod tests {
             let got = over_threads(|| {
                 let mut state = [values.clone(), m.clone(), v.clone()];
                 let [values, m, v] = &mut state;
-                step(&device, &SETTINGS, 7, values, &grads, m, v);
+                update(&device, &SETTINGS, 7, values, &grads, m, v);
                 state.concat()
             });
             let Adam { lr, beta1, beta2, eps, weight_decay } = SETTINGS;
@@ -156,6 +234,24 @@ mod tests {
                 want[0][i] -= lr * m / (v.sqrt() + eps);
             }
             assert_close("values, m, v", 4.0, &got, &want.concat());
+        }
+    }
+
+    #[test]
+    fn a_step_counts_zeroes_the_gradients_and_is_left_out_where_nothing_is_kept() {
+        for device in devices() {
+            let mut steps = Steps::new(&device, SETTINGS, 4);
+            let start: [Vec<f32>; 4] = [1, 2, 3, 4].map(|stream| normal(stream, 100, 1.0, 0.1));
+            let [mut values, mut grads, mut m, mut v] = start.clone();
+            step(&device, &mut steps, &mut values, &mut grads, &mut m, &mut v, Some(View::from(&[0.0f32])));
+            assert_eq!((&values, &m, &v, steps.taken(&device)), (&start[0], &start[2], &start[3], Ok(4)));
+            assert!(grads.iter().all(|&g| g == 0.0));
+            grads.copy_from_slice(&start[1]);
+            step(&device, &mut steps, &mut values, &mut grads, &mut m, &mut v, Some(View::from(&[2.0f32])));
+            let [mut want, g, mut want_m, mut want_v] = start;
+            update(&device, &SETTINGS, 5, &mut want, &g, &mut want_m, &mut want_v);
+            assert_eq!((values, m, v, steps.taken(&device)), (want, want_m, want_v, Ok(5)));
+            assert!(grads.iter().all(|&g| g == 0.0));
         }
     }
 

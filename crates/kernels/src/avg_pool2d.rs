@@ -63,7 +63,7 @@ pub fn forward<T: Real>(device: &Device, g: &AvgPool2d, x: &[T], y: &mut [T]) {
 
 /// dx = dy / (pixels of a window) at each pixel of a window, 0 at the others.
 pub fn backward<T: Real>(device: &Device, g: &AvgPool2d, dy: &[T], dx: &mut [T], store: Store) {
-    let _span = device.span("avg_pool2d.backward", || g.work(size_of_val(dy) + store.bytes(dx)));
+    let _span = device.span("avg_pool2d.backward", || g.work(size_of_val(dy) + store.bytes(size_of_val(dx))));
     g.check(dx.len(), dy.len());
     let window = T::from_f64(1.0 / (g.kernel[0] * g.kernel[1]) as f64);
     // An item is an input row.

@@ -20,7 +20,8 @@ pub fn forward<T: Real>(device: &Device, x: &[T], target: T, loss: &mut [T]) {
 
 /// dx = dloss (1 / (1 + e^-x) - target) / n.
 pub fn backward<T: Real>(device: &Device, x: &[T], target: T, dloss: &[T], dx: &mut [T], store: Store) {
-    let _span = device.span("bce_with_logits.backward", || Work::memory(x.len(), size_of_val(x) + store.bytes(dx)));
+    let _span = device
+        .span("bce_with_logits.backward", || Work::memory(x.len(), size_of_val(x) + store.bytes(size_of_val(dx))));
     assert!(x.len() == dx.len() && dloss.len() == 1, "bce_with_logits: x, dx and dloss");
     let scale = T::from_f64(dloss[0].to_f64() / x.len() as f64);
     parallel::split((x, dx), x.len(), CHUNK, |_, (x, dx)| backward_chunk(device.simd(), x, target, scale, dx, store));

@@ -64,7 +64,7 @@ pub fn backward<T: Real>(
     store: Store,
 ) {
     let _span = device.span("cross_entropy.backward", || {
-        work(rows, classes, size_of_val(probabilities) + store.bytes(dlogits), labels, weights)
+        work(rows, classes, size_of_val(probabilities) + store.bytes(size_of_val(dlogits)), labels, weights)
     });
     check(rows, classes, probabilities.len(), labels, weights);
     assert!(dlogits.len() == probabilities.len() && dloss.len() == 1, "cross_entropy: dlogits and dloss");

@@ -1,17 +1,26 @@
 //! Where tensors live and kernels run.
 
+use crate::cuda::{Cuda, CudaError, Precision};
 use crate::pool::{Buffer, Pool};
 use crate::profile::Profile;
 use crate::{Element, Simd};
+use std::fmt;
 use std::sync::Arc;
 
-/// A device: its memory pool, and the SIMD path its kernels take. Cheap to clone; clones share the pool
-/// and, where there is one, the profile.
+/// A device: its memory pool, and what its kernels run on: a SIMD path of the processor, or a GPU. Cheap to clone;
+/// clones share the pool and, where there is one, the profile.
 #[derive(Clone)]
 pub struct Device {
     simd: Simd,
+    gpu: Option<Gpu>,
     pool: Arc<Pool>,
     profile: Option<Arc<Profile>>,
+}
+
+#[derive(Clone)]
+struct Gpu {
+    cuda: Cuda,
+    precision: Precision,
 }
 
 impl Device {
@@ -22,12 +31,27 @@ impl Device {
 
     /// The CPU with a given SIMD path; `None` where this machine lacks it.
     pub fn cpu_with(simd: Simd) -> Option<Self> {
-        Simd::available().contains(&simd).then(|| Self { simd, pool: Pool::new(false), profile: None })
+        Simd::available().contains(&simd).then(|| Self { simd, gpu: None, pool: Pool::new(false), profile: None })
+    }
+
+    /// A GPU, whose convolutions and matrix products multiply in this precision. Its tensors are `f32`, labels `i32`,
+    /// images `u8`.
+    ///
+    /// Kernels do not say whether they ran: a failure, also of memory that ran out, is reported by the next
+    /// [`Device::synchronize`] or read-back.
+    ///
+    /// # Errors
+    /// [`CudaError::OldDevice`] where the GPU's tensor cores lack the precision.
+    pub fn cuda(cuda: Cuda, precision: Precision) -> Result<Self, CudaError> {
+        precision.check(&cuda)?;
+        let pool = Pool::on(&cuda, false);
+        Ok(Self { simd: Simd::detect(), gpu: Some(Gpu { cuda, precision }), pool, profile: None })
     }
 
     /// The same device with an empty pool whose buffers are handed out full of NaN, for tests.
     pub fn poisoned(&self) -> Self {
-        Self { pool: Pool::new(true), ..self.clone() }
+        let pool = self.gpu().map_or_else(|| Pool::new(true), |cuda| Pool::on(cuda, true));
+        Self { pool, ..self.clone() }
     }
 
     /// The same device and pool with a profile of its own, empty, in which its kernels record their time.
@@ -40,9 +64,31 @@ impl Device {
         self.profile.as_deref()
     }
 
-    /// The SIMD path.
+    /// The SIMD path that kernels take on the CPU.
     pub fn simd(&self) -> Simd {
         self.simd
+    }
+
+    /// The GPU, where kernels run on one.
+    pub fn gpu(&self) -> Option<&Cuda> {
+        self.gpu.as_ref().map(|gpu| &gpu.cuda)
+    }
+
+    /// What convolutions and matrix products multiply; `F32` on the CPU.
+    pub fn precision(&self) -> Precision {
+        self.gpu.as_ref().map_or(Precision::F32, |gpu| gpu.precision)
+    }
+
+    /// Waits until all that was launched has run; the first failure since the last report is the error.
+    pub fn synchronize(&self) -> Result<(), CudaError> {
+        self.gpu().map_or(Ok(()), Cuda::synchronize)
+    }
+
+    /// The same for a clock; a failure stays to be reported.
+    pub(crate) fn wait(&self) {
+        if let Some(cuda) = self.gpu() {
+            cuda.wait();
+        }
     }
 
     /// The memory pool.
@@ -58,5 +104,15 @@ impl Device {
     /// What a kernel needs until it returns; see [`Buffer::workspace`].
     pub fn workspace<T: Element>(&self, len: usize) -> Buffer<T> {
         Buffer::workspace(&self.pool, len)
+    }
+}
+
+/// As it is reported: `cpu avx2`, or `cuda`, the GPU's name and the precision.
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.gpu {
+            None => write!(f, "cpu {}", self.simd),
+            Some(Gpu { cuda, precision }) => write!(f, "cuda {} {precision}", cuda.name()),
+        }
     }
 }

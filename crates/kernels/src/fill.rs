@@ -3,28 +3,95 @@
 //! Element i comes from word i % 4 of block i / 4 past the stream's position, so any part can be filled anywhere
 //! with the same bits. f64 gets the f32 numbers, so that it follows the same draws.
 
+use crate::cuda::Cuda;
 use crate::parallel::{self, CHUNK};
 use crate::philox::{Philox, box_muller, to_unit};
+use crate::pool::Buffer;
 use crate::simd::vectorized;
+use crate::view::ViewMut;
 use crate::{Device, Element, Real, Work};
 
-/// out = value.
-pub fn constant<T: Element>(device: &Device, value: T, out: &mut [T]) {
-    let _span = device.span("fill.constant", || Work::memory(out.len(), size_of_val(out)));
-    let n = out.len();
+/// out = value; on a GPU for elements of four bytes.
+pub fn constant<'a, T: Element>(device: &Device, value: T, out: impl Into<ViewMut<'a, T>>) {
+    let out = out.into();
+    let _span = device.span("fill.constant", || Work::memory(out.len(), out.bytes()));
+    if let Some(cuda) = device.gpu() {
+        return cuda::constant(cuda, value, out.device());
+    }
+    let (n, out) = (out.len(), out.host());
     parallel::split(out, n, CHUNK, |_, out| out.fill(value));
 }
 
 /// out uniform in [low, high): low + (high - low) u with u a multiple of 2^-24.
-pub fn uniform<T: Real>(device: &Device, philox: &mut Philox, low: T, high: T, out: &mut [T]) {
-    let _span = device.span("fill.uniform", || Work::memory(out.len(), size_of_val(out)));
+pub fn uniform<'a, T: Real>(device: &Device, philox: &mut Philox, low: T, high: T, out: impl Into<ViewMut<'a, T>>) {
+    let out = out.into();
+    let _span = device.span("fill.uniform", || Work::memory(out.len(), out.bytes()));
+    if let Some(cuda) = device.gpu() {
+        let words = Draws::upload(device, cuda, philox);
+        philox.take_blocks(out.len().div_ceil(4) as u64);
+        let [low, high] = [low, high].map(|v| v.to_f64() as f32);
+        return cuda::uniform(cuda, words.view().device(), low, high, out.on_gpu());
+    }
+    let out = out.host();
     from_blocks(philox, out, |philox, block, out| uniform_chunk(device.simd(), philox, block, low, high, out));
 }
 
 /// out normal: mean + std z, z by Box and Muller from the word pairs (0, 1) and (2, 3) of a block.
-pub fn normal<T: Real>(device: &Device, philox: &mut Philox, mean: T, std: T, out: &mut [T]) {
-    let _span = device.span("fill.normal", || Work::memory(out.len(), size_of_val(out)));
+pub fn normal<'a, T: Real>(device: &Device, philox: &mut Philox, mean: T, std: T, out: impl Into<ViewMut<'a, T>>) {
+    let out = out.into();
+    let _span = device.span("fill.normal", || Work::memory(out.len(), out.bytes()));
+    if let Some(cuda) = device.gpu() {
+        let words = Draws::upload(device, cuda, philox);
+        philox.take_blocks(out.len().div_ceil(4) as u64);
+        let [mean, std] = [mean, std].map(|v| v.to_f64() as f32);
+        return cuda::normal(cuda, words.view().device(), mean, std, out.on_gpu());
+    }
+    let out = out.host();
     from_blocks(philox, out, |philox, block, out| normal_chunk(device.simd(), philox, block, mean, std, out));
+}
+
+/// A stream that lies where it is drawn from, so that a recorded step draws on from where the last one ended.
+pub struct Draws {
+    philox: Philox,
+    /// On a GPU, the stream as [`cuda::stream`] has it.
+    words: Option<Buffer<i32>>,
+}
+
+impl Draws {
+    /// The stream from its position on.
+    pub fn new(device: &Device, philox: Philox) -> Self {
+        Self { philox, words: device.gpu().map(|cuda| Self::upload(device, cuda, &philox)) }
+    }
+
+    fn upload(device: &Device, cuda: &Cuda, philox: &Philox) -> Buffer<i32> {
+        let mut words = device.buffer(cuda::STREAM);
+        cuda.set(&cuda::stream(philox), words.view_mut().device());
+        words
+    }
+
+    /// As [`normal`]; on a GPU nothing is uploaded.
+    pub fn normal<'a, T: Real>(&mut self, device: &Device, mean: T, std: T, out: impl Into<ViewMut<'a, T>>) {
+        let out = out.into();
+        let (Some(cuda), Some(words)) = (device.gpu(), &mut self.words) else {
+            return normal(device, &mut self.philox, mean, std, out);
+        };
+        let n = out.len();
+        let _span = device.span("fill.normal", || Work::memory(n, out.bytes()));
+        let [mean, std] = [mean, std].map(|v| v.to_f64() as f32);
+        cuda::normal(cuda, words.view().device(), mean, std, out.on_gpu());
+        cuda::advance(cuda, words.view_mut().device(), n);
+        self.skip(n);
+    }
+
+    /// Where the stream is.
+    pub fn position(&self) -> u64 {
+        self.philox.position()
+    }
+
+    /// Counts a fill of `n` elements that a recorded step made.
+    pub fn skip(&mut self, n: usize) {
+        self.philox.take_blocks(n.div_ceil(4) as u64);
+    }
 }
 
 /// Splits `out` at block boundaries and moves `philox` past the blocks that it takes.

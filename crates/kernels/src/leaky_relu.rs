@@ -13,7 +13,8 @@ pub fn forward<T: Real>(device: &Device, slope: T, x: &[T], y: &mut [T]) {
 
 /// dx = dy where y > 0, else slope dy: y has the sign of x, and the derivative at 0 is the slope, as in PyTorch.
 pub fn backward<T: Real>(device: &Device, slope: T, y: &[T], dy: &[T], dx: &mut [T], store: Store) {
-    let _span = device.span("leaky_relu.backward", || Work::memory(y.len(), 2 * size_of_val(y) + store.bytes(dx)));
+    let _span =
+        device.span("leaky_relu.backward", || Work::memory(y.len(), 2 * size_of_val(y) + store.bytes(size_of_val(dx))));
     assert!(slope > T::ZERO, "leaky_relu: y has the sign of x only for a positive slope, got {slope}");
     assert!(y.len() == dy.len() && y.len() == dx.len(), "leaky_relu: y, dy and dx");
     parallel::split((y, dy, dx), y.len(), CHUNK, |_, (y, dy, dx)| {

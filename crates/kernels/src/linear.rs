@@ -60,8 +60,9 @@ pub fn backward_weight<T: Real>(
 
 /// `db (=|+=)` the column sums of dy, rows in order.
 pub fn backward_bias<T: Real>(device: &Device, rows: usize, outputs: usize, dy: &[T], db: &mut [T], store: Store) {
-    let _span = device
-        .span("linear.backward_bias", || Work::memory(format!("{rows}x{outputs}"), size_of_val(dy) + store.bytes(db)));
+    let _span = device.span("linear.backward_bias", || {
+        Work::memory(format!("{rows}x{outputs}"), size_of_val(dy) + store.bytes(size_of_val(db)))
+    });
     assert_eq!(dy.len(), rows * outputs, "linear: dy is [rows, outputs] = [{rows}, {outputs}]");
     assert_eq!(db.len(), outputs, "linear: db is [outputs] = [{outputs}]");
     if store == Store::Set {
@@ -72,8 +73,8 @@ pub fn backward_bias<T: Real>(device: &Device, rows: usize, outputs: usize, dy: 
 
 /// Every pass of a layer multiplies the same three sizes.
 fn work<T>([rows, inputs, outputs]: [usize; 3], read: [&[T]; 2], out: &[T], store: Store) -> Work {
-    let shape = format!("{rows} {inputs}-{outputs}");
-    Work { shape, ..Work::gemm([rows, outputs, inputs], read, out, store) }
+    let bytes = read.map(size_of_val).iter().sum::<usize>() + store.bytes(size_of_val(out));
+    Work { shape: format!("{rows} {inputs}-{outputs}"), ..Work::gemm([rows, outputs, inputs], bytes) }
 }
 
 vectorized! {

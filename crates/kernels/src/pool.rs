@@ -1,11 +1,13 @@
 //! Pooled buffers: memory goes back on drop, and the lowest free slot of a length is handed out first.
 //!
 //! A deterministic step therefore receives the same addresses every time it runs, allocates nothing after
-//! its first run, and can later be captured in a CUDA graph. (A last-in-first-out list permutes its order
+//! its first run, and can be captured in a CUDA graph. (A last-in-first-out list permutes its order
 //! each step and never settles.)
 
 use crate::Element;
+use crate::cuda::{Cuda, Memory};
 use crate::memory::{Arena, Line, Lines};
+use crate::view::{View, ViewMut};
 use std::collections::{BTreeMap, HashMap};
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -14,7 +16,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 struct Block {
     /// Where it lies in the order of allocation; `None` for a workspace.
     slot: Option<u64>,
-    lines: Lines,
+    space: Space,
+}
+
+/// The memory of a block.
+enum Space {
+    Host(Lines),
+    Gpu(Memory),
+}
+
+impl Space {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Host(lines) => size_of_val(&**lines),
+            Self::Gpu(memory) => memory.bytes(),
+        }
+    }
+
+    fn lines(&self) -> usize {
+        self.bytes() / size_of::<Line>()
+    }
 }
 
 #[derive(Default)]
@@ -34,13 +55,20 @@ struct Free {
 pub struct Pool {
     free: Mutex<Free>,
     poison: bool,
+    /// Whose memory it is, unless the host's.
+    gpu: Option<Cuda>,
 }
 
 impl Pool {
     /// An empty pool. With `poison`, every buffer handed out is filled with 0xFF bytes (NaN in `f32` and
     /// `f64`), so that a kernel that reads before it writes is found.
     pub fn new(poison: bool) -> Arc<Self> {
-        Arc::new(Self { free: Mutex::default(), poison })
+        Arc::new(Self { free: Mutex::default(), poison, gpu: None })
+    }
+
+    /// An empty pool of a GPU's memory; `poison` as for [`Pool::new`].
+    pub fn on(cuda: &Cuda, poison: bool) -> Arc<Self> {
+        Arc::new(Self { free: Mutex::default(), poison, gpu: Some(cuda.clone()) })
     }
 
     /// How many buffers were allocated so far: constant once a repeated step has run twice.
@@ -63,7 +91,7 @@ impl Pool {
         let reused = free.blocks.get_mut(&lines).and_then(|blocks| blocks.pop_first());
         let block = match reused {
             Some((_, block)) => block,
-            None => free.allocate(lines, true),
+            None => self.allocate(&mut free, lines, true),
         };
         self.hand_out(free, block)
     }
@@ -71,10 +99,10 @@ impl Pool {
     fn take_workspace(&self, lines: usize) -> Block {
         let mut free = self.lock();
         let block = match free.workspace.take() {
-            Some(block) if block.lines.len() >= lines => block,
+            Some(block) if block.space.lines() >= lines => block,
             shorter => {
-                free.bytes -= shorter.map_or(0, |block| size_of_val(&*block.lines));
-                free.allocate(lines, false)
+                free.bytes -= shorter.map_or(0, |block| block.space.bytes());
+                self.allocate(&mut free, lines, false)
             }
         };
         self.hand_out(free, block)
@@ -83,44 +111,49 @@ impl Pool {
     fn hand_out(&self, free: MutexGuard<'_, Free>, mut block: Block) -> Block {
         drop(free);
         if self.poison {
-            bytemuck::cast_slice_mut::<Line, u8>(&mut block.lines).fill(0xFF);
+            match &mut block.space {
+                Space::Host(lines) => bytemuck::cast_slice_mut::<Line, u8>(lines).fill(0xFF),
+                Space::Gpu(memory) => memory.poison(),
+            }
         }
         block
+    }
+
+    fn allocate(&self, free: &mut Free, lines: usize, slot: bool) -> Block {
+        free.allocations += 1;
+        free.bytes += lines * size_of::<Line>();
+        let space = match &self.gpu {
+            Some(cuda) => Space::Gpu(cuda.alloc_or_stop(lines * size_of::<Line>())),
+            None if slot => Space::Host(free.arena.take(lines)),
+            // It goes when a longer one is needed.
+            None => Space::Host(Lines::alone(lines)),
+        };
+        Block { slot: slot.then_some(free.allocations), space }
     }
 
     fn put(&self, block: Block) {
         let mut free = self.lock();
         match block.slot {
             Some(_) => {
-                free.blocks.entry(block.lines.len()).or_default().insert(block.slot, block);
+                free.blocks.entry(block.space.lines()).or_default().insert(block.slot, block);
             }
             // Two kernels at once had two: the longer one stays.
             None => {
                 let other = free.workspace.take();
                 let (shorter, longer) = match other {
-                    Some(other) if other.lines.len() > block.lines.len() => (Some(block), other),
+                    Some(other) if other.space.lines() > block.space.lines() => (Some(block), other),
                     other => (other, block),
                 };
-                free.bytes -= shorter.map_or(0, |block| size_of_val(&*block.lines));
+                free.bytes -= shorter.map_or(0, |block| block.space.bytes());
                 free.workspace = Some(longer);
             }
         }
     }
 }
 
-impl Free {
-    fn allocate(&mut self, lines: usize, slot: bool) -> Block {
-        self.allocations += 1;
-        self.bytes += lines * size_of::<Line>();
-        match slot {
-            true => Block { slot: Some(self.allocations), lines: self.arena.take(lines) },
-            // It goes when a longer one is needed.
-            false => Block { slot: None, lines: Lines::alone(lines) },
-        }
-    }
-}
-
 /// `len` elements of pooled memory, 64-byte aligned. Fresh contents are unspecified (but initialised).
+///
+/// It derefs to the elements where they lie on the host; that panics for a GPU's memory, which [`View`]s are for.
 pub struct Buffer<T: Element> {
     block: Option<Block>,
     len: usize,
@@ -143,21 +176,40 @@ impl<T: Element> Buffer<T> {
     fn lines(len: usize) -> usize {
         (len * size_of::<T>()).div_ceil(size_of::<Line>())
     }
+
+    /// How many elements it has.
+    pub fn size(&self) -> usize {
+        self.len
+    }
+
+    /// The elements, wherever they lie.
+    pub fn view(&self) -> View<'_, T> {
+        match &self.block.as_ref().expect("present until drop").space {
+            Space::Host(lines) => View::Host(&bytemuck::cast_slice(lines)[..self.len]),
+            Space::Gpu(memory) => View::Device(memory.slice().slice(..self.len)),
+        }
+    }
+
+    /// The elements, to write, wherever they lie.
+    pub fn view_mut(&mut self) -> ViewMut<'_, T> {
+        match &mut self.block.as_mut().expect("present until drop").space {
+            Space::Host(lines) => ViewMut::Host(&mut bytemuck::cast_slice_mut(lines)[..self.len]),
+            Space::Gpu(memory) => ViewMut::Device(memory.slice_mut().slice(..self.len)),
+        }
+    }
 }
 
 impl<T: Element> Deref for Buffer<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        let block = self.block.as_ref().expect("present until drop");
-        &bytemuck::cast_slice(&block.lines)[..self.len]
+        self.view().host()
     }
 }
 
 impl<T: Element> DerefMut for Buffer<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        let block = self.block.as_mut().expect("present until drop");
-        &mut bytemuck::cast_slice_mut(&mut block.lines)[..self.len]
+        self.view_mut().host()
     }
 }
 

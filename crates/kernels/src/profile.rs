@@ -6,9 +6,11 @@
 //! Of nested spans the outermost counts alone, for the whole profile: a kernel built on another appears under its own
 //! name once, and the rows never add up to more than the time that passed. So one thread at a time should call kernels
 //! on a profiled device; what they do on several is theirs.
+//!
+//! On a GPU a span waits for it at both ends, so each row has the time of a launch (several microseconds) in it.
 
+use crate::Device;
 use crate::conv2d::Conv2d;
-use crate::{Device, Store};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -32,38 +34,27 @@ impl Work {
         Self { flops: 0, bytes, shape: shape.to_string() }
     }
 
-    /// A pass of a convolution that reads two operands and writes `out`; "32x32 16-16 k3 s1" is x's size, the
-    /// channels, the kernel, the stride.
-    pub fn conv2d<T>(g: &Conv2d, read: [&[T]; 2], out: &[T], store: Store) -> Self {
-        Self::convolution(g, [g.h, g.w], [g.c, g.o], read, out, store)
+    /// A pass of a convolution that moves these bytes; "32x32 16-16 k3 s1" is x's size, the channels, the kernel, the
+    /// stride.
+    pub fn conv2d(g: &Conv2d, bytes: usize) -> Self {
+        Self::convolution(g, [g.h, g.w], [g.c, g.o], bytes)
     }
 
     /// The same of a transposed convolution, whose input is the y of `g`.
-    pub fn conv_transpose2d<T>(g: &Conv2d, read: [&[T]; 2], out: &[T], store: Store) -> Self {
-        Self::convolution(g, [g.oh, g.ow], [g.o, g.c], read, out, store)
+    pub fn conv_transpose2d(g: &Conv2d, bytes: usize) -> Self {
+        Self::convolution(g, [g.oh, g.ow], [g.o, g.c], bytes)
     }
 
-    fn convolution<T>(
-        g: &Conv2d,
-        [h, w]: [usize; 2],
-        [inputs, outputs]: [usize; 2],
-        read: [&[T]; 2],
-        out: &[T],
-        store: Store,
-    ) -> Self {
+    fn convolution(g: &Conv2d, [h, w]: [usize; 2], [inputs, outputs]: [usize; 2], bytes: usize) -> Self {
         let pair = |[a, b]: [usize; 2]| if a == b { a.to_string() } else { format!("{a}x{b}") };
         let shape = format!("{h}x{w} {inputs}-{outputs} k{} s{}", pair(g.kernel), pair(g.stride));
-        Self { flops: g.flops(), bytes: bytes(read) + store.bytes(out), shape }
+        Self { flops: g.flops(), bytes, shape }
     }
 
     /// A matrix product `[m, k] [k, n]`, "mxnxk".
-    pub fn gemm<T>([m, n, k]: [usize; 3], read: [&[T]; 2], out: &[T], store: Store) -> Self {
-        Self { flops: 2 * m * n * k, bytes: bytes(read) + store.bytes(out), shape: format!("{m}x{n}x{k}") }
+    pub fn gemm([m, n, k]: [usize; 3], bytes: usize) -> Self {
+        Self { flops: 2 * m * n * k, bytes, shape: format!("{m}x{n}x{k}") }
     }
-}
-
-fn bytes<T>(read: [&[T]; 2]) -> usize {
-    read.iter().map(|x| size_of_val(*x)).sum()
 }
 
 /// What all calls of one name and geometry did.
@@ -126,6 +117,7 @@ impl Profile {
 pub struct Span<'a>(Option<Open<'a>>);
 
 struct Open<'a> {
+    device: &'a Device,
     profile: &'a Profile,
     op: &'static str,
     work: Work,
@@ -141,14 +133,16 @@ impl Device {
             return Span(None);
         }
         let work = work();
-        Span(Some(Open { profile, op, work, began: Instant::now() }))
+        self.wait();
+        Span(Some(Open { device: self, profile, op, work, began: Instant::now() }))
     }
 }
 
 impl Drop for Span<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(Open { profile, op, work, began }) = &self.0 {
+        if let Some(Open { device, profile, op, work, began }) = &self.0 {
+            device.wait();
             profile.add(op, work, began.elapsed().as_secs_f64());
             profile.open.store(false, Ordering::Relaxed);
         }
@@ -158,7 +152,7 @@ impl Drop for Span<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{conv_transpose2d, fill, relu};
+    use crate::{Store, conv_transpose2d, fill, relu};
     use std::thread::sleep;
     use std::time::Duration;
 

@@ -6,7 +6,7 @@ use crate::{Device, Real, Store, Work};
 
 /// y = alpha x.
 pub fn forward<T: Real>(device: &Device, alpha: T, x: &[T], y: &mut [T], store: Store) {
-    let _span = device.span("scale.forward", || Work::memory(x.len(), size_of_val(x) + store.bytes(y)));
+    let _span = device.span("scale.forward", || Work::memory(x.len(), size_of_val(x) + store.bytes(size_of_val(y))));
     assert_eq!(x.len(), y.len(), "scale: x and y");
     parallel::split((x, y), x.len(), CHUNK, |_, (x, y)| forward_chunk(device.simd(), alpha, x, y, store));
 }

@@ -13,7 +13,8 @@ pub fn forward<T: Real>(device: &Device, x: &[T], y: &mut [T]) {
 
 /// dx = dy y (1 - y).
 pub fn backward<T: Real>(device: &Device, y: &[T], dy: &[T], dx: &mut [T], store: Store) {
-    let _span = device.span("sigmoid.backward", || Work::memory(y.len(), 2 * size_of_val(y) + store.bytes(dx)));
+    let _span =
+        device.span("sigmoid.backward", || Work::memory(y.len(), 2 * size_of_val(y) + store.bytes(size_of_val(dx))));
     assert!(y.len() == dy.len() && y.len() == dx.len(), "sigmoid: y, dy and dx");
     parallel::split((y, dy, dx), y.len(), CHUNK, |_, (y, dy, dx)| backward_chunk(device.simd(), y, dy, dx, store));
 }

@@ -18,8 +18,9 @@ pub fn forward<T: Real>(device: &Device, rows: usize, classes: usize, x: &[T], y
 
 /// dx_j = y_j (dy_j - sum_k y_k dy_k) of each row.
 pub fn backward<T: Real>(device: &Device, rows: usize, classes: usize, y: &[T], dy: &[T], dx: &mut [T], store: Store) {
-    let _span = device
-        .span("softmax.backward", || Work::memory(format!("{rows}x{classes}"), 2 * size_of_val(y) + store.bytes(dx)));
+    let _span = device.span("softmax.backward", || {
+        Work::memory(format!("{rows}x{classes}"), 2 * size_of_val(y) + store.bytes(size_of_val(dx)))
+    });
     let fits = [y.len(), dy.len(), dx.len()].iter().all(|&len| len == rows * classes);
     assert!(classes > 0 && fits, "softmax: y, dy and dx of {rows} x {classes}");
     let operands = (Rows(y, classes), Rows(dy, classes), Rows(dx, classes));

@@ -12,11 +12,11 @@ pub enum Store {
 }
 
 impl Store {
-    /// Bytes that storing into the whole of `out` moves: it is written, and with [`Store::Add`] read before.
-    pub(crate) fn bytes<T>(self, out: &[T]) -> usize {
+    /// Bytes that storing into an output of `bytes` moves: it is written, and with [`Store::Add`] read before.
+    pub(crate) fn bytes(self, bytes: usize) -> usize {
         match self {
-            Store::Set => size_of_val(out),
-            Store::Add => 2 * size_of_val(out),
+            Store::Set => bytes,
+            Store::Add => 2 * bytes,
         }
     }
 

@@ -17,7 +17,8 @@ pub fn forward<T: Real>(device: &Device, x: &[T], y: &mut [T]) {
 
 /// dx = dy (1 - y^2).
 pub fn backward<T: Real>(device: &Device, y: &[T], dy: &[T], dx: &mut [T], store: Store) {
-    let _span = device.span("tanh.backward", || Work::memory(y.len(), 2 * size_of_val(y) + store.bytes(dx)));
+    let _span =
+        device.span("tanh.backward", || Work::memory(y.len(), 2 * size_of_val(y) + store.bytes(size_of_val(dx))));
     assert!(y.len() == dy.len() && y.len() == dx.len(), "tanh: y, dy and dx");
     parallel::split((y, dy, dx), y.len(), CHUNK, |_, (y, dy, dx)| backward_chunk(device.simd(), y, dy, dx, store));
 }

@@ -3,6 +3,7 @@
 //! A kernel takes views and matches on its device once; neither side's memory is ever read as the other's.
 
 use crate::Element;
+use std::any::TypeId;
 use std::marker::PhantomData;
 use std::ops::{Bound, RangeBounds};
 
@@ -108,6 +109,11 @@ fn part(range: impl RangeBounds<usize>, len: usize) -> (usize, usize) {
     (start, end - start)
 }
 
+fn only_f32<T: Element>() {
+    let f32 = TypeId::of::<T>() == TypeId::of::<f32>();
+    assert!(f32, "CUDA kernels compute in f32, got {}", std::any::type_name::<T>());
+}
+
 /// Elements to read, on the host or on a device.
 #[derive(Clone, Copy, Debug)]
 pub enum View<'a, T> {
@@ -156,6 +162,18 @@ impl<'a, T: Element> View<'a, T> {
         }
     }
 
+    /// The elements on a GPU, whose kernels compute in `f32`; panics where they are of another type or lie on the host.
+    pub fn on_gpu(self) -> DeviceSlice<'a, f32> {
+        only_f32::<T>();
+        let DeviceSlice { address, len, .. } = self.device();
+        DeviceSlice { address, len, memory: PhantomData }
+    }
+
+    /// Their size.
+    pub fn bytes(&self) -> usize {
+        self.len() * size_of::<T>()
+    }
+
     /// A part of them; panics where the range leaves them.
     pub fn slice(self, range: impl RangeBounds<usize>) -> Self {
         match self {
@@ -196,6 +214,18 @@ impl<'a, T: Element> ViewMut<'a, T> {
             Self::Host(_) => panic!("a CUDA kernel got host memory"),
             Self::Device(x) => x,
         }
+    }
+
+    /// The elements on a GPU; see [`View::on_gpu`].
+    pub fn on_gpu(self) -> DeviceSliceMut<'a, f32> {
+        only_f32::<T>();
+        let DeviceSliceMut { address, len, .. } = self.device();
+        DeviceSliceMut { address, len, memory: PhantomData }
+    }
+
+    /// Their size.
+    pub fn bytes(&self) -> usize {
+        self.len() * size_of::<T>()
     }
 
     /// A part of them; panics where the range leaves them.

@@ -3,7 +3,8 @@
 
 use crate::layers::Layers;
 use crate::{Bench, Work::Bytes, normal};
-use kernels::batch_norm::{self, BatchStatistics, Normalize, statistics, update_running};
+use kernels::batch_norm::{self, BatchStatistics, Normalize, Running, statistics};
+use kernels::view::{View, ViewMut};
 use kernels::{Device, Store};
 
 /// act(v) = v where v > 0, else slope v.
@@ -25,16 +26,18 @@ fn forward(bench: &mut Bench, device: &Device, shape: &str, n: usize, channels: 
     let (x, residual, gamma, beta) = (normal(n), normal(n), normal(channels), normal(channels));
     let (mut mean, mut var, mut y) = (vec![0.0; channels], vec![1.0; channels], vec![0.0; n]);
     let (mut running_mean, mut running_var) = (vec![0.0; channels], vec![1.0; channels]);
-    bench.time("batch_norm_statistics", shape, Bytes(4 * n), || statistics(device, channels, &x, &mut mean, &mut var));
+    bench.time("batch_norm_statistics", shape, Bytes(4 * n), || {
+        statistics(device, channels, &x, &mut mean, &mut var, None)
+    });
     bench.time("batch_norm_normalize", shape, Bytes(8 * n), || {
         let relu = Normalize { channels, eps: 1e-5, slope: RELU };
-        batch_norm::forward(device, relu, &x, &mean, &var, &gamma, &beta, None, &mut y);
+        batch_norm::forward(device, relu, &x, [&mean, &var, &gamma, &beta], None, &mut y);
     });
-    let mut whole = |slope, residual| {
-        statistics(device, channels, &x, &mut mean, &mut var);
-        update_running(device, n / channels, 0.1, &mean, &var, &mut running_mean, &mut running_var);
+    let mut whole = |slope, residual: Option<&[f32]>| {
+        let running = Running { momentum: 0.1, mean: (&mut running_mean).into(), var: (&mut running_var).into() };
+        statistics(device, channels, &x, &mut mean, &mut var, Some(running));
         let normalize = Normalize { channels, eps: 1e-5, slope };
-        batch_norm::forward(device, normalize, &x, &mean, &var, &gamma, &beta, residual, &mut y);
+        batch_norm::forward(device, normalize, &x, [&mean, &var, &gamma, &beta], residual.map(View::from), &mut y);
     };
     bench.time("batch_norm_forward", shape, Bytes(12 * n), || whole(NONE, None));
     bench.time("batch_norm_relu_forward", shape, Bytes(12 * n), || whole(RELU, None));
@@ -48,7 +51,8 @@ fn backward(bench: &mut Bench, device: &Device, shape: &str, n: usize, channels:
     let (mut dgamma, mut dbeta) = (vec![0.0; channels], vec![0.0; channels]);
     let mut gradient = |slope, y: Option<&[f32]>, dresidual: Option<&mut [f32]>| {
         let normalize = Normalize { channels, eps: 1e-5, slope };
-        let [dgamma, dbeta] = [&mut dgamma, &mut dbeta].map(|out| Some((&mut out[..], Store::Set)));
+        let [dgamma, dbeta] = [&mut dgamma, &mut dbeta].map(|out| Some((out.into(), Store::Set)));
+        let (y, dresidual) = (y.map(View::from), dresidual.map(ViewMut::from));
         let (constants, batch) = ([&mean[..], &var, &gamma, &beta], BatchStatistics::Batch);
         batch_norm::backward(device, normalize, batch, &x, y, &mut dy, constants, dgamma, dbeta, dresidual);
     };

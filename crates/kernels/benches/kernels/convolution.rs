@@ -21,15 +21,51 @@ pub fn run(bench: &mut Bench) {
     };
     for layer in &conv2d {
         let g = &layer.direct(batch);
-        time("conv2d_forward", layer, g, conv2d::forward, |g| [g.x_len(), g.w_len(), g.y_len()]);
-        time("conv2d_backward_input", layer, g, conv2d::backward_input, |g| [g.y_len(), g.w_len(), g.x_len()]);
-        time("conv2d_backward_weight", layer, g, conv2d::backward_weight, |g| [g.x_len(), g.y_len(), g.w_len()]);
+        time(
+            "conv2d_forward",
+            layer,
+            g,
+            |d, g, a, b, out, s| conv2d::forward(d, g, a, b, out, s),
+            |g| [g.x_len(), g.w_len(), g.y_len()],
+        );
+        time(
+            "conv2d_backward_input",
+            layer,
+            g,
+            |d, g, a, b, out, s| conv2d::backward_input(d, g, a, b, out, s),
+            |g| [g.y_len(), g.w_len(), g.x_len()],
+        );
+        time(
+            "conv2d_backward_weight",
+            layer,
+            g,
+            |d, g, a, b, out, s| conv2d::backward_weight(d, g, a, b, out, s),
+            |g| [g.x_len(), g.y_len(), g.w_len()],
+        );
     }
     use conv_transpose2d::{backward_input, backward_weight, forward};
     for layer in &conv_transpose2d {
         let g = &layer.transposed(batch);
-        time("conv_transpose2d_forward", layer, g, forward, |g| [g.y_len(), g.w_len(), g.x_len()]);
-        time("conv_transpose2d_backward_input", layer, g, backward_input, |g| [g.x_len(), g.w_len(), g.y_len()]);
-        time("conv_transpose2d_backward_weight", layer, g, backward_weight, |g| [g.y_len(), g.x_len(), g.w_len()]);
+        time(
+            "conv_transpose2d_forward",
+            layer,
+            g,
+            |d, g, a, b, out, s| forward(d, g, a, b, out, s),
+            |g| [g.y_len(), g.w_len(), g.x_len()],
+        );
+        time(
+            "conv_transpose2d_backward_input",
+            layer,
+            g,
+            |d, g, a, b, out, s| backward_input(d, g, a, b, out, s),
+            |g| [g.x_len(), g.w_len(), g.y_len()],
+        );
+        time(
+            "conv_transpose2d_backward_weight",
+            layer,
+            g,
+            |d, g, a, b, out, s| backward_weight(d, g, a, b, out, s),
+            |g| [g.y_len(), g.x_len(), g.w_len()],
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The optimizers over a whole network's parameters.
 
 use crate::{Bench, Work::Bytes, normal};
-use kernels::adam::{self, Adam};
+use kernels::adam::{self, Adam, Steps};
 use kernels::sgd::{self, Sgd};
 
 /// Parameters of a network in one buffer.
@@ -9,14 +9,13 @@ const PARAMETERS: usize = 1_068_928;
 
 pub fn run(bench: &mut Bench) {
     let device = bench.device.clone();
-    let (mut values, grads) = (normal(PARAMETERS), normal(PARAMETERS));
+    let (mut values, mut grads) = (normal(PARAMETERS), normal(PARAMETERS));
     let (mut m, mut v) = (vec![0.0; PARAMETERS], vec![0.0; PARAMETERS]);
     let settings = Adam { lr: 1e-6, beta1: 0.5, beta2: 0.999, eps: 1e-8, weight_decay: 1e-3 };
-    let mut t = 0;
-    // Reads four operands and writes three.
-    bench.time("adam_step", &PARAMETERS.to_string(), Bytes(28 * PARAMETERS), || {
-        t += 1;
-        adam::step(&device, &settings, t, &mut values, &grads, &mut m, &mut v);
+    let mut steps = Steps::new(&device, settings, 0);
+    // Reads four operands and writes three, and the gradients' zeros.
+    bench.time("adam_step", &PARAMETERS.to_string(), Bytes(32 * PARAMETERS), || {
+        adam::step(&device, &mut steps, &mut values, &mut grads, &mut m, &mut v, None);
     });
     let settings = Sgd { lr: 1e-6, momentum: 0.9, weight_decay: 1e-3 };
     bench.time("sgd_step", &PARAMETERS.to_string(), Bytes(20 * PARAMETERS), || {

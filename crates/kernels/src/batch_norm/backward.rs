@@ -4,9 +4,10 @@
 //! dbeta = sum dz, dgamma = s sum dz d, and where mean and var are the batch's own
 //! dx = gamma s (dz - dbeta / m - d s dgamma / m) (Ioffe and Szegedy 2015, section 3).
 
-use super::{Normalize, chunk, fold, period, rows, shape, tile};
+use super::{Normalize, chunk, cuda, fold, period, rows, shape, tile};
 use crate::parallel::{self, Rows};
 use crate::simd::vectorized;
+use crate::view::{View, ViewMut};
 use crate::{Device, Real, Store, Work};
 
 /// Where the mean and variance of the forward pass came from.
@@ -23,26 +24,41 @@ pub enum BatchStatistics {
 /// x, y, dy and dresidual are `[rows, channels]`, the rest `[channels]`. The activation's derivative goes by the sign
 /// of its operand: that of y, or, without a residual, that of x normalised once more, which costs no memory traffic.
 /// So y is needed only where the forward pass had a residual.
-pub fn backward<T: Real>(
+pub fn backward<'a, T: Real>(
     device: &Device,
     normalize: Normalize<T>,
     statistics: BatchStatistics,
-    x: &[T],
-    y: Option<&[T]>,
-    dy: &mut [T],
-    [mean, var, gamma, beta]: [&[T]; 4],
-    dgamma: Option<(&mut [T], Store)>,
-    dbeta: Option<(&mut [T], Store)>,
-    dresidual: Option<&mut [T]>,
+    x: impl Into<View<'a, T>>,
+    y: Option<View<'a, T>>,
+    dy: impl Into<ViewMut<'a, T>>,
+    [mean, var, gamma, beta]: [impl Into<View<'a, T>>; 4],
+    dgamma: Option<(ViewMut<'a, T>, Store)>,
+    dbeta: Option<(ViewMut<'a, T>, Store)>,
+    dresidual: Option<ViewMut<'a, T>>,
 ) {
+    let (x, dy) = (x.into(), dy.into());
+    let [mean, var, gamma, beta] = [mean.into(), var.into(), gamma.into(), beta.into()];
     let _span = device.span("batch_norm.backward", || work(normalize, x, y.is_some(), dresidual.is_some()));
     let Normalize { channels, eps, slope } = normalize;
     let m = rows(channels, x.len()) as f64;
     assert!(x.len() == dy.len() && y.is_none_or(|y| y.len() == x.len()), "batch_norm: x, y and dy");
     assert!([mean, var, gamma, beta].iter().all(|v| v.len() == channels), "batch_norm: mean, var, gamma and beta");
     assert!(dresidual.as_ref().is_none_or(|d| d.len() == x.len()), "batch_norm: dresidual");
-    let fits = |out: &Option<(&mut [T], Store)>| out.as_ref().is_none_or(|(out, _)| out.len() == channels);
+    let fits = |out: &Option<(ViewMut<T>, Store)>| out.as_ref().is_none_or(|(out, _)| out.len() == channels);
     assert!(fits(&dgamma) && fits(&dbeta), "batch_norm: dgamma and dbeta");
+
+    if let Some(cuda) = device.gpu() {
+        let mut workspace = device.workspace::<f32>(cuda::workspace(channels, x.len()));
+        let workspace = workspace.view_mut().device();
+        let vectors = [mean, var, gamma, beta].map(View::on_gpu);
+        let [dgamma, dbeta] = [dgamma, dbeta].map(|out| out.map(|(out, store)| (out.on_gpu(), store)));
+        let (x, y, dy, dresidual) = (x.on_gpu(), y.map(View::on_gpu), dy.on_gpu(), dresidual.map(ViewMut::on_gpu));
+        let normalize = normalize.narrow();
+        return cuda::backward(cuda, normalize, statistics, x, y, dy, vectors, dgamma, dbeta, dresidual, workspace);
+    }
+    let (x, y, dy, dresidual) = (x.host(), y.map(View::host), dy.host(), dresidual.map(ViewMut::host));
+    let [mean, var, gamma, beta] = [mean, var, gamma, beta].map(View::host);
+    let [dgamma, dbeta] = [dgamma, dbeta].map(|out| out.map(|(out, store)| (out.host(), store)));
 
     // As the forward pass computes them, so that the sign is the same.
     let operand = Operand {
@@ -77,11 +93,11 @@ pub fn backward<T: Real>(
     });
 }
 
-fn work<T: Real>(normalize: Normalize<T>, x: &[T], with_y: bool, with_residual: bool) -> Work {
+fn work<T: Real>(normalize: Normalize<T>, x: View<T>, with_y: bool, with_residual: bool) -> Work {
     let suffix = if with_residual { " + residual" } else { "" };
     // x and dy read, and y where its sign is needed; dx and dresidual written; four values a channel.
     let wide = 3 + usize::from(with_y) + usize::from(with_residual);
-    let bytes = wide * size_of_val(x) + 4 * normalize.channels * size_of::<T>();
+    let bytes = wide * x.bytes() + 4 * normalize.channels * size_of::<T>();
     Work::memory(shape(normalize.channels, x.len()) + suffix, bytes)
 }
 

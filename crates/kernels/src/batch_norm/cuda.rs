@@ -3,10 +3,10 @@
 //! Channels lie along a block's x in fours, rows along its y and in chunks over the grid. How many chunks there are
 //! depends on the shape alone, so the bits do too.
 
-use super::{BatchStatistics, Normalize, rows};
-use crate::Store;
+use super::{BatchStatistics, Normalize, Running, rows};
 use crate::cuda::{Cuda, Grid, Kernel, by_value};
 use crate::view::{DeviceSlice, DeviceSliceMut};
+use crate::{Real, Store};
 
 const STATISTICS_PARTIAL: Kernel = kernel("batch_norm_statistics_partial");
 const STATISTICS: Kernel = kernel("batch_norm_statistics");
@@ -93,38 +93,27 @@ pub fn workspace(channels: usize, len: usize) -> usize {
     (2 * shape.chunks() + 3) * channels
 }
 
-/// Running statistics, and how far a batch moves them: see [`update_running`](super::update_running).
-#[derive(Debug)]
-pub struct Running<'a> {
-    /// Weight of the batch's.
-    pub momentum: f32,
-    /// `[channels]`.
-    pub mean: DeviceSliceMut<'a, f32>,
-    /// `[channels]`, unbiased.
-    pub var: DeviceSliceMut<'a, f32>,
-}
-
 /// Mean and biased variance of each channel, and where wanted the running ones moved towards them, in two launches. The
 /// workspace has at least [`workspace`] elements.
-pub fn statistics(
+pub fn statistics<T: Real>(
     cuda: &Cuda,
     channels: usize,
     x: DeviceSlice<f32>,
     mean: DeviceSliceMut<f32>,
     var: DeviceSliceMut<f32>,
-    running: Option<Running>,
+    running: Option<Running<T>>,
     workspace: DeviceSliceMut<f32>,
 ) {
     let shape = Shape::new(channels, x.len());
     assert!(mean.len() == channels && var.len() == channels, "batch_norm: mean and var");
     assert!(workspace.len() >= self::workspace(channels, x.len()), "batch_norm: the workspace");
-    let momentum = running.as_ref().map_or(0.0, |running| running.momentum);
-    if let Some(running) = &running {
-        assert!(shape.rows > 1, "batch_norm: an unbiased variance takes two rows, got {}", shape.rows);
-        assert!(running.mean.len() == channels && running.var.len() == channels, "batch_norm: running statistics");
-    }
-    let [running_mean, running_var] = match &running {
-        Some(running) => [Some(running.mean.shared()), Some(running.var.shared())],
+    let momentum = running.as_ref().map_or(0.0, |running| running.momentum.to_f64() as f32);
+    let [running_mean, running_var] = match running {
+        Some(Running { mean, var, .. }) => {
+            assert!(shape.rows > 1, "batch_norm: an unbiased variance takes two rows, got {}", shape.rows);
+            assert!(mean.len() == channels && var.len() == channels, "batch_norm: running statistics");
+            [mean, var].map(|v| Some(v.on_gpu()))
+        }
         None => [None, None],
     };
     let geometry = shape.geometry(shape.chunk(), 0.0, 1.0);

@@ -1,29 +1,35 @@
 //! The normalising pass.
 
-use super::{Normalize, chunk, rows, shape, tile};
+use super::{Normalize, chunk, cuda, rows, shape, tile};
 use crate::parallel;
 use crate::simd::vectorized;
+use crate::view::{View, ViewMut};
 use crate::{Device, Real, Work};
 
 /// y = act(gamma (x - mean) / sqrt(var + eps) + beta [+ residual]).
 ///
 /// x, y and residual are `[rows, channels]`, the rest `[channels]`; mean and var are a batch's or the running ones.
-pub fn forward<T: Real>(
+pub fn forward<'a, T: Real>(
     device: &Device,
     normalize: Normalize<T>,
-    x: &[T],
-    mean: &[T],
-    var: &[T],
-    gamma: &[T],
-    beta: &[T],
-    residual: Option<&[T]>,
-    y: &mut [T],
+    x: impl Into<View<'a, T>>,
+    [mean, var, gamma, beta]: [impl Into<View<'a, T>>; 4],
+    residual: Option<View<'a, T>>,
+    y: impl Into<ViewMut<'a, T>>,
 ) {
+    let (x, y) = (x.into(), y.into());
+    let [mean, var, gamma, beta] = [mean.into(), var.into(), gamma.into(), beta.into()];
     let _span = device.span("batch_norm.forward", || work(normalize.channels, x, residual));
     let Normalize { channels, eps, slope } = normalize;
     rows(channels, x.len());
     assert!(x.len() == y.len() && residual.is_none_or(|r| r.len() == x.len()), "batch_norm: x, residual and y");
     assert!([mean, var, gamma, beta].iter().all(|v| v.len() == channels), "batch_norm: mean, var, gamma and beta");
+    if let Some(cuda) = device.gpu() {
+        let vectors = [mean, var, gamma, beta].map(View::on_gpu);
+        return cuda::forward(cuda, normalize.narrow(), x.on_gpu(), vectors, residual.map(View::on_gpu), y.on_gpu());
+    }
+    let (x, residual, y) = (x.host(), residual.map(View::host), y.host());
+    let [mean, var, gamma, beta] = [mean, var, gamma, beta].map(View::host);
     // x - mean is exact where x is near its mean; x * scale + shift would lose what the mean is larger by.
     let mean = tile(channels, |c| mean[c]);
     let scale = tile(channels, |c| gamma[c] / (var[c] + eps).sqrt());
@@ -33,9 +39,9 @@ pub fn forward<T: Real>(
     });
 }
 
-fn work<T>(channels: usize, x: &[T], residual: Option<&[T]>) -> Work {
+fn work<T: Real>(channels: usize, x: View<T>, residual: Option<View<T>>) -> Work {
     let suffix = if residual.is_some() { " + residual" } else { "" };
-    let bytes = 2 * size_of_val(x) + residual.map_or(0, size_of_val) + 4 * channels * size_of::<T>();
+    let bytes = 2 * x.bytes() + residual.map_or(0, |r| r.bytes()) + 4 * channels * size_of::<T>();
     Work::memory(shape(channels, x.len()) + suffix, bytes)
 }
 
@@ -89,7 +95,7 @@ mod tests {
                         .collect();
                     let got = over_threads(|| {
                         let mut y = nan(n);
-                        forward(&device, normalize, &x, &mean, &var, &gamma, &beta, residual, &mut y);
+                        forward(&device, normalize, &x, [&mean, &var, &gamma, &beta], residual.map(View::from), &mut y);
                         y
                     });
                     assert_close("y", 8.0, &got, &want);

@@ -14,8 +14,8 @@ mod tests;
 
 pub use backward::{BatchStatistics, backward};
 pub use forward::forward;
+pub use statistics::{Running, statistics, update_running};
 pub(crate) use statistics::{join_parts, moments};
-pub use statistics::{statistics, update_running};
 
 use crate::Real;
 use crate::parallel::CHUNK;
@@ -29,6 +29,14 @@ pub struct Normalize<T> {
     pub eps: T,
     /// act(v) = v where v > 0, else slope v: 1 for none, 0 for ReLU, 0.2 for leaky ReLU.
     pub slope: T,
+}
+
+impl<T: Real> Normalize<T> {
+    /// The same in f32, as a GPU has it.
+    fn narrow(&self) -> Normalize<f32> {
+        let [eps, slope] = [self.eps, self.slope].map(|v| v.to_f64() as f32);
+        Normalize { channels: self.channels, eps, slope }
+    }
 }
 
 /// Elements of a wide row: the smallest multiple of `channels` from 256 up.

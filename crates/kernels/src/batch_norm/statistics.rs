@@ -4,18 +4,45 @@
 //! are joined in order in f64 (Chan, Golub, LeVeque 1979):
 //! M2 = M2a + M2b + (mean_b - mean_a)^2 na nb / n. Memory is read once, and a mean far from 0 costs no accuracy.
 
-use super::{chunk, fold, period, rows, shape, tile};
+use super::{chunk, cuda, fold, period, rows, shape, tile};
 use crate::parallel::{self, Rows};
 use crate::simd::vectorized;
+use crate::view::{View, ViewMut};
 use crate::{Device, Real, Simd, Work};
 
-/// Mean and biased variance (M2 / rows) of each channel of x `[rows, channels]`; mean and var are `[channels]`.
-pub fn statistics<T: Real>(device: &Device, channels: usize, x: &[T], mean: &mut [T], var: &mut [T]) {
+/// Running statistics, `[channels]` each, and how far a batch moves them: see [`update_running`].
+#[derive(Debug)]
+pub struct Running<'a, T> {
+    /// Weight of the batch's.
+    pub momentum: T,
+    /// Means.
+    pub mean: ViewMut<'a, T>,
+    /// Unbiased variances.
+    pub var: ViewMut<'a, T>,
+}
+
+/// Mean and biased variance (M2 / rows) of each channel of x `[rows, channels]`; mean and var are `[channels]`. The running
+/// statistics, if given, move towards them.
+pub fn statistics<'a, T: Real>(
+    device: &Device,
+    channels: usize,
+    x: impl Into<View<'a, T>>,
+    mean: impl Into<ViewMut<'a, T>>,
+    var: impl Into<ViewMut<'a, T>>,
+    running: Option<Running<T>>,
+) {
+    let (x, mean, var) = (x.into(), mean.into(), var.into());
     let _span = device.span("batch_norm.statistics", || {
-        Work::memory(shape(channels, x.len()), size_of_val(x) + size_of_val(mean) + size_of_val(var))
+        Work::memory(shape(channels, x.len()), x.bytes() + mean.bytes() + var.bytes())
     });
     let rows = rows(channels, x.len());
     assert!(mean.len() == channels && var.len() == channels, "batch_norm: mean and var");
+    if let Some(cuda) = device.gpu() {
+        let mut workspace = device.workspace::<f32>(cuda::workspace(channels, x.len()));
+        let workspace = workspace.view_mut().device();
+        return cuda::statistics(cuda, channels, x.on_gpu(), mean.on_gpu(), var.on_gpu(), running, workspace);
+    }
+    let (x, mean, var) = (x.host(), mean.host(), var.host());
     let chunk = chunk(channels);
     let chunks = x.len().div_ceil(chunk);
     // Of each chunk: the means, then the M2s.
@@ -26,6 +53,9 @@ pub fn statistics<T: Real>(device: &Device, channels: usize, x: &[T], mean: &mut
     });
     let of_chunk = |i: usize| (chunk / channels).min(rows - i * (chunk / channels));
     join_parts(device.simd(), &mut partial, of_chunk, mean, var);
+    if let Some(Running { momentum, mean: running_mean, var: running_var }) = running {
+        update_running(device, rows, momentum, mean, var, running_mean.host(), running_var.host());
+    }
 }
 
 /// Mean and biased variance from the moments of consecutive parts of `rows(part)` rows: of each its means, then its M2s.
@@ -52,7 +82,7 @@ pub(crate) fn join_parts<T: Real>(
 }
 
 /// Moves the running statistics towards a batch's, as PyTorch does: running = (1 - momentum) running + momentum
-/// batch, the variance unbiased: var rows / (rows - 1).
+/// batch, the variance unbiased: var rows / (rows - 1). On the CPU; elsewhere [`statistics`] does it on the way.
 pub fn update_running<T: Real>(
     device: &Device,
     rows: usize,
@@ -152,7 +182,7 @@ mod tests {
     fn run<T: Real>(device: &Device, channels: usize, x: &[T]) -> (Vec<T>, Vec<T>) {
         let mut both = over_threads(|| {
             let (mut mean, mut var) = (nan(channels), nan(channels));
-            statistics(device, channels, x, &mut mean, &mut var);
+            statistics(device, channels, x, &mut mean, &mut var, None);
             [mean, var].concat()
         });
         let var = both.split_off(channels);
@@ -198,7 +228,7 @@ mod tests {
         for device in devices() {
             // torch.nn.BatchNorm1d(2), running (0.5, -1) and (2, 3), momentum 0.1, over [[1, 2], [3, 5], [8, 1]].
             let (mut mean, mut var) = (vec![0.0f64; 2], vec![0.0; 2]);
-            statistics(&device, 2, &[1.0, 2.0, 3.0, 5.0, 8.0, 1.0], &mut mean, &mut var);
+            statistics(&device, 2, &[1.0, 2.0, 3.0, 5.0, 8.0, 1.0], &mut mean, &mut var, None);
             let (mut running_mean, mut running_var) = (vec![0.5, -1.0], vec![2.0, 3.0]);
             update_running(&device, 3, 0.1, &mean, &var, &mut running_mean, &mut running_var);
             assert_close("running_mean", 4.0, &running_mean, &[0.85, -0.633_333_333_333_333_3]);

@@ -4,6 +4,7 @@ use super::*;
 use crate::testing::{
     assert_close, assert_gradient, assert_stores, devices, exact_sum, nan, normal, over_threads, wide,
 };
+use crate::view::{View, ViewMut};
 use crate::{Device, Real, Store};
 
 struct Case<T> {
@@ -33,7 +34,7 @@ impl<T: Real> Case<T> {
             dy: normal(7, n, 0.1, 1.0),
         };
         if statistics == BatchStatistics::Batch {
-            super::statistics(&Device::cpu(), channels, &case.x, &mut case.mean, &mut case.var);
+            super::statistics(&Device::cpu(), channels, &case.x, &mut case.mean, &mut case.var, None);
         }
         case
     }
@@ -42,7 +43,7 @@ impl<T: Real> Case<T> {
         let mut y = nan(self.x.len());
         let Self { x, mean, var, gamma, beta, residual, .. } = self;
         let residual = with_residual.then_some(&residual[..]);
-        forward(device, self.normalize, x, mean, var, gamma, beta, residual, &mut y);
+        forward(device, self.normalize, x, [mean, var, gamma, beta], residual.map(View::from), &mut y);
         y
     }
 
@@ -58,6 +59,9 @@ impl<T: Real> Case<T> {
         let mut dx = self.dy.clone();
         let constants = [&self.mean[..], &self.var, &self.gamma, &self.beta];
         let (normalize, statistics) = (self.normalize, self.statistics);
+        let y = y.map(View::from);
+        let [dgamma, dbeta] = [dgamma, dbeta].map(|out| out.map(|(out, store)| (ViewMut::from(out), store)));
+        let dresidual = dresidual.map(ViewMut::from);
         backward(device, normalize, statistics, &self.x, y, &mut dx, constants, dgamma, dbeta, dresidual);
         dx
     }
@@ -139,7 +143,7 @@ fn gradients() {
             let mut case = Case::<f64>::new(6, 3, slope, statistics);
             change(&mut case);
             if statistics == BatchStatistics::Batch {
-                super::statistics(&device, 3, &case.x, &mut case.mean, &mut case.var);
+                super::statistics(&device, 3, &case.x, &mut case.mean, &mut case.var, None);
             }
             case.y(&device, true).iter().zip(&case.dy).map(|(y, dy)| y * dy).sum::<f64>()
         };

@@ -5,9 +5,9 @@
 //! order. Both depend on the shape alone, so the bits do too. They need compute capability 8.0.
 
 use super::Conv2d;
-use crate::Store;
 use crate::cuda::{Cuda, Grid, Kernel, Precision, by_value};
-use crate::view::{DeviceSlice, DeviceSliceMut};
+use crate::view::{DeviceSlice, DeviceSliceMut, View, ViewMut};
+use crate::{Device, Real, Store};
 
 /// A pass of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The one that [`forward`], [`backward_input`] and [`backward_weight`] take.
+    /// The one that the passes take.
     pub fn of(pass: Pass, g: &Conv2d) -> Self {
         let sizes = Sizes::of(pass, &flat(g));
         let [m, n, k] = sizes.product;
@@ -98,49 +98,24 @@ pub fn workspace(pass: Pass, g: &Conv2d) -> usize {
     Schedule::of(pass, g).workspace(pass, g)
 }
 
-/// `y (=|+=) x * w`; see [`forward`](super::forward). The workspace has at least [`workspace`] elements.
-pub fn forward(
+/// A pass on the device, by its precision and in its workspace. The operands are in the order of the three functions one
+/// module up.
+pub(crate) fn pass<T: Real>(
+    device: &Device,
     cuda: &Cuda,
-    precision: Precision,
+    pass: Pass,
     g: &Conv2d,
-    x: DeviceSlice<f32>,
-    w: DeviceSlice<f32>,
-    y: DeviceSliceMut<f32>,
+    operands: [View<T>; 2],
+    out: ViewMut<T>,
     store: Store,
-    workspace: DeviceSliceMut<f32>,
 ) {
-    run(cuda, precision, Pass::Forward, Schedule::of(Pass::Forward, g), g, [x, w], y, store, workspace);
+    let schedule = Schedule::of(pass, g);
+    let mut workspace = device.workspace::<f32>(schedule.workspace(pass, g));
+    let workspace = workspace.view_mut().device();
+    run(cuda, device.precision(), pass, schedule, g, operands.map(View::on_gpu), out.on_gpu(), store, workspace);
 }
 
-/// The gradient of the input; see [`backward_input`](super::backward_input) and, for the workspace, [`workspace`].
-pub fn backward_input(
-    cuda: &Cuda,
-    precision: Precision,
-    g: &Conv2d,
-    dy: DeviceSlice<f32>,
-    w: DeviceSlice<f32>,
-    dx: DeviceSliceMut<f32>,
-    store: Store,
-    workspace: DeviceSliceMut<f32>,
-) {
-    run(cuda, precision, Pass::BackwardInput, Schedule::of(Pass::BackwardInput, g), g, [dy, w], dx, store, workspace);
-}
-
-/// The gradient of the weights; see [`backward_weight`](super::backward_weight) and, for the workspace, [`workspace`].
-pub fn backward_weight(
-    cuda: &Cuda,
-    precision: Precision,
-    g: &Conv2d,
-    x: DeviceSlice<f32>,
-    dy: DeviceSlice<f32>,
-    dw: DeviceSliceMut<f32>,
-    store: Store,
-    workspace: DeviceSliceMut<f32>,
-) {
-    run(cuda, precision, Pass::BackwardWeight, Schedule::of(Pass::BackwardWeight, g), g, [x, dy], dw, store, workspace);
-}
-
-/// A pass by a schedule of choice; its operands are in the order of the three functions above.
+/// A pass by a schedule of choice, in a workspace of at least as many elements as [`Schedule::workspace`] says.
 pub fn run(
     cuda: &Cuda,
     precision: Precision,

@@ -14,7 +14,8 @@ mod winograd;
 
 use crate::gemm::tiles::MAX_DOTS;
 use crate::gemm::{self, Transpose};
-use crate::{Device, Real, Store};
+use crate::view::{View, ViewMut};
+use crate::{Device, Real, Store, Work};
 use correlate::correlate;
 
 /// The geometry of a convolution: x `[n, h, w, c]`, weights `[o, kernel, c]`, y `[n, oh, ow, o]`.
@@ -114,10 +115,10 @@ impl Conv2d {
         self.kernel == [self.h, self.w] && self.padding == [0, 0]
     }
 
-    fn check<T>(&self, pass: &str, x: &[T], w: &[T], y: &[T]) {
-        assert_eq!(x.len(), self.x_len(), "conv2d {pass}: x is [n, h, w, c] of {self:?}");
-        assert_eq!(w.len(), self.w_len(), "conv2d {pass}: w is [o, kh, kw, c] of {self:?}");
-        assert_eq!(y.len(), self.y_len(), "conv2d {pass}: y is [n, oh, ow, o] of {self:?}");
+    fn check(&self, pass: &str, x: usize, w: usize, y: usize) {
+        assert_eq!(x, self.x_len(), "conv2d {pass}: x is [n, h, w, c] of {self:?}");
+        assert_eq!(w, self.w_len(), "conv2d {pass}: w is [o, kh, kw, c] of {self:?}");
+        assert_eq!(y, self.y_len(), "conv2d {pass}: y is [n, oh, ow, o] of {self:?}");
     }
 
     fn input(&self) -> Side {
@@ -144,9 +145,21 @@ impl Side {
 }
 
 /// `y (=|+=) x * w`.
-pub fn forward<T: Real>(device: &Device, g: &Conv2d, x: &[T], w: &[T], y: &mut [T], store: Store) {
-    let _span = device.span("conv2d.forward", || crate::Work::conv2d(g, [x, w], y, store));
-    g.check("forward", x, w, y);
+pub fn forward<'a, T: Real>(
+    device: &Device,
+    g: &Conv2d,
+    x: impl Into<View<'a, T>>,
+    w: impl Into<View<'a, T>>,
+    y: impl Into<ViewMut<'a, T>>,
+    store: Store,
+) {
+    let (x, w, y) = (x.into(), w.into(), y.into());
+    let _span = device.span("conv2d.forward", || Work::conv2d(g, x.bytes() + w.bytes() + store.bytes(y.bytes())));
+    g.check("forward", x.len(), w.len(), y.len());
+    if let Some(cuda) = device.gpu() {
+        return cuda::pass(device, cuda, cuda::Pass::Forward, g, [x, w], y, store);
+    }
+    let (x, w, y) = (x.host(), w.host(), y.host());
     if let Some(winograd) = winograd::choose(device, g) {
         return winograd::forward(device, &winograd, g, x, w, y, store);
     }
@@ -164,29 +177,44 @@ pub fn forward<T: Real>(device: &Device, g: &Conv2d, x: &[T], w: &[T], y: &mut [
 ///
 /// [`batch_norm::statistics`]: crate::batch_norm::statistics
 #[must_use]
-pub fn forward_with_statistics<T: Real>(
+pub fn forward_with_statistics<'a, T: Real>(
     device: &Device,
     g: &Conv2d,
-    x: &[T],
-    w: &[T],
-    y: &mut [T],
-    mean: &mut [T],
-    var: &mut [T],
+    x: impl Into<View<'a, T>>,
+    w: impl Into<View<'a, T>>,
+    y: impl Into<ViewMut<'a, T>>,
+    mean: impl Into<ViewMut<'a, T>>,
+    var: impl Into<ViewMut<'a, T>>,
 ) -> bool {
-    g.check("forward", x, w, y);
-    let Some(winograd) = winograd::choose(device, g) else {
+    let (x, w, y) = (x.into(), w.into(), y.into());
+    let Some(winograd) = winograd::choose(device, g).filter(|_| device.gpu().is_none()) else {
         forward(device, g, x, w, y, Store::Set);
         return false;
     };
-    let _span = device.span("conv2d.forward", || crate::Work::conv2d(g, [x, w], y, Store::Set));
-    winograd::forward_with_statistics(device, &winograd, g, x, w, y, [mean, var])
+    g.check("forward", x.len(), w.len(), y.len());
+    let _span = device.span("conv2d.forward", || Work::conv2d(g, x.bytes() + w.bytes() + y.bytes()));
+    let moments = [mean.into().host(), var.into().host()];
+    winograd::forward_with_statistics(device, &winograd, g, x.host(), w.host(), y.host(), moments)
 }
 
 /// The gradient of the input: `dx[n, iy, ix, c] (=|+=) sum of dy[n, oy, ox, o] w[o, ky, kx, c]` over the output pixels
 /// and taps with `oy * stride + ky - padding = iy`, and so across.
-pub fn backward_input<T: Real>(device: &Device, g: &Conv2d, dy: &[T], w: &[T], dx: &mut [T], store: Store) {
-    let _span = device.span("conv2d.backward_input", || crate::Work::conv2d(g, [dy, w], dx, store));
-    g.check("backward_input", dx, w, dy);
+pub fn backward_input<'a, T: Real>(
+    device: &Device,
+    g: &Conv2d,
+    dy: impl Into<View<'a, T>>,
+    w: impl Into<View<'a, T>>,
+    dx: impl Into<ViewMut<'a, T>>,
+    store: Store,
+) {
+    let (dy, w, dx) = (dy.into(), w.into(), dx.into());
+    let _span =
+        device.span("conv2d.backward_input", || Work::conv2d(g, dy.bytes() + w.bytes() + store.bytes(dx.bytes())));
+    g.check("backward_input", dx.len(), w.len(), dy.len());
+    if let Some(cuda) = device.gpu() {
+        return cuda::pass(device, cuda, cuda::Pass::BackwardInput, g, [dy, w], dx, store);
+    }
+    let (dy, w, dx) = (dy.host(), w.host(), dx.host());
     if let Some(winograd) = winograd::choose(device, g) {
         return winograd::adjoint(device, &winograd, g, dy, w, dx, store);
     }
@@ -199,9 +227,22 @@ pub fn backward_input<T: Real>(device: &Device, g: &Conv2d, dy: &[T], w: &[T], d
 
 /// The gradient of the weights:
 /// `dw[o, ky, kx, c] (=|+=) sum over n, oy, ox of dy[n, oy, ox, o] x[n, oy * stride + ky - padding, .., c]`.
-pub fn backward_weight<T: Real>(device: &Device, g: &Conv2d, x: &[T], dy: &[T], dw: &mut [T], store: Store) {
-    let _span = device.span("conv2d.backward_weight", || crate::Work::conv2d(g, [x, dy], dw, store));
-    g.check("backward_weight", x, dw, dy);
+pub fn backward_weight<'a, T: Real>(
+    device: &Device,
+    g: &Conv2d,
+    x: impl Into<View<'a, T>>,
+    dy: impl Into<View<'a, T>>,
+    dw: impl Into<ViewMut<'a, T>>,
+    store: Store,
+) {
+    let (x, dy, dw) = (x.into(), dy.into(), dw.into());
+    let _span =
+        device.span("conv2d.backward_weight", || Work::conv2d(g, x.bytes() + dy.bytes() + store.bytes(dw.bytes())));
+    g.check("backward_weight", x.len(), dw.len(), dy.len());
+    if let Some(cuda) = device.gpu() {
+        return cuda::pass(device, cuda, cuda::Pass::BackwardWeight, g, [x, dy], dw, store);
+    }
+    let (x, dy, dw) = (x.host(), dy.host(), dw.host());
     if let Some(winograd) = winograd::choose(device, g) {
         return winograd::backward_weight(device, &winograd, g, x, dy, dw, store);
     }

@@ -230,8 +230,8 @@ fn statistics_on_the_way_are_those_of_the_output() {
                 let mut out = vec![f32::NAN; g.y_len() + 2 * g.o];
                 let (y, moments) = out.split_at_mut(g.y_len());
                 let (mean, var) = moments.split_at_mut(g.o);
-                if !forward_with_statistics(&device, &g, &x, &w, y, mean, var) {
-                    batch_norm::statistics(&device, g.o, y, mean, var);
+                if !forward_with_statistics(&device, &g, &x, &w, &mut *y, &mut *mean, &mut *var) {
+                    batch_norm::statistics(&device, g.o, &*y, mean, var, None);
                 }
                 out
             });

@@ -268,10 +268,10 @@ impl Runtime for Driver {
         self.synchronize()
     }
 
-    unsafe fn fill_zero(&self, address: u64, bytes: usize) -> Result<(), CudaError> {
+    unsafe fn fill_bytes(&self, address: u64, bytes: usize, byte: u8) -> Result<(), CudaError> {
         self.enter()?;
         // SAFETY: the caller's.
-        call("cuMemsetD8Async", unsafe { result::memset_d8_async(address, 0, bytes, self.stream) })
+        call("cuMemsetD8Async", unsafe { result::memset_d8_async(address, byte, bytes, self.stream) })
     }
 
     unsafe fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<(), CudaError> {
@@ -295,6 +295,11 @@ impl Runtime for Driver {
         self.enter()?;
         // SAFETY: the stream is ours.
         call("cuStreamSynchronize", unsafe { result::stream::synchronize(self.stream) })
+    }
+
+    fn free_memory(&self) -> Result<usize, CudaError> {
+        self.enter()?;
+        Ok(call("cuMemGetInfo", result::mem_get_info())?.0)
     }
 
     fn begin_capture(&self) -> Result<(), CudaError> {

@@ -72,7 +72,7 @@ fn library() -> &'static Library {
 /// What a step does, recorded or at once.
 enum Task {
     Launch { kernel: Kernel, grid: Grid, arguments: Vec<Vec<u64>> },
-    Zero { address: u64, bytes: usize },
+    Fill { address: u64, bytes: usize, byte: u8 },
     Copy { from: u64, to: u64, bytes: usize },
 }
 
@@ -116,7 +116,9 @@ impl Shared {
     unsafe fn run(&self, task: &Task) -> Result<(), CudaError> {
         match task {
             // SAFETY: the caller's: device memory of this length.
-            Task::Zero { address, bytes } => unsafe { std::ptr::write_bytes(*address as *mut u8, 0, *bytes) },
+            Task::Fill { address, bytes, byte } => unsafe {
+                std::ptr::write_bytes(*address as *mut u8, *byte, *bytes);
+            },
             // SAFETY: the caller's.
             Task::Copy { from, to, bytes } => unsafe {
                 std::ptr::copy_nonoverlapping(*from as *const u8, *to as *mut u8, *bytes);
@@ -241,9 +243,9 @@ impl Runtime for Host {
         Ok(())
     }
 
-    unsafe fn fill_zero(&self, address: u64, bytes: usize) -> Result<(), CudaError> {
+    unsafe fn fill_bytes(&self, address: u64, bytes: usize, byte: u8) -> Result<(), CudaError> {
         // SAFETY: the caller's.
-        unsafe { self.submit(Task::Zero { address, bytes }) }
+        unsafe { self.submit(Task::Fill { address, bytes, byte }) }
     }
 
     unsafe fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<(), CudaError> {
@@ -259,6 +261,10 @@ impl Runtime for Host {
 
     fn synchronize(&self) -> Result<(), CudaError> {
         self.shared.check_margins()
+    }
+
+    fn free_memory(&self) -> Result<usize, CudaError> {
+        Ok(usize::MAX)
     }
 
     fn begin_capture(&self) -> Result<(), CudaError> {

@@ -108,6 +108,16 @@ unsafe impl<T: Element> Argument for DeviceSliceMut<'_, T> {
 }
 
 // SAFETY: the address, or a null pointer that lives for ever.
+unsafe impl<T: Element> Argument for Option<DeviceSliceMut<'_, T>> {
+    fn pointer(&self) -> *const c_void {
+        self.as_ref().map_or(std::ptr::from_ref(&NULL).cast(), Argument::pointer)
+    }
+    fn size(&self) -> usize {
+        size_of::<u64>()
+    }
+}
+
+// SAFETY: as above.
 unsafe impl<T: Element> Argument for Option<DeviceSlice<'_, T>> {
     fn pointer(&self) -> *const c_void {
         self.as_ref().map_or(std::ptr::from_ref(&NULL).cast(), Argument::pointer)

@@ -54,6 +54,17 @@ impl Memory {
         Ok(Self { address, bytes, cuda: cuda.clone() })
     }
 
+    /// What stands for an allocation that failed, on a device on which nothing is launched any more.
+    pub(super) fn none(cuda: &Cuda, bytes: usize) -> Self {
+        Self { address: 0, bytes, cuda: cuda.clone() }
+    }
+
+    /// Every byte 0xFF: NaN in floating-point numbers. May be captured.
+    pub(crate) fn poison(&mut self) {
+        let cuda = self.cuda.clone();
+        cuda.fill_bytes(self.slice_mut::<u8>(), 0xFF);
+    }
+
     /// Its size.
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -74,7 +85,7 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        if self.cuda.inner.deferred.may_free(self.address) {
+        if self.address != 0 && self.cuda.inner.deferred.may_free(self.address) {
             // SAFETY: it came from `alloc`, and nothing refers to it.
             unsafe { self.cuda.inner.runtime.free(self.address) };
         }

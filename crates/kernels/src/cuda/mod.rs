@@ -4,6 +4,7 @@
 //! feature `cuda-host` a stand-in on the CPU that runs the same kernels from the same sources (`host`), for tests.
 //! All work goes to one stream in order, so a kernel sees what was launched before it. A launch that fails is
 //! remembered and reported by the next call that can: [`Cuda::synchronize`], [`Cuda::download`] or [`Cuda::capture`].
+//! After an allocation of the pool's that failed nothing is launched any more, and each of these says why.
 
 mod driver;
 mod error;
@@ -29,7 +30,7 @@ use crate::Element;
 use crate::view::{DeviceSlice, DeviceSliceMut};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What both runtimes do. Addresses are of device memory, and valid for the bytes named.
 trait Runtime: Send + Sync {
@@ -39,10 +40,11 @@ trait Runtime: Send + Sync {
     unsafe fn free(&self, address: u64);
     unsafe fn upload(&self, from: &[u8], to: u64) -> Result<(), CudaError>;
     unsafe fn download(&self, from: u64, to: &mut [u8]) -> Result<(), CudaError>;
-    unsafe fn fill_zero(&self, address: u64, bytes: usize) -> Result<(), CudaError>;
+    unsafe fn fill_bytes(&self, address: u64, bytes: usize, byte: u8) -> Result<(), CudaError>;
     unsafe fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<(), CudaError>;
     unsafe fn launch(&self, kernel: Kernel, grid: Grid, arguments: &[&dyn Argument]) -> Result<(), CudaError>;
     fn synchronize(&self) -> Result<(), CudaError>;
+    fn free_memory(&self) -> Result<usize, CudaError>;
     fn begin_capture(&self) -> Result<(), CudaError>;
     fn end_capture(&self) -> Result<Box<dyn graph::Replay>, CudaError>;
 }
@@ -52,6 +54,8 @@ struct Inner {
     capturing: AtomicBool,
     /// The first launch that failed, until it is reported.
     failure: Mutex<Option<CudaError>>,
+    /// Why nothing is launched any more.
+    stopped: OnceLock<CudaError>,
     deferred: memory::Deferred,
 }
 
@@ -81,8 +85,8 @@ impl Cuda {
     }
 
     fn over(runtime: impl Runtime + 'static) -> Self {
-        let (capturing, failure, deferred) = Default::default();
-        Self { inner: Arc::new(Inner { runtime: Box::new(runtime), capturing, failure, deferred }) }
+        let (capturing, failure, stopped, deferred) = Default::default();
+        Self { inner: Arc::new(Inner { runtime: Box::new(runtime), capturing, failure, stopped, deferred }) }
     }
 
     /// The GPU's name.
@@ -101,6 +105,19 @@ impl Cuda {
         Memory::new(self, bytes)
     }
 
+    /// Fresh memory; where there is none, nothing is launched from now on, and the next report says so.
+    pub(crate) fn alloc_or_stop(&self, bytes: usize) -> Memory {
+        self.alloc(bytes).unwrap_or_else(|error| {
+            self.inner.stopped.get_or_init(|| error);
+            Memory::none(self, bytes)
+        })
+    }
+
+    /// Bytes of memory that nothing uses, another process's included.
+    pub fn free_memory(&self) -> Result<usize, CudaError> {
+        self.inner.runtime.free_memory()
+    }
+
     /// Fresh memory with these elements.
     pub fn memory_of<T: Element>(&self, elements: &[T]) -> Result<Memory, CudaError> {
         let mut memory = self.alloc(size_of_val(elements))?;
@@ -112,11 +129,17 @@ impl Cuda {
     pub fn upload<T: Element>(&self, from: &[T], to: DeviceSliceMut<T>) -> Result<(), CudaError> {
         self.outside_capture(|| format!("an upload of {} bytes", size_of_val(from)))?;
         assert_eq!(from.len(), to.len(), "upload: lengths");
+        self.running()?;
         if from.is_empty() {
             return Ok(());
         }
         // SAFETY: `to` is device memory of this length.
         unsafe { self.inner.runtime.upload(bytemuck::cast_slice(from), *to.address()) }
+    }
+
+    /// The same where a failure may be reported later.
+    pub(crate) fn set<T: Element>(&self, from: &[T], to: DeviceSliceMut<T>) {
+        self.remember(self.upload(from, to));
     }
 
     /// Waits for all work and copies from the device.
@@ -140,16 +163,22 @@ impl Cuda {
 
     /// Sets every byte to 0; may be captured.
     pub fn fill_zero<T: Element>(&self, x: DeviceSliceMut<T>) {
-        if !x.is_empty() {
+        self.fill_bytes(x, 0);
+    }
+
+    /// Sets every byte; may be captured.
+    pub(crate) fn fill_bytes<T: Element>(&self, x: DeviceSliceMut<T>, byte: u8) {
+        if !x.is_empty() && self.running().is_ok() {
+            let bytes = x.len() * size_of::<T>();
             // SAFETY: `x` is device memory of this length.
-            self.remember(unsafe { self.inner.runtime.fill_zero(*x.address(), x.len() * size_of::<T>()) });
+            self.remember(unsafe { self.inner.runtime.fill_bytes(*x.address(), bytes, byte) });
         }
     }
 
     /// Copies within the device; may be captured. The lengths must be equal.
     pub fn copy<T: Element>(&self, from: DeviceSlice<T>, to: DeviceSliceMut<T>) {
         assert_eq!(from.len(), to.len(), "copy: lengths");
-        if !from.is_empty() {
+        if !from.is_empty() && self.running().is_ok() {
             // SAFETY: both are device memory of this length, and `to` is borrowed exclusively.
             self.remember(unsafe {
                 self.inner.runtime.copy(*from.address(), *to.address(), from.len() * size_of::<T>())
@@ -163,7 +192,7 @@ impl Cuda {
     /// The arguments are those of the kernel, in order and type, and it touches what they point to within the
     /// lengths that its other arguments state, writing through [`DeviceSliceMut`] only.
     pub unsafe fn launch(&self, kernel: Kernel, grid: Grid, arguments: &[&dyn Argument]) {
-        if !grid.blocks.contains(&0) {
+        if !grid.blocks.contains(&0) && self.running().is_ok() {
             // SAFETY: the caller's.
             self.remember(unsafe { self.inner.runtime.launch(kernel, grid, arguments) });
         }
@@ -174,6 +203,13 @@ impl Cuda {
         self.outside_capture(|| "waiting".into())?;
         self.report()?;
         self.inner.runtime.synchronize()
+    }
+
+    /// Waits for all work, unless a step is being recorded; a failure stays to be reported.
+    pub(crate) fn wait(&self) {
+        if !self.inner.capturing.load(Ordering::Relaxed) {
+            self.remember(self.inner.runtime.synchronize());
+        }
     }
 
     /// Records what `step` launches without running it. What it records must have run once before, so that every
@@ -208,7 +244,13 @@ impl Cuda {
         }
     }
 
+    /// An error where nothing is launched any more.
+    fn running(&self) -> Result<(), CudaError> {
+        self.inner.stopped.get().cloned().map_or(Ok(()), Err)
+    }
+
     fn report(&self) -> Result<(), CudaError> {
+        self.running()?;
         self.inner.failure.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
     }
 }

@@ -1,5 +1,9 @@
 //! What numbers matrix products multiply.
 
+use super::{Cuda, CudaError};
+use std::fmt;
+use std::str::FromStr;
+
 /// The numbers that a convolution or a linear layer multiplies on a GPU. Storage and sums are f32 in each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
@@ -23,5 +27,40 @@ impl Precision {
             Self::Tf32 => 0.5f64.powi(11),
             Self::Bf16 => 0.5f64.powi(8),
         }
+    }
+
+    /// As it is written: `f32`, `tf32` or `bf16`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Tf32 => "tf32",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// An error where the GPU's tensor cores lack it.
+    pub(crate) fn check(self, cuda: &Cuda) -> Result<(), CudaError> {
+        let (found, needed) = (cuda.compute_capability(), [8, 0]);
+        if found >= needed {
+            return Ok(());
+        }
+        // The convolutions' f32 kernels copy asynchronously, which came with the same generation.
+        let what = if self == Self::F32 { "the backend" } else { "this precision" };
+        Err(CudaError::OldDevice { name: cuda.name().to_owned(), what, found, needed })
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let named = Self::ALL.into_iter().find(|precision| precision.name() == text);
+        named.ok_or_else(|| format!("expected f32, tf32 or bf16, got {text}"))
     }
 }

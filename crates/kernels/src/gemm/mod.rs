@@ -4,12 +4,13 @@
 //! A panel of B as wide as a register tile is packed `[k][width]` and stays in L1 while the rows of A pass by.
 //! A is never packed: a row is a pointer, a transposed A is read as the outer products it is.
 
-pub mod cuda;
+mod cuda;
 pub(crate) mod micro;
 pub(crate) mod scratch;
 pub(crate) mod tiles;
 
-use crate::{Device, Real, Store, parallel};
+use crate::view::{View, ViewMut};
+use crate::{Device, Real, Store, Work, parallel};
 use micro::Micro;
 use tiles::{MAX_ROWS, Outer, Rows};
 
@@ -71,20 +72,25 @@ pub(crate) fn evenly(total: usize, most: usize, mut part: impl FnMut(usize, usiz
 }
 
 /// `c (=|+=) op(a) op(b)`: c is [m, n], a is [m, k] ([k, m] if transposed), b is [k, n] ([n, k] if transposed).
-pub fn gemm<T: Real>(
+/// On a GPU no size is 0, and at most one operand is transposed.
+pub fn gemm<'a, T: Real>(
     device: &Device,
     ta: Transpose,
     tb: Transpose,
     m: usize,
     n: usize,
     k: usize,
-    a: &[T],
-    b: &[T],
-    c: &mut [T],
+    a: impl Into<View<'a, T>>,
+    b: impl Into<View<'a, T>>,
+    c: impl Into<ViewMut<'a, T>>,
     store: Store,
 ) {
-    let _span = device.span("gemm", || crate::Work::gemm([m, n, k], [a, b], c, store));
-    product(device, (ta, tb), [m, n, k], a, b, c, store);
+    let (a, b, c) = (a.into(), b.into(), c.into());
+    let _span = device.span("gemm", || Work::gemm([m, n, k], a.bytes() + b.bytes() + store.bytes(c.bytes())));
+    if let Some(cuda) = device.gpu() {
+        return cuda::gemm(device, cuda, (ta, tb), [m, n, k], a, b, c, store);
+    }
+    product(device, (ta, tb), [m, n, k], a.host(), b.host(), c.host(), store);
 }
 
 /// [`gemm`] as part of another operation.

@@ -1,10 +1,10 @@
 //! Batch normalisation against the CPU in f64: statistics, the normalising pass, every gradient.
 
 use crate::common::{assert_close, assert_stores, devices, down, normal, up, wide};
-use kernels::batch_norm::cuda::{self as on_gpu, Running};
-use kernels::batch_norm::{self, BatchStatistics, Normalize};
+use kernels::batch_norm::cuda as on_gpu;
+use kernels::batch_norm::{self, BatchStatistics, Normalize, Running};
 use kernels::cuda::Cuda;
-use kernels::view::DeviceSliceMut;
+use kernels::view::{DeviceSliceMut, View};
 use kernels::{Device, Store};
 
 /// Rows and channels: fewer channels than four, quads and a rest, several blocks across, several chunks and steps.
@@ -33,7 +33,7 @@ fn statistics_match_far_from_zero() {
         let n = rows * channels;
         let x = scaled(3, n, at, std);
         let (mut mean64, mut var64) = (vec![0.0; channels], vec![0.0; channels]);
-        batch_norm::statistics(&Device::cpu(), channels, &wide(&x), &mut mean64, &mut var64);
+        batch_norm::statistics(&Device::cpu(), channels, &wide(&x), &mut mean64, &mut var64, None);
         let before = [normal(4, channels), scaled(5, channels, 3.0, 0.1)];
         let (mut running_mean, mut running_var) = (wide(&before[0]), wide(&before[1]));
         batch_norm::update_running(
@@ -54,7 +54,8 @@ fn statistics_match_far_from_zero() {
             for with_running in [false, true] {
                 let [mean, var] = &mut out;
                 let [moved_mean, moved_var] = &mut moved;
-                let running = Running { momentum: 0.1, mean: moved_mean.slice_mut(), var: moved_var.slice_mut() };
+                let (to_mean, to_var) = (moved_mean.slice_mut().into(), moved_var.slice_mut().into());
+                let running = Running { momentum: 0.1f32, mean: to_mean, var: to_var };
                 let running = with_running.then_some(running);
                 let (mean, var) = (mean.slice_mut(), var.slice_mut());
                 on_gpu::statistics(&cuda, channels, x.slice(), mean, var, running, workspace.slice_mut());
@@ -82,7 +83,7 @@ fn a_constant_channel_has_no_variance() {
         let mut workspace = up(&cuda, &vec![f32::NAN; on_gpu::workspace(2, 6000)]);
         let (mut mean, mut var) = (up(&cuda, &[f32::NAN; 2]), up(&cuda, &[f32::NAN; 2]));
         let (to_mean, to_var) = (mean.slice_mut(), var.slice_mut());
-        on_gpu::statistics(&cuda, 2, x.slice(), to_mean, to_var, None, workspace.slice_mut());
+        on_gpu::statistics(&cuda, 2, x.slice(), to_mean, to_var, None::<Running<f32>>, workspace.slice_mut());
         assert_eq!((down::<f32>(&cuda, &mean), down::<f32>(&cuda, &var)), (vec![12345.678, 0.1], vec![0.0, 0.0]));
     }
 }
@@ -132,7 +133,14 @@ impl Case {
         let residual = self.residual.as_ref().map(|r| wide(r));
         let mut y = vec![0.0; self.x.len()];
         let (cpu, x) = (Device::cpu(), wide(&self.x));
-        batch_norm::forward(&cpu, self.normalize64(), &x, &mean, &var, &gamma, &beta, residual.as_deref(), &mut y);
+        batch_norm::forward(
+            &cpu,
+            self.normalize64(),
+            &x,
+            [&mean, &var, &gamma, &beta],
+            residual.as_ref().map(View::from),
+            &mut y,
+        );
         y
     }
 
@@ -147,12 +155,12 @@ impl Case {
             self.normalize64(),
             self.statistics,
             &wide(&self.x),
-            y,
+            y.map(View::from),
             &mut dx,
             [&vectors[0], &vectors[1], &vectors[2], &vectors[3]],
-            Some((&mut dgamma, Store::Set)),
-            Some((&mut dbeta, Store::Set)),
-            Some(&mut dresidual),
+            Some(((&mut dgamma).into(), Store::Set)),
+            Some(((&mut dbeta).into(), Store::Set)),
+            Some((&mut dresidual).into()),
         );
         [dx, dgamma, dbeta, dresidual]
     }

@@ -5,7 +5,8 @@ use kernels::conv2d::cuda::{Pass, Schedule, Tile, run, workspace};
 use kernels::conv2d::{self, Conv2d};
 use kernels::cuda::{Cuda, Precision};
 use kernels::gemm::{self, Transpose};
-use kernels::{Device, Store};
+use kernels::view::{View, ViewMut};
+use kernels::{Device, Real, Store, conv_transpose2d};
 
 /// The error of f32 sums, relative to the sum of |x| |w|; the roundings of both operands come on top.
 const SUMS: f64 = 1e-6;
@@ -31,6 +32,11 @@ fn reference(pass: Pass, g: &Conv2d, a: &[f64], b: &[f64]) -> Vec<f64> {
         Pass::BackwardWeight => conv2d::backward_weight(&cpu, g, a, b, &mut out, Store::Set),
     }
     out
+}
+
+/// The device, its memory full of NaN.
+fn on(cuda: &Cuda, precision: Precision) -> Device {
+    Device::cuda(cuda.clone(), precision).unwrap().poisoned()
 }
 
 fn magnitudes(x: &[f32]) -> Vec<f64> {
@@ -204,9 +210,7 @@ fn products_match() {
             for precision in Precision::ALL {
                 let what = format!("{m} x {n} x {k} {ta:?} {tb:?}");
                 check(&what, precision, 0, [&a, &b], &want, &sums, |cuda, [a, b], c, store| {
-                    let len = gemm::cuda::workspace(ta, tb, m, n, k);
-                    let mut workspace = up(cuda, &vec![f32::NAN; len]);
-                    gemm::cuda::gemm(cuda, precision, (ta, tb), [m, n, k], a, b, c, store, workspace.slice_mut());
+                    gemm::gemm(&on(cuda, precision), ta, tb, m, n, k, a, b, c, store);
                 });
             }
         }
@@ -217,35 +221,31 @@ fn products_match() {
 fn transposed_convolution_matches() {
     let g = Conv2d::transposed(2, 4, 4, 8, 5, [4, 4], [2, 2], [1, 1], [0, 0]).unwrap();
     let (x, w, dy) = (normal(1, g.y_len()), normal(2, g.w_len()), normal(3, g.x_len()));
-    type Cpu = fn(&Device, &Conv2d, &[f64], &[f64], &mut [f64], Store);
-    type Gpu = fn(
-        &Cuda,
-        Precision,
-        &Conv2d,
-        kernels::view::DeviceSlice<f32>,
-        kernels::view::DeviceSlice<f32>,
-        kernels::view::DeviceSliceMut<f32>,
-        Store,
-        kernels::view::DeviceSliceMut<f32>,
-    );
-    use kernels::conv_transpose2d as op;
-    type Case<'a> = (Pass, Cpu, Gpu, [&'a [f32]; 2], usize);
+    fn run<T: Real>(device: &Device, pass: Pass, g: &Conv2d, [a, b]: [View<T>; 2], out: ViewMut<T>, store: Store) {
+        match pass {
+            Pass::Forward => conv_transpose2d::forward(device, g, a, b, out, store),
+            Pass::BackwardInput => conv_transpose2d::backward_input(device, g, a, b, out, store),
+            Pass::BackwardWeight => conv_transpose2d::backward_weight(device, g, a, b, out, store),
+        }
+    }
+    type Case<'a> = (Pass, [&'a [f32]; 2], usize);
     let passes: [Case; 3] = [
-        (Pass::Forward, op::forward, op::cuda::forward, [&x, &w], g.x_len()),
-        (Pass::BackwardInput, op::backward_input, op::cuda::backward_input, [&dy, &w], g.y_len()),
-        (Pass::BackwardWeight, op::backward_weight, op::cuda::backward_weight, [&x, &dy], g.w_len()),
+        (Pass::Forward, [&x, &w], g.x_len()),
+        (Pass::BackwardInput, [&dy, &w], g.y_len()),
+        (Pass::BackwardWeight, [&x, &dy], g.w_len()),
     ];
-    for (pass, cpu, gpu, operands, len) in passes {
+    for (pass, operands, len) in passes {
         let on_cpu = |[a, b]: [Vec<f64>; 2]| {
             let mut out = vec![0.0; len];
-            cpu(&Device::cpu(), &g, &a, &b, &mut out, Store::Set);
+            run(&Device::cpu(), pass, &g, [View::from(&a), View::from(&b)], ViewMut::from(&mut out), Store::Set);
             out
         };
         let (want, sums) = (on_cpu(operands.map(wide)), on_cpu(operands.map(magnitudes)));
-        check("transposed", Precision::F32, 0, operands, &want, &sums, |cuda, [a, b], out, store| {
-            let mut workspace = up(cuda, &vec![f32::NAN; op::cuda::workspace(pass, &g)]);
-            gpu(cuda, Precision::F32, &g, a, b, out, store, workspace.slice_mut());
-        });
+        for precision in Precision::ALL {
+            check("transposed", precision, 0, operands, &want, &sums, |cuda, operands, out, store| {
+                run(&on(cuda, precision), pass, &g, operands.map(View::from), out.into(), store);
+            });
+        }
     }
 }
 

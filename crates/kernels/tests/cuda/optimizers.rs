@@ -1,48 +1,69 @@
 //! Adam and SGD, step by step and as a recorded step whose counters lie on the device.
 
 use crate::common::{LENGTHS, assert_close, devices, down, normal, up, wide};
-use kernels::adam::{self, Adam};
+use kernels::adam::{self, Adam, Steps};
+use kernels::cuda::Precision;
+use kernels::pool::Buffer;
 use kernels::sgd::{self, Sgd};
+use kernels::view::{View, ViewMut};
 use kernels::{Device, Real};
-use std::cell::RefCell;
 
 const ADAM: Adam = Adam { lr: 2e-3, beta1: 0.5, beta2: 0.999, eps: 1e-8, weight_decay: 1e-2 };
 
-/// Three steps on the CPU in f64, the learning rate halved before the third: values, m, v.
-fn three_steps(values: &[f32], grads: &[f32]) -> [Vec<f64>; 3] {
-    let [mut values, grads] = [values, grads].map(wide);
-    let [mut m, mut v] = [(); 2].map(|()| vec![0.0; values.len()]);
-    for t in 1..=3 {
-        let adam = if t == 3 { Adam { lr: ADAM.lr / 2.0, ..ADAM } } else { ADAM };
-        adam::step(&Device::cpu(), &adam, t, &mut values, &grads, &mut m, &mut v);
+/// Step after step with the same gradients; the learning rate is halved before the last, and one is left out before that.
+fn steps<T: Real>(device: &Device, values: &[T], grads: &[T], run: &mut dyn FnMut(&mut dyn FnMut())) -> [Vec<T>; 3] {
+    let n = values.len();
+    let up = |x: &[T]| {
+        let mut buffer = device.buffer::<T>(x.len());
+        match buffer.view_mut() {
+            ViewMut::Host(to) => to.copy_from_slice(x),
+            ViewMut::Device(to) => device.gpu().unwrap().upload(x, to).unwrap(),
+        }
+        buffer
+    };
+    let down = |x: &Buffer<T>| match x.view() {
+        View::Host(x) => x.to_vec(),
+        View::Device(x) => device.gpu().unwrap().download(x).unwrap(),
+    };
+    let (mut a, mut m, mut v) = (up(values), up(&vec![T::ZERO; n]), up(&vec![T::ZERO; n]));
+    let (mut left, mut kept) = (up(grads), up(&[T::from_f64(3.0)]));
+    let mut steps = Steps::new(device, ADAM, 0);
+    for (i, lr) in [ADAM.lr, ADAM.lr, ADAM.lr, ADAM.lr / 2.0].into_iter().enumerate() {
+        steps.set(device, Adam { lr, ..ADAM });
+        match (left.view_mut(), kept.view_mut()) {
+            (ViewMut::Device(left), ViewMut::Device(kept)) => {
+                device.gpu().unwrap().upload(grads, left).unwrap();
+                device.gpu().unwrap().upload(&[T::from_usize(i % 2 + i / 3)], kept).unwrap();
+            }
+            (left, kept) => {
+                left.host().copy_from_slice(grads);
+                kept.host()[0] = T::from_usize(i % 2 + i / 3);
+            }
+        }
+        run(&mut || {
+            let (a, g, m, v) = (a.view_mut(), left.view_mut(), m.view_mut(), v.view_mut());
+            adam::step(device, &mut steps, a, g, m, v, (i > 0).then(|| kept.view()));
+        });
     }
-    [values, m, v]
+    assert_eq!(steps.taken(device).unwrap(), 3);
+    assert!(down(&left).iter().all(|&g| g == T::ZERO), "gradients are 0 afterwards");
+    [down(&a), down(&m), down(&v)]
 }
 
 #[test]
-fn adam_matches_launched_and_replayed() {
+fn adam_matches_launched_and_recorded() {
     for (cuda, n) in devices().into_iter().flat_map(|cuda| LENGTHS.map(|n| (cuda.clone(), n))) {
         let (values, grads) = (normal(1, n), normal(2, n));
-        let want = three_steps(&values, &grads);
-        let grads = up(&cuda, &grads);
-        let state = RefCell::new(up(&cuda, &adam::cuda::state(&ADAM, 0)));
-        let [a, m, v] = [values, vec![0.0; n], vec![0.0; n]].map(|x| RefCell::new(up(&cuda, &x)));
-        let step = || {
-            let (mut a, mut m, mut v) = (a.borrow_mut(), m.borrow_mut(), v.borrow_mut());
-            adam::cuda::advance(&cuda, state.borrow_mut().slice_mut());
-            let (a, m, v) = (a.slice_mut(), m.slice_mut(), v.slice_mut());
-            adam::cuda::step(&cuda, state.borrow().slice(), a, grads.slice(), m, v);
-        };
-        step();
-        let graph = cuda.capture(step).unwrap();
-        graph.replay();
-        let lr = adam::cuda::LR..=adam::cuda::LR;
-        cuda.upload(&[ADAM.lr / 2.0], state.borrow_mut().slice_mut().slice(lr)).unwrap();
-        graph.replay();
-        for (what, (got, want)) in ["values", "m", "v"].iter().zip([&a, &m, &v].into_iter().zip(&want)) {
-            assert_close(what, 8.0, &down(&cuda, &got.borrow()), want);
+        let want = steps::<f64>(&Device::cpu(), &wide(&values), &wide(&grads), &mut |step| step());
+        let device = Device::cuda(cuda.clone(), Precision::F32).unwrap();
+        let launched = steps(&device, &values, &grads, &mut |step| step());
+        let recorded = steps(&device, &values, &grads, &mut |step| cuda.capture(step).unwrap().replay());
+        for (what, ((launched, recorded), want)) in
+            ["values", "m", "v"].iter().zip(launched.iter().zip(&recorded).zip(&want))
+        {
+            assert_close(what, 8.0, launched, want);
+            assert_eq!(launched, recorded, "{what}: bits");
         }
-        assert_eq!(down::<f64>(&cuda, &state.borrow())[adam::cuda::T], 3.0);
     }
 }
 
