@@ -2,7 +2,8 @@
 
 use clap::Args;
 use ecgan::Error;
-use ecgan::settings::DeviceChoice;
+use ecgan::settings::{DeviceChoice, PrecisionChoice};
+use kernels::cuda::Precision;
 use kernels::{Device, Simd};
 
 /// What to compute with.
@@ -13,6 +14,10 @@ pub struct ComputeArgs {
     #[arg(long, value_name = "DEVICE", env = "ECGAN_DEVICE", hide_env = true, default_value = "auto")]
     device: DeviceChoice,
 
+    /// What a GPU's convolutions multiply: `f32`, or on tensor cores `tf32` or `bf16` [default: f32]
+    #[arg(long, value_name = "WHAT", env = "ECGAN_PRECISION", hide_env = true)]
+    precision: Option<PrecisionChoice>,
+
     /// Threads [default: one a core]
     #[arg(long, value_name = "N", env = "ECGAN_THREADS", hide_env = true, value_parser = clap::value_parser!(u16).range(1..=4096))]
     threads: Option<u16>,
@@ -22,7 +27,8 @@ impl ComputeArgs {
     /// Starts the threads and opens the device.
     pub fn open(&self) -> anyhow::Result<Device> {
         use_threads(self.threads.map(usize::from))?;
-        Ok(self.device.open(simd_variable()?)?)
+        let precision = self.precision.map_or(Precision::F32, |PrecisionChoice(precision)| precision);
+        Ok(self.device.open(simd_variable()?, precision)?)
     }
 }
 

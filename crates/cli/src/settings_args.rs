@@ -6,8 +6,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use ecgan::Error;
 use ecgan::settings::{
-    Augment, Choice, DeviceChoice, FakeStatistics, Method, Partial, Preset, Schedule, Settings, SimdChoice, Subset,
-    nearest,
+    Augment, Choice, DeviceChoice, FakeStatistics, Method, Partial, PrecisionChoice, Preset, Schedule, Settings,
+    SimdChoice, Subset, nearest,
 };
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -96,6 +96,12 @@ pub struct SettingsArgs {
     /// `auto`, `cpu` or `cuda[:N]`
     #[arg(long, value_name = "DEVICE", env = "ECGAN_DEVICE", help_heading = "Device")]
     device: Option<DeviceChoice>,
+    /// What a GPU's convolutions multiply: `f32`, or on tensor cores `tf32` or `bf16`; sums are f32 in each
+    #[arg(long, value_name = "WHAT", env = "ECGAN_PRECISION", help_heading = "Device")]
+    precision: Option<PrecisionChoice>,
+    /// On a GPU, launch every kernel of every iteration instead of replaying a recorded one: slower, the same bits
+    #[arg(long, env = "ECGAN_NO_GRAPH", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Device")]
+    no_graph: Option<bool>,
     /// Threads [default: one a core]
     #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_THREADS", help_heading = "Device")]
     threads: Option<usize>,
@@ -164,6 +170,8 @@ impl SettingsArgs {
             weight_decay,
             weight_decay_c,
             device,
+            precision,
+            no_graph,
             threads,
             out
         )

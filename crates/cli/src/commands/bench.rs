@@ -24,6 +24,9 @@ pub struct BenchArgs {
     /// Then run as many steps again and show where their time goes, kernel by kernel
     #[arg(long)]
     profile: bool,
+    /// On a GPU, launch every kernel of every step instead of replaying a recorded one
+    #[arg(long)]
+    no_graph: bool,
     /// Print one JSON object on stdout; everything else goes to stderr
     #[arg(long)]
     json: bool,
@@ -40,7 +43,7 @@ Example:
 pub fn run(args: &BenchArgs, started: Instant) -> anyhow::Result<()> {
     let device = args.compute.open()?;
     let [batch, width, steps] = [args.batch, args.width, args.steps].map(|size| size as usize);
-    let report = kernels::on_a_worker(|| bench(batch, width, steps, args.profile, &device, started))?;
+    let report = kernels::on_a_worker(|| bench(batch, width, steps, args.profile, !args.no_graph, &device, started))?;
     let output = Output::new(args.json, false);
     output.result(&report)?;
     let BenchReport { images_per_second, ms_per_step_median, startup_ms, gflops, threads, device, .. } = &report;

@@ -32,12 +32,12 @@ fn usage_errors_exit_with_2_and_name_the_flag() {
 fn cuda_exits_with_5_for_every_command_that_computes() {
     let here = tempfile::tempdir().unwrap();
     for arguments in [
-        &["train", "--device", "cuda"][..],
-        &["eval", "--checkpoint", "x", "--data", "synthetic", "--device", "cuda"],
-        &["generate", "--checkpoint", "x", "--grid", "x.png", "--device", "cuda"],
-        &["bench", "--device", "cuda"],
+        &["train", "--device", "cuda:9999"][..],
+        &["eval", "--checkpoint", "x", "--data", "synthetic", "--device", "cuda:9999"],
+        &["generate", "--checkpoint", "x", "--grid", "x.png", "--device", "cuda:9999"],
+        &["bench", "--device", "cuda:9999"],
     ] {
-        refused(here.path(), arguments, 5, "device cuda:0: this build has no CUDA kernels; use --device cpu");
+        refused(here.path(), arguments, 5, "device cuda:9999: cuda: ");
     }
     assert_eq!(entries(here.path()), 0);
 }

@@ -1,6 +1,7 @@
 //! Which device is asked for: `auto`, `cpu` or `cuda[:N]`.
 
 use crate::Error;
+use kernels::cuda::{self, Cuda, Precision};
 use kernels::{Device, Simd};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -18,9 +19,10 @@ pub enum DeviceChoice {
 }
 
 impl DeviceChoice {
-    /// The device that `auto` stands for on this machine.
+    /// The device that `auto` stands for on this machine: the first GPU, or the processor where there is none.
     pub fn concrete(self) -> Self {
         match self {
+            DeviceChoice::Auto if cuda::devices().is_ok_and(|gpus| !gpus.is_empty()) => DeviceChoice::Cuda(0),
             DeviceChoice::Auto => DeviceChoice::Cpu,
             device => device,
         }
@@ -29,12 +31,18 @@ impl DeviceChoice {
     /// Opens the device; `simd` forces a path of the processor instead of its widest.
     ///
     /// # Errors
-    /// [`Error::Device`] where this machine or this build lacks the device or the path.
-    pub fn open(self, simd: Option<Simd>) -> Result<Device, Error> {
+    /// [`Error::Device`] where this machine lacks the device or the path, [`Error::Setting`] for a precision that only
+    /// GPUs have on the processor.
+    pub fn open(self, simd: Option<Simd>, precision: Precision) -> Result<Device, Error> {
         match self.concrete() {
-            DeviceChoice::Cuda(_) => Err(Error::Device {
-                device: self.to_string(),
-                problem: "this build has no CUDA kernels; use --device cpu or --device auto".into(),
+            DeviceChoice::Cuda(ordinal) => {
+                let device = Cuda::open(ordinal).and_then(|cuda| Device::cuda(cuda, precision));
+                device.map_err(|error| Error::Device { device: self.to_string(), problem: error.to_string() })
+            }
+            _ if precision != Precision::F32 => Err(Error::Setting {
+                name: "precision",
+                expected: "f32 on the processor (tf32 and bf16 are a GPU's)".into(),
+                got: precision.to_string(),
             }),
             _ => simd.map_or_else(|| Ok(Device::cpu()), cpu_with),
         }
@@ -110,15 +118,21 @@ mod tests {
     }
 
     #[test]
-    fn every_path_of_this_machine_opens_and_cuda_is_refused() {
-        assert_eq!(DeviceChoice::Auto.open(None).unwrap().simd(), Simd::detect());
+    fn every_path_of_this_machine_opens() {
+        assert_eq!(DeviceChoice::Auto.open(None, Precision::F32).unwrap().simd(), Simd::detect());
         for simd in Simd::available() {
-            assert_eq!(DeviceChoice::Cpu.open(Some(simd)).unwrap().simd(), simd);
+            assert_eq!(DeviceChoice::Cpu.open(Some(simd), Precision::F32).unwrap().simd(), simd);
         }
-        let error = DeviceChoice::Cuda(1).open(None).err().unwrap();
-        assert_eq!(
-            error.to_string(),
-            "device cuda:1: this build has no CUDA kernels; use --device cpu or --device auto"
-        );
+    }
+
+    #[test]
+    fn what_is_not_there_is_refused() {
+        let error = DeviceChoice::Cpu.open(None, Precision::Tf32).err().unwrap();
+        let expected = "precision: expected f32 on the processor (tf32 and bf16 are a GPU's), got tf32";
+        assert_eq!((error.to_string().as_str(), error.kind()), (expected, crate::ErrorKind::Usage));
+        // No machine has as many.
+        let error = DeviceChoice::Cuda(9999).open(None, Precision::F32).err().unwrap();
+        assert_eq!(error.kind(), crate::ErrorKind::Device);
+        assert!(error.to_string().starts_with("device cuda:9999: cuda: "), "{error}");
     }
 }

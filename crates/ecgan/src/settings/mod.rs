@@ -15,10 +15,11 @@ pub use choice::Choice;
 pub use choices::{Augment, ClassifierUpdate, FakeStatistics, Method, Preset, Schedule, SplitName, Subset};
 pub use device::DeviceChoice;
 pub use nearest::nearest;
-pub use partial::{Partial, SimdChoice};
+pub use partial::{Partial, PrecisionChoice, SimdChoice};
 pub use preset::SYNTHETIC;
 
 use crate::Error;
+use kernels::cuda::Precision;
 use kernels::{Device, Simd};
 use std::path::{Path, PathBuf};
 
@@ -71,6 +72,10 @@ pub struct Settings {
     pub weight_decay_c: f64,
     /// The device, no longer `auto`.
     pub device: DeviceChoice,
+    /// What a GPU's convolutions multiply; f32 on the processor.
+    pub precision: Precision,
+    /// On a GPU, launch every kernel of every iteration instead of replaying a recorded one.
+    pub no_graph: bool,
     /// The processor's SIMD path.
     pub simd: Simd,
     /// Threads, where not every core.
@@ -127,6 +132,8 @@ impl Settings {
             weight_decay,
             weight_decay_c: all.weight_decay_c.unwrap_or(weight_decay),
             device: set(all.device).concrete(),
+            precision: all.precision.map_or(Precision::F32, |PrecisionChoice(precision)| precision),
+            no_graph: all.no_graph.unwrap_or(false),
             simd: all.simd.map_or_else(Simd::detect, |SimdChoice(simd)| simd),
             threads: all.threads,
             out: all.out,
@@ -136,9 +143,9 @@ impl Settings {
     /// Opens the device and SIMD path of these settings.
     ///
     /// # Errors
-    /// [`Error::Device`] where this machine or this build lacks them.
+    /// [`Error::Device`] where this machine lacks them, [`Error::Setting`] for a precision that the processor lacks.
     pub fn open_device(&self) -> Result<Device, Error> {
-        self.device.open(Some(self.simd))
+        self.device.open(Some(self.simd), self.precision)
     }
 
     /// How the classifier learns from reals and fakes.
@@ -191,6 +198,8 @@ impl Settings {
             weight_decay: Some(self.weight_decay),
             weight_decay_c: Some(self.weight_decay_c),
             device: Some(self.device),
+            precision: Some(PrecisionChoice(self.precision)),
+            no_graph: Some(self.no_graph),
             simd: Some(SimdChoice(self.simd)),
             threads: self.threads,
             out: None,

@@ -81,6 +81,10 @@ partial! {
     weight_decay_c: f64,
     /// The device asked for.
     device: DeviceChoice,
+    /// What a GPU's convolutions multiply.
+    precision: PrecisionChoice,
+    /// On a GPU, launch every kernel of every iteration instead of replaying a recorded one.
+    no_graph: bool,
     /// The processor's SIMD path, where one is forced.
     simd: SimdChoice,
     /// Threads, where not every core.
@@ -138,6 +142,30 @@ impl Partial {
     }
 }
 
+/// A precision in a settings file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PrecisionChoice(pub kernels::cuda::Precision);
+
+impl Serialize for PrecisionChoice {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for PrecisionChoice {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map(PrecisionChoice).map_err(serde::de::Error::custom)
+    }
+}
+
+impl std::str::FromStr for PrecisionChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(PrecisionChoice)
+    }
+}
+
 /// A SIMD path in a settings file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SimdChoice(pub kernels::Simd);
@@ -189,6 +217,7 @@ mod tests {
             ("epochs = -1", "epochs = -1"),
             ("method = \"shared-dc\"", "expected `ec-gan` or `classifier`"),
             ("device = \"gpu\"", "expected auto, cpu, cuda or cuda:N, got gpu"),
+            ("precision = \"f16\"", "expected f32, tf32 or bf16, got f16"),
             ("simd = \"sse9\"", "unknown SIMD path `sse9`"),
         ] {
             let error = read(text).unwrap_err();
