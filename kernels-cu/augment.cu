@@ -66,13 +66,12 @@ __device__ __forceinline__ Warp draw(const Augment& g, uint4 words) {
             static_cast<int>(__umulhi(words.y, offsets)) - g.padding, cos, sin};
 }
 
-// The pixel of the image that shows at (column, row) of the result; -1 outside of the crop, in its padding, and below
-// the result.
+// The pixel of the image that shows at (column, row) of the result; -1 outside of the crop and in its padding.
 __device__ __forceinline__ int source(const Augment& g, const Warp& warp, int column, int row) {
     const float size = static_cast<float>(g.size), centre = size / 2.0f;
     const float x = static_cast<float>(column) + 0.5f - centre, y = static_cast<float>(row) + 0.5f - centre;
     const float u = warp.cos * x - warp.sin * y + centre, v = warp.sin * x + warp.cos * y + centre;
-    if (row >= g.size || !(u >= 0.0f && u < size && v >= 0.0f && v < size)) {
+    if (!(u >= 0.0f && u < size && v >= 0.0f && v < size)) {
         return -1;
     }
     const int from_x = static_cast<int>(u) + warp.x, from_y = static_cast<int>(v) + warp.y;
@@ -98,6 +97,7 @@ extern "C" __global__ void augment_crop_and_rotate(Augment g, u64 seed, u64 stre
     const int pixel = i / g.channels;
     int x = pixel % g.size, y = pixel / g.size, c = i - pixel * g.channels;
     int from = source(g, warp, x, y);
+    // Past the end of the image they are of some pixel, and not stored.
     float values[4];
     for (int j = 0; j < 4; j++) {
         values[j] = normalised(from < 0 ? 0 : image[from * g.channels + c]);
