@@ -178,19 +178,26 @@ mod cuda {
     #[derive(Clone, Copy)]
     #[repr(C)]
     struct Geometry {
-        n: i32,
         size: i32,
         channels: i32,
+        elements: i32,
+        blocks: i32,
         padding: i32,
         largest_angle: f32,
     }
     by_value!(Geometry);
 
-    /// And a thread for each pixel.
+    /// And for each image blocks of its own, a thread for each four elements.
     fn geometry(pixels: Pixels, n: usize) -> (Geometry, Grid) {
-        let [size, channels, padding] = [pixels.size, pixels.channels, PADDING].map(|size| size as i32);
-        let geometry = Geometry { n: n as i32, size, channels, padding, largest_angle: LARGEST_ANGLE };
-        (geometry, Grid::linear((n * pixels.size * pixels.size).div_ceil(BLOCK as usize), BLOCK))
+        let quads = pixels.bytes().div_ceil(4);
+        let threads = quads.next_multiple_of(32).min(BLOCK as usize);
+        let blocks = quads.div_ceil(threads);
+        let sizes = [pixels.size, pixels.channels, pixels.bytes(), blocks, PADDING];
+        let [size, channels, elements, blocks_each, padding] =
+            sizes.map(|size| i32::try_from(size).expect("an image below 2 GiB"));
+        let geometry =
+            Geometry { size, channels, elements, blocks: blocks_each, padding, largest_angle: LARGEST_ANGLE };
+        (geometry, Grid::linear(n * blocks, threads as u32))
     }
 
     pub fn normalise(

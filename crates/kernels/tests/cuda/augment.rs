@@ -1,42 +1,57 @@
 //! Images with the CPU's bits.
 
-use crate::common::{devices, down, up};
+use crate::common::{device, devices, down, up};
 use kernels::augment::{Pixels, crop_and_rotate, normalise, words};
-use kernels::cuda::Precision;
 use kernels::philox::Philox;
-use kernels::view::View;
-use kernels::{Device, view::ViewMut};
+use kernels::{Device, view::View};
+
+/// A number of two words, to which a batch of three or more carries.
+const CARRY: u64 = (7 << 32) - 2;
+
+/// Size, channels, images and first sample. Sizes that the float4 of a thread do and do not divide, of less than a block
+/// and of several. Samples 70,365 and 132,304 have pixels at a border: a fused multiply-add, or a sine or cosine off by a
+/// bit, takes them from elsewhere.
+const SHAPES: [(usize, usize, i32, u64); 8] = [
+    (8, 1, 3, CARRY),
+    (8, 3, 64, CARRY),
+    (9, 3, 7, CARRY),
+    (28, 1, 17, CARRY),
+    (32, 3, 5, 70_365),
+    (33, 2, 1, CARRY),
+    (64, 1, 4, CARRY),
+    (64, 3, 9, 132_304),
+];
 
 #[test]
 fn images_have_the_bits_of_the_cpu() {
-    for (size, channels, n) in [(8, 1, 3), (32, 3, 5), (64, 3, 2), (33, 2, 1)] {
+    let cpu = Device::cpu();
+    for (size, channels, n, first) in SHAPES {
         let pixels = Pixels { size, channels };
         let mut random = Philox::new(3, size as u64);
         let images: Vec<u8> = (0..4 * pixels.bytes()).map(|_| random.next_u32() as u8).collect();
         let indices: Vec<i32> = (0..n).map(|k| (k * 3 + 1) % 4).collect();
-        let stream = Philox::new(11, 4);
-        let first = words((7u64 << 32) - 2);
+        // Keys of two words.
+        let stream = Philox::new(11 | 3 << 40, 4 | 9 << 32);
+        let first = words(first);
         let mut want = [(); 2].map(|()| vec![f32::NAN; indices.len() * pixels.bytes()]);
-        let cpu = Device::cpu();
         normalise(&cpu, pixels, &images, &indices, &mut want[0]);
         crop_and_rotate(&cpu, pixels, &stream, &first, &images, &indices, &mut want[1]);
-        for cuda in devices() {
-            let device = Device::cuda(cuda.clone(), Precision::F32).unwrap();
-            let (images, indices, first) = (up(&cuda, &images), up(&cuda, &indices), up(&cuda, &first));
-            let images = || View::Device(images.slice::<u8>());
-            let indices = || View::Device(indices.slice::<i32>());
+        // On a device also from an address that no word can be read at, into one that no float4 can be written at.
+        for (cuda, skip) in devices().into_iter().flat_map(|cuda| [0, 1].map(|skip| (cuda.clone(), skip))) {
+            let (device, shifted) = (device(&cuda), [&vec![0; skip], &images[..]].concat());
+            let (images, indices, first) = (up(&cuda, &shifted), up(&cuda, &indices), up(&cuda, &first));
+            let (images, indices) = (View::Device(images.slice().slice(skip..)), indices.slice::<i32>());
             for (i, want) in want.iter().enumerate() {
-                let mut got = up(&cuda, &vec![f32::NAN; want.len()]);
-                let out = ViewMut::Device(got.slice_mut::<f32>());
+                let mut got = up(&cuda, &vec![f32::NAN; want.len() + skip]);
+                let out = got.slice_mut::<f32>().slice(skip..);
                 match i {
-                    0 => normalise(&device, pixels, images(), indices(), out),
-                    _ => crop_and_rotate(&device, pixels, &stream, first.slice::<i32>(), images(), indices(), out),
+                    0 => normalise(&device, pixels, images, indices, out),
+                    _ => crop_and_rotate(&device, pixels, &stream, first.slice::<i32>(), images, indices, out),
                 }
                 let got = down::<f32>(&cuda, &got);
-                assert!(
-                    got.iter().map(|x| x.to_bits()).eq(want.iter().map(|x| x.to_bits())),
-                    "{i} of {pixels:?} on {cuda:?}"
-                );
+                let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<u32>>();
+                assert!(bits(&got[skip..]) == bits(want), "{i} of {pixels:?}, {n} from {skip} on {cuda:?}");
+                assert!(got[..skip].iter().all(|x| x.is_nan()), "written before the start");
             }
         }
     }

@@ -1,8 +1,8 @@
 //! What the tests share: the devices to run on, data, and comparison.
 
-use kernels::cuda::{Cuda, Memory};
+use kernels::cuda::{Cuda, Memory, Precision};
 use kernels::philox::Philox;
-use kernels::{Element, Store};
+use kernels::{Device, Element, Store};
 
 /// Lengths around a thread's four elements and a block's 1,024.
 pub const LENGTHS: [usize; 8] = [0, 1, 3, 4, 1023, 1024, 1025, 5003];
@@ -23,6 +23,11 @@ pub fn devices() -> Vec<Cuda> {
         println!("skipped: neither the feature cuda-host nor ECGAN_CUDA_TESTS=1");
     }
     devices
+}
+
+/// The device of the kernels' public functions, in f32, its memory full of NaN.
+pub fn device(cuda: &Cuda) -> Device {
+    Device::cuda(cuda.clone(), Precision::F32).expect("every GPU has f32").poisoned()
 }
 
 /// `n` normal numbers; the same for the same stream.

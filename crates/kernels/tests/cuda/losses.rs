@@ -1,6 +1,6 @@
 //! The losses and the pseudo-label.
 
-use crate::common::{assert_close, assert_stores, devices, down, normal, up, wide};
+use crate::common::{assert_close, assert_stores, device, devices, down, normal, up, wide};
 use kernels::cross_entropy::{self, Reduction};
 use kernels::view::View;
 use kernels::{Device, Store, bce_with_logits, pseudo_label};
@@ -146,9 +146,9 @@ fn pseudo_labels_match() {
         let (mut labels, mut outputs) =
             (up(&cuda, &vec![-1; rows]), [(); 2].map(|()| up(&cuda, &vec![f32::NAN; rows])));
         let [weights, confidence] = &mut outputs;
-        let (x, l) = (logits.slice(), labels.slice_mut());
+        let (x, l) = (logits.slice::<f32>(), labels.slice_mut::<i32>());
         let (w, c) = (weights.slice_mut(), confidence.slice_mut());
-        pseudo_label::cuda::forward(&cuda, rows, classes, x, threshold, l, w, c);
+        pseudo_label::forward(&device(&cuda), rows, classes, x, threshold, l, w, c);
         assert_eq!(down::<i32>(&cuda, &labels), labels64);
         assert_close("weights", 0.0, &down(&cuda, &outputs[0]), &weights64);
         for (got, want) in down::<f32>(&cuda, &outputs[1]).into_iter().zip(confidence64) {

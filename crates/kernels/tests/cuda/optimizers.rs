@@ -1,8 +1,7 @@
 //! Adam and SGD, step by step and as a recorded step whose counters lie on the device.
 
-use crate::common::{LENGTHS, assert_close, devices, down, normal, up, wide};
+use crate::common::{LENGTHS, assert_close, device, devices, down, normal, up, wide};
 use kernels::adam::{self, Adam, Steps};
-use kernels::cuda::Precision;
 use kernels::pool::Buffer;
 use kernels::sgd::{self, Sgd};
 use kernels::view::{View, ViewMut};
@@ -55,7 +54,7 @@ fn adam_matches_launched_and_recorded() {
     for (cuda, n) in devices().into_iter().flat_map(|cuda| LENGTHS.map(|n| (cuda.clone(), n))) {
         let (values, grads) = (normal(1, n), normal(2, n));
         let want = steps::<f64>(&Device::cpu(), &wide(&values), &wide(&grads), &mut |step| step());
-        let device = Device::cuda(cuda.clone(), Precision::F32).unwrap();
+        let device = device(&cuda);
         let launched = steps(&device, &values, &grads, &mut |step| step());
         let recorded = steps(&device, &values, &grads, &mut |step| cuda.capture(step).unwrap().replay());
         for (what, ((launched, recorded), want)) in
@@ -74,12 +73,12 @@ fn sgd_matches() {
     for (cuda, n) in devices().into_iter().flat_map(|cuda| LENGTHS.map(|n| (cuda.clone(), n))) {
         let (values, grads) = (normal(1, n), normal(2, n));
         let ([mut values64, grads64], mut velocity64) = ([&values, &grads].map(|x| wide(x)), vec![f64::NAN; n]);
-        let (settings, grads) = (up(&cuda, &sgd::cuda::settings(&sgd)), up(&cuda, &grads));
+        let (device, grads) = (device(&cuda), up(&cuda, &grads));
         let (mut values, mut velocity) = (up(&cuda, &values), up(&cuda, &vec![f32::NAN; n]));
         for first in [true, false, false] {
             sgd::step(&Device::cpu(), &sgd64, first, &mut values64, &grads64, &mut velocity64);
             let (a, v) = (values.slice_mut(), velocity.slice_mut());
-            sgd::cuda::step(&cuda, settings.slice(), first, a, grads.slice(), v);
+            sgd::step(&device, &sgd, first, a, grads.slice(), v);
         }
         assert_close("values", 4.0, &down(&cuda, &values), &values64);
         assert_close("velocity", 4.0, &down(&cuda, &velocity), &velocity64);

@@ -1,8 +1,8 @@
 //! Rows of what iterations found, against the CPU's.
 
-use crate::common::{devices, down, normal, up};
+use crate::common::{device, devices, down, normal, up};
 use kernels::Device;
-use kernels::cuda::{Memory, Precision};
+use kernels::cuda::Memory;
 use kernels::record::{COLUMNS, FakeFound, Found, row};
 use kernels::view::View;
 
@@ -32,7 +32,7 @@ fn rows_match_and_follow_each_other() {
             row(&Device::cpu(), found, classes, &mut want, &mut next);
         }
         for cuda in devices() {
-            let device = Device::cuda(cuda.clone(), Precision::F32).unwrap();
+            let device = device(&cuda);
             let (numbers, weights) = (up(&cuda, &numbers), up(&cuda, &weights));
             let ints = [&predicted, &labels, &pseudo].map(|x| up(&cuda, x));
             let all = parts(View::Device(numbers.slice()));

@@ -1,6 +1,6 @@
 //! What works on rows: sums, maxima, softmax, pooling, the bias of the linear layer.
 
-use crate::common::{LENGTHS, assert_close, assert_stores, devices, down, normal, up, wide};
+use crate::common::{LENGTHS, assert_close, assert_stores, device, devices, down, normal, up, wide};
 use kernels::avg_pool2d::{self, AvgPool2d};
 use kernels::{Device, Store, linear, reduce, softmax};
 
@@ -12,9 +12,8 @@ fn sums_match() {
         for n in [n, 8 * n] {
             let x: Vec<f32> = normal(1, n).iter().map(|x| 5.0 + x).collect();
             let want: f64 = wide(&x).iter().sum();
-            let (x, mut partial) = (up(&cuda, &x), up(&cuda, &vec![f32::NAN; reduce::cuda::partials(n)]));
-            let mut out = up(&cuda, &[f32::NAN]);
-            reduce::cuda::sum(&cuda, x.slice(), partial.slice_mut(), out.slice_mut());
+            let (x, mut out) = (up(&cuda, &x), up(&cuda, &[f32::NAN]));
+            reduce::sum::<f32>(&device(&cuda), x.slice(), out.slice_mut());
             assert_close(&format!("sum of {n}"), 8.0, &down(&cuda, &out), &[want]);
         }
     }
@@ -38,12 +37,12 @@ fn rows_match() {
         reduce::row_max(&cpu, rows, cols, &x64, &mut maxima);
         reduce::argmax(&cpu, rows, cols, &x64, &mut labels);
 
-        let x = up(&cuda, &x);
+        let (device, x) = (device(&cuda), up(&cuda, &x));
         let mut out = [(); 2].map(|()| up(&cuda, &vec![f32::NAN; rows]));
         let mut at = up(&cuda, &vec![-1; rows]);
-        reduce::cuda::row_sum(&cuda, rows, cols, x.slice(), out[0].slice_mut());
-        reduce::cuda::row_max(&cuda, rows, cols, x.slice(), out[1].slice_mut());
-        reduce::cuda::argmax(&cuda, rows, cols, x.slice(), at.slice_mut());
+        reduce::row_sum::<f32>(&device, rows, cols, x.slice(), out[0].slice_mut());
+        reduce::row_max::<f32>(&device, rows, cols, x.slice(), out[1].slice_mut());
+        reduce::argmax::<f32>(&device, rows, cols, x.slice(), at.slice_mut());
         for (what, got, want) in [("row_sum", &out[0], sums), ("row_max", &out[1], maxima)] {
             for (got, want) in down::<f32>(&cuda, got).into_iter().zip(want) {
                 let same = f64::from(got) == want || (got.is_nan() && want.is_nan());
