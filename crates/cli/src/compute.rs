@@ -2,14 +2,14 @@
 
 use clap::Args;
 use ecgan::Error;
-use ecgan::settings::DeviceChoice;
+use ecgan::settings::{DeviceChoice, Precision};
 use kernels::{Device, Simd};
 
 /// What to compute with.
 #[derive(Args)]
 #[command(next_help_heading = "Device")]
 pub struct ComputeArgs {
-    /// `auto`, `cpu` or `cuda[:N]`
+    /// `cpu`, `cuda[:N]`, or the first GPU where there is one and else the CPU (auto)
     #[arg(long, value_name = "DEVICE", env = "ECGAN_DEVICE", hide_env = true, default_value = "auto")]
     device: DeviceChoice,
 
@@ -21,8 +21,13 @@ pub struct ComputeArgs {
 impl ComputeArgs {
     /// Starts the threads and opens the device.
     pub fn open(&self) -> anyhow::Result<Device> {
+        self.open_in(Precision::F32)
+    }
+
+    /// The same for a GPU that multiplies in `precision`.
+    pub fn open_in(&self, precision: Precision) -> anyhow::Result<Device> {
         use_threads(self.threads.map(usize::from))?;
-        Ok(self.device.open(simd_variable()?)?)
+        Ok(self.device.open(simd_variable()?, precision)?)
     }
 }
 

@@ -19,8 +19,8 @@ const IMAGE: ImageShape = ImageShape { channels: 3, size: 32 };
 
 const CLASSES: usize = 10;
 
-/// Times `steps` iterations on random images; with `profile` as many again, kernel by kernel. The process began at
-/// `started`.
+/// Times `steps` iterations on random images, on a GPU replayed as one graph unless `no_graph`; with `profile` as many
+/// again, kernel by kernel. The process began at `started`.
 ///
 /// # Errors
 /// None that a user could cause.
@@ -29,10 +29,11 @@ pub fn bench(
     width: usize,
     steps: usize,
     profile: bool,
+    no_graph: bool,
     device: &Device,
     started: Instant,
 ) -> Result<BenchReport, Error> {
-    let (first, mut times) = time(batch, width, steps, device)?;
+    let (first, mut times) = time(batch, width, steps, no_graph, device)?;
     times.sort_by(f64::total_cmp);
     let median = times[times.len() / 2];
     let peak_rss_mb = peak_rss_mb();
@@ -43,7 +44,7 @@ pub fn bench(
         gflops: batch as f64 * gflop_per_image(width) / median,
         startup_ms: (first - started).as_secs_f64() * 1e3,
         threads: rayon::current_num_threads(),
-        device: format!("cpu {}", device.simd()),
+        device: device.to_string(),
         peak_rss_mb,
         profile,
     })
@@ -51,8 +52,15 @@ pub fn bench(
 
 /// When the first iteration began, and the seconds of each of `steps` after some that do not count; nor are those in
 /// the device's profile.
-fn time(batch: usize, width: usize, steps: usize, device: &Device) -> Result<(Instant, Vec<f64>), Error> {
-    let given = Partial { preset: Some(Preset::Paper), threshold: Some(0.0), ..Partial::default() };
+fn time(
+    batch: usize,
+    width: usize,
+    steps: usize,
+    no_graph: bool,
+    device: &Device,
+) -> Result<(Instant, Vec<f64>), Error> {
+    let given =
+        Partial { preset: Some(Preset::Paper), threshold: Some(0.0), no_graph: Some(no_graph), ..Partial::default() };
     let settings = Settings::complete(given)?;
     let mut networks = Networks::new(device, &settings, &ResNet18 { width }, IMAGE, CLASSES);
     let mut random = Stream::Synthetic.start(0);
@@ -78,7 +86,7 @@ fn time(batch: usize, width: usize, steps: usize, device: &Device) -> Result<(In
 /// What the kernels of a mean iteration take.
 fn profile(batch: usize, width: usize, steps: usize, device: &Device) -> Result<Vec<ProfileRow>, Error> {
     let device = device.profiled();
-    let seconds = time(batch, width, steps, &device)?.1.iter().sum();
+    let seconds = time(batch, width, steps, true, &device)?.1.iter().sum();
     let kernels = device.profile().map(Profile::take).unwrap_or_default();
     Ok(ProfileRow::all(&kernels, steps, seconds))
 }

@@ -1,6 +1,6 @@
 //! Settings as one source gives them: every value optional, and one source laid over another.
 
-use super::{Augment, DeviceChoice, FakeStatistics, Method, Preset, Schedule, Subset, nearest};
+use super::{Augment, DeviceChoice, FakeStatistics, Method, Precision, Preset, Schedule, Subset, nearest};
 use crate::Error;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -81,6 +81,10 @@ partial! {
     weight_decay_c: f64,
     /// The device asked for.
     device: DeviceChoice,
+    /// What convolutions and matrix products multiply on a GPU.
+    precision: Precision,
+    /// Launch each kernel of an iteration, rather than a recording of all; for debugging.
+    no_graph: bool,
     /// The processor's SIMD path, where one is forced.
     simd: SimdChoice,
     /// Threads, where not every core.
