@@ -12,6 +12,8 @@ use crate::data::Images;
 use crate::settings::Augment;
 use kernels::philox::to_unit;
 use rayon::prelude::*;
+use kernels::view::ViewMut;
+use tensor::Tensor;
 use tensor::rng::Stream;
 
 /// Black pixels around the image before it is cropped to its size again.
@@ -24,7 +26,16 @@ const LARGEST_ANGLE: f32 = 10.0 * std::f32::consts::PI / 180.0;
 ///
 /// # Panics
 /// If `out` has another length, or an index is out of range.
-pub fn batch(images: &Images, indices: &[usize], augment: Augment, seed: u64, first_sample: u64, out: &mut [f32]) {
+pub fn batch(images: &Images, indices: &[usize], augment: Augment, seed: u64, first_sample: u64, x: &mut Tensor) {
+    if let ViewMut::Host(out) = x.view_mut() {
+        return fill(images, indices, augment, seed, first_sample, out);
+    }
+    let mut out = vec![0.0; x.numel()];
+    fill(images, indices, augment, seed, first_sample, &mut out);
+    x.write(&out);
+}
+
+fn fill(images: &Images, indices: &[usize], augment: Augment, seed: u64, first_sample: u64, out: &mut [f32]) {
     let bytes = images.size * images.size * images.channels;
     assert_eq!(out.len(), indices.len() * bytes, "augment::batch: output against [n, size, size, channels]");
     let random = Stream::Augmentation.start(seed);
@@ -103,7 +114,7 @@ mod tests {
 
     fn augmented(images: &Images, indices: &[usize], seed: u64, first: u64) -> Vec<f32> {
         let mut out = vec![f32::NAN; indices.len() * 64 * images.channels];
-        batch(images, indices, Augment::Paper, seed, first, &mut out);
+        fill(images, indices, Augment::Paper, seed, first, &mut out);
         out
     }
 
@@ -112,7 +123,7 @@ mod tests {
         let mut images = images(3);
         images.pixels[..3].copy_from_slice(&[0, 255, 51]);
         let mut out = vec![f32::NAN; 192 * 3];
-        batch(&images, &[1, 0, 1], Augment::None, 1, 2, &mut out);
+        fill(&images, &[1, 0, 1], Augment::None, 1, 2, &mut out);
         assert_eq!(out[192..195], [-1.0, 1.0, -0.6]);
         for (k, i) in [1, 0, 1].into_iter().enumerate() {
             assert!(out[k * 192..(k + 1) * 192].iter().zip(images.image(i)).all(|(x, &v)| *x == normalised(v)));

@@ -3,24 +3,29 @@
 
 use crate::Error;
 use crate::metrics::{BenchReport, ProfileRow};
-use crate::models::{ImageShape, NOISE, ResNet18, noise};
+use crate::models::{ImageShape, NOISE, ResNet18};
 use crate::networks::Networks;
 use crate::settings::{Partial, Preset, Settings};
 use kernels::profile::Profile;
 use std::time::Instant;
 use tensor::rng::Stream;
-use tensor::{Device, Tensor};
+use crate::train::Iterations;
+use tensor::Device;
 
 /// Steps before timing begins: the first fills the pool, the second shows that it is full.
 const WARMUP: usize = 3;
+
+/// Iterations on a GPU between two readings of what they found.
+const BURST: usize = 20;
 
 /// Images as the three networks of the paper take them.
 const IMAGE: ImageShape = ImageShape { channels: 3, size: 32 };
 
 const CLASSES: usize = 10;
 
-/// Times `steps` iterations on random images, on a GPU replayed as one graph unless `no_graph`; with `profile` as many
-/// again, kernel by kernel. The process began at `started`.
+/// Times `steps` iterations on random images, on a GPU as recorded where `record`; with `profile` as many again, kernel by
+/// kernel. The process began at
+/// `started`.
 ///
 /// # Errors
 /// None that a user could cause.
@@ -29,11 +34,11 @@ pub fn bench(
     width: usize,
     steps: usize,
     profile: bool,
-    no_graph: bool,
+    record: bool,
     device: &Device,
     started: Instant,
 ) -> Result<BenchReport, Error> {
-    let (first, mut times) = time(batch, width, steps, no_graph, device)?;
+    let (first, mut times) = time(batch, width, steps, record, device)?;
     times.sort_by(f64::total_cmp);
     let median = times[times.len() / 2];
     let peak_rss_mb = peak_rss_mb();
@@ -52,26 +57,24 @@ pub fn bench(
 
 /// When the first iteration began, and the seconds of each of `steps` after some that do not count; nor are those in
 /// the device's profile.
-fn time(
-    batch: usize,
-    width: usize,
-    steps: usize,
-    no_graph: bool,
-    device: &Device,
-) -> Result<(Instant, Vec<f64>), Error> {
-    let given =
-        Partial { preset: Some(Preset::Paper), threshold: Some(0.0), no_graph: Some(no_graph), ..Partial::default() };
+fn time(batch: usize, width: usize, steps: usize, record: bool, device: &Device) -> Result<(Instant, Vec<f64>), Error> {
+    let given = Partial { preset: Some(Preset::Paper), threshold: Some(0.0), ..Partial::default() };
     let settings = Settings::complete(given)?;
-    let mut networks = Networks::new(device, &settings, &ResNet18 { width }, IMAGE, CLASSES);
+    let networks = Networks::new(device, &settings, &ResNet18 { width }, IMAGE, CLASSES);
     let mut random = Stream::Synthetic.start(0);
-    let mut x = Tensor::uninit(device, [batch, IMAGE.size, IMAGE.size, IMAGE.channels]);
-    kernels::fill::uniform(device, &mut random, -1.0f32, 1.0, x.as_mut_slice());
+    let shape = [batch, IMAGE.size, IMAGE.size, IMAGE.channels];
+    let mut iterations = Iterations::new(device, networks, shape, Stream::Noise.start(0), record);
+    kernels::fill::uniform(device, &mut random, -1.0f32, 1.0, iterations.x());
     let labels: Vec<i32> = (0..batch).map(|_| random.below(CLASSES as u32) as i32).collect();
-    let labels = Tensor::from_slice(device, [batch], &labels)?;
+    // A GPU is waited for now and then only, as in training.
+    let burst = if device.gpu().is_some() { BURST } else { 1 };
     let mut step = || {
         let began = Instant::now();
-        networks.step(&x, &labels, || noise(device, &mut random, batch))?;
-        Ok::<_, Error>(began.elapsed().as_secs_f64())
+        for _ in 0..burst {
+            iterations.run(&labels)?;
+        }
+        iterations.read(&labels)?;
+        Ok::<_, Error>(began.elapsed().as_secs_f64() / burst as f64)
     };
     let first = Instant::now();
     for _ in 0..WARMUP {
@@ -86,9 +89,11 @@ fn time(
 /// What the kernels of a mean iteration take.
 fn profile(batch: usize, width: usize, steps: usize, device: &Device) -> Result<Vec<ProfileRow>, Error> {
     let device = device.profiled();
-    let seconds = time(batch, width, steps, true, &device)?.1.iter().sum();
+    // Recorded steps have no kernels to time.
+    let burst = if device.gpu().is_some() { BURST } else { 1 };
+    let seconds = time(batch, width, steps, false, &device)?.1.iter().sum::<f64>() * burst as f64;
     let kernels = device.profile().map(Profile::take).unwrap_or_default();
-    Ok(ProfileRow::all(&kernels, steps, seconds))
+    Ok(ProfileRow::all(&kernels, steps * burst, seconds))
 }
 
 /// Multiplications and additions of one iteration's convolutions and linear layers, in 10^9 an image, direct algorithm.

@@ -57,15 +57,15 @@ pub struct Position {
 /// Writes a checkpoint; it appears whole or not at all.
 ///
 /// # Errors
-/// [`Error::Io`].
+/// [`Error::Io`], and what failed on a GPU.
 pub fn save(path: &Path, networks: &Networks, position: Position, meta: &Meta) -> Result<(), Error> {
     let mut tensors: Vec<Stored> = Vec::new();
     for (name, network, adam) in networks.named() {
-        store(&mut tensors, name, network.state_dict());
+        store(&mut tensors, name, network.state_dict()?);
         for (moment, flat) in [("m", &adam.m), ("v", &adam.v)] {
-            store(&mut tensors, &format!("optimizer.{name}.{moment}"), network.as_state_dict(flat));
+            store(&mut tensors, &format!("optimizer.{name}.{moment}"), network.as_state_dict(flat)?);
         }
-        tensors.push(Stored::count(format!("optimizer.{name}.t"), adam.t));
+        tensors.push(Stored::count(format!("optimizer.{name}.t"), adam.t()?));
     }
     for (name, value) in [("epoch", position.epoch), ("step", position.step), ("noise", position.noise)] {
         tensors.push(Stored::count(format!("state.{name}"), value));

@@ -80,7 +80,7 @@ pub enum Error {
     #[error(transparent)]
     Dataset(#[from] DataError),
 
-    /// Shapes that do not fit: a network of one's own, or a mistake of ours.
+    /// Shapes that do not fit: a network of one's own, or a mistake of ours; or a GPU that failed.
     #[error(transparent)]
     Tensor(#[from] tensor::Error),
 
@@ -136,6 +136,7 @@ impl Error {
             // What was asked for does not fit the data: the files are fine.
             Error::Dataset(DataError::Format { .. } | DataError::Split { .. }) => ErrorKind::Usage,
             Error::Io { .. } | Error::BadFile { .. } | Error::Dataset(_) => ErrorKind::Data,
+            Error::Tensor(tensor::Error::Device(_)) => ErrorKind::Device,
             Error::Tensor(_) => ErrorKind::Internal,
             Error::Diverged { .. } => ErrorKind::Diverged,
             Error::Device { .. } => ErrorKind::Device,

@@ -1,6 +1,7 @@
 //! How a classifier does on a set of images.
 
 use crate::augment;
+use crate::methods::argmax;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Format, Images};
 use crate::labelled::Labelled;
@@ -24,12 +25,9 @@ fn for_each_prediction(
 ) -> Result<(), Error> {
     for part in indices.chunks(BATCH) {
         let mut x = Tensor::uninit(device, [part.len(), images.size, images.size, images.channels]);
-        augment::batch(images, part, Augment::None, 0, 0, x.as_mut_slice());
-        let logits = network.evaluate(x)?;
-        let mut predicted = Tensor::<i32>::uninit(device, [part.len()]);
-        let classes = logits.shape()[1];
-        kernels::reduce::argmax(device, part.len(), classes, logits.as_slice(), predicted.as_mut_slice());
-        for (&index, &prediction) in part.iter().zip(predicted.as_slice()) {
+        augment::batch(images, part, Augment::None, 0, 0, &mut x);
+        let predicted = argmax(&network.evaluate(x)?).to_vec()?;
+        for (&index, prediction) in part.iter().zip(predicted) {
             each(images.labels[index] as usize, prediction as usize);
         }
     }

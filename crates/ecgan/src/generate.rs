@@ -59,11 +59,11 @@ pub fn draw(
         let count = BATCH.min(n - first);
         let x = generator.evaluate(noise(device, &mut stream, count))?;
         // [-1, 1] to 0..=255, rounded; tanh never leaves the range.
-        pixels.extend(x.as_slice().iter().map(|v| ((v + 1.0) * 127.5).round() as u8));
+        pixels.extend(x.to_vec()?.iter().map(|v| ((v + 1.0) * 127.5).round() as u8));
         // The threshold does not matter here: labels and confidences are all that is asked for.
         let predicted = crate::pseudo_label::pseudo_labels(&classifier.evaluate(x)?, 0.0);
-        labels.extend(predicted.labels.as_slice().iter().map(|&label| label as usize));
-        confidences.extend_from_slice(predicted.confidence.as_slice());
+        labels.extend(predicted.labels.to_vec()?.iter().map(|&label| label as usize));
+        confidences.extend(predicted.confidence.to_vec()?);
     }
     let images = Images::new(pixels, [n, image.size, image.size, image.channels]);
     Ok(Generated { images, labels, confidences, classes: classes.to_vec() })

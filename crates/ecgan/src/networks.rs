@@ -1,6 +1,7 @@
 //! The networks of a run, built from its settings: what is trained, saved and evaluated.
 
-use crate::methods::{ClassifierTrainer, EcGan, EcGanConfig, FakeStep, GanStep, RealStep};
+use crate::methods::{ClassifierTrainer, EcGan, EcGanConfig, Found};
+pub use crate::methods::Step;
 use crate::models::{Classifier, ImageShape, discriminator, generator};
 use crate::settings::{Method, Settings};
 use nn::{AdamConfig, Network};
@@ -41,16 +42,6 @@ pub enum Networks {
     EcGan(Box<EcGan>),
 }
 
-/// What one iteration found; the parts that the method has.
-pub struct Step {
-    /// Generator and discriminator.
-    pub gan: Option<GanStep>,
-    /// The classifier on real images.
-    pub real: RealStep,
-    /// The classifier on generated images.
-    pub fake: Option<FakeStep>,
-}
-
 impl Networks {
     /// The networks of these settings before training.
     pub fn new(
@@ -79,22 +70,33 @@ impl Networks {
     }
 
     /// One iteration: images `[n,size,size,channels]` in [-1, 1], labels `[n]`; `noise` makes z `[n,1,1,100]` if needed.
-    pub fn step(&mut self, x: &Tensor, labels: &Tensor<i32>, noise: impl FnOnce() -> Tensor) -> Result<Step> {
+    pub fn step(&mut self, x: &Tensor, labels: &Tensor<i32>, noise: impl FnOnce() -> Tensor) -> Result<Found> {
         match self {
-            Self::Classifier(classifier) => Ok(Step { gan: None, real: classifier.step(x, labels)?, fake: None }),
-            Self::EcGan(ec_gan) => {
-                let (gan, real, fake) = ec_gan.step(x, labels, &noise())?;
-                Ok(Step { gan: Some(gan), real, fake })
-            }
+            Self::Classifier(classifier) => classifier.step(x, labels),
+            Self::EcGan(ec_gan) => ec_gan.step(x, labels, &noise()),
         }
+    }
+
+    /// How many batches each network has seen in training.
+    pub(crate) fn batches(&self) -> Vec<u64> {
+        self.named().iter().map(|(_, network, _)| network.batches_tracked()).collect()
+    }
+
+    /// Counts on from these numbers, in the order of [`Networks::batches`].
+    pub(crate) fn set_batches(&mut self, batches: &[u64]) {
+        let networks = match self {
+            Self::Classifier(c) => vec![&mut c.network],
+            Self::EcGan(e) => vec![&mut e.classifier.network, &mut e.generator, &mut e.discriminator],
+        };
+        networks.into_iter().zip(batches).for_each(|(network, &batches)| network.set_batches_tracked(batches));
     }
 
     /// Sets the learning rates to those of the settings times `factor`.
     pub fn set_learning_rates(&mut self, settings: &Settings, factor: f64) {
-        self.classifier().adam.config.lr = settings.lr_c * factor;
+        self.classifier().adam.set_lr(settings.lr_c * factor);
         if let Self::EcGan(ec_gan) = self {
-            ec_gan.adam_g.config.lr = settings.lr * factor;
-            ec_gan.adam_d.config.lr = settings.lr * factor;
+            ec_gan.adam_g.set_lr(settings.lr * factor);
+            ec_gan.adam_d.set_lr(settings.lr * factor);
         }
     }
 

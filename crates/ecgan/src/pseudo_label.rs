@@ -3,7 +3,7 @@
 //! label = argmax p, weight = 1 where max p > threshold, else 0; p = softmax(logits). The weight goes into the
 //! cross-entropy per row, so shapes are fixed and nothing is gathered.
 
-use tensor::{Real, Tensor};
+use tensor::{Real, Result, Tensor};
 
 /// The classifier's own labels for a batch of generated images.
 pub struct PseudoLabels<T: Real> {
@@ -25,22 +25,32 @@ pub fn pseudo_labels<T: Real>(logits: &Tensor<T>, threshold: f64) -> PseudoLabel
         device,
         n,
         classes,
-        logits.as_slice(),
+        logits,
         T::from_f64(threshold),
-        labels.as_mut_slice(),
-        weights.as_mut_slice(),
-        confidence.as_mut_slice(),
+        &mut labels,
+        &mut weights,
+        &mut confidence,
     );
     PseudoLabels { labels, weights, confidence }
 }
 
 impl<T: Real> PseudoLabels<T> {
+    /// The number of kept rows, a scalar on the device.
+    pub fn kept(&self) -> Tensor<T> {
+        let mut kept = Tensor::uninit(self.weights.device(), []);
+        kernels::reduce::sum(self.weights.device(), &self.weights, &mut kept);
+        kept
+    }
+
     /// Kept rows by label.
-    pub fn kept_per_class(&self, classes: usize) -> Vec<u64> {
+    ///
+    /// # Errors
+    /// What failed on a GPU since the last report.
+    pub fn kept_per_class(&self, classes: usize) -> Result<Vec<u64>> {
         let mut counts = vec![0; classes];
-        for (&label, &weight) in self.labels.as_slice().iter().zip(self.weights.as_slice()) {
+        for (label, weight) in self.labels.to_vec()?.into_iter().zip(self.weights.to_vec()?) {
             counts[label as usize] += u64::from(weight != T::ZERO);
         }
-        counts
+        Ok(counts)
     }
 }

@@ -2,19 +2,35 @@
 
 use crate::parallel::{self, CHUNK};
 use crate::simd::vectorized;
+use crate::view::{View, ViewMut};
 use crate::{Device, Real, Work};
 
 /// y = a + b.
-pub fn forward<T: Real>(device: &Device, a: &[T], b: &[T], y: &mut [T]) {
-    let _span = device.span("add.forward", || Work::memory(y.len(), 3 * size_of_val(y)));
+pub fn forward<'a, T: Real>(
+    device: &Device,
+    a: impl Into<View<'a, T>>,
+    b: impl Into<View<'a, T>>,
+    y: impl Into<ViewMut<'a, T>>,
+) {
+    let (a, b, y) = (a.into(), b.into(), y.into());
+    let _span = device.span("add.forward", || Work::memory(y.len(), 3 * y.bytes()));
     assert!(a.len() == b.len() && a.len() == y.len(), "add: a, b and y");
+    if let Some(cuda) = device.gpu() {
+        return cuda::forward(cuda, a.on_gpu(), b.on_gpu(), y.on_gpu());
+    }
+    let (a, b, y) = (a.host(), b.host(), y.host());
     parallel::split((a, b, y), a.len(), CHUNK, |_, (a, b, y)| forward_chunk(device.simd(), a, b, y));
 }
 
 /// y += x.
-pub fn accumulate<T: Real>(device: &Device, x: &[T], y: &mut [T]) {
-    let _span = device.span("add.accumulate", || Work::memory(y.len(), 3 * size_of_val(y)));
+pub fn accumulate<'a, T: Real>(device: &Device, x: impl Into<View<'a, T>>, y: impl Into<ViewMut<'a, T>>) {
+    let (x, y) = (x.into(), y.into());
+    let _span = device.span("add.accumulate", || Work::memory(y.len(), 3 * y.bytes()));
     assert_eq!(x.len(), y.len(), "add: x and y");
+    if let Some(cuda) = device.gpu() {
+        return cuda::accumulate(cuda, x.on_gpu(), y.on_gpu());
+    }
+    let (x, y) = (x.host(), y.host());
     parallel::split((x, y), x.len(), CHUNK, |_, (x, y)| accumulate_chunk(device.simd(), x, y));
 }
 
@@ -67,7 +83,7 @@ mod tests {
         let set_or_add = |device: &Device, a: &[T], b: &[T], y: &mut [T], store| match store {
             Store::Set => forward(device, a, b, y),
             Store::Add => {
-                accumulate(device, a, y);
+                accumulate(device, a, &mut *y);
                 accumulate(device, b, y);
             }
         };

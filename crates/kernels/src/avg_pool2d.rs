@@ -3,6 +3,7 @@
 
 use crate::parallel::{self, CHUNK, Rows};
 use crate::simd::vectorized;
+use crate::view::{View, ViewMut};
 use crate::{Device, Real, Store, Work};
 
 /// Shape of a pooling: x is `[n, h, w, c]`, y is `[n, oh, ow, c]`.
@@ -45,9 +46,14 @@ impl AvgPool2d {
 }
 
 /// y = the mean of each window.
-pub fn forward<T: Real>(device: &Device, g: &AvgPool2d, x: &[T], y: &mut [T]) {
-    let _span = device.span("avg_pool2d.forward", || g.work(size_of_val(x) + size_of_val(y)));
+pub fn forward<'a, T: Real>(device: &Device, g: &AvgPool2d, x: impl Into<View<'a, T>>, y: impl Into<ViewMut<'a, T>>) {
+    let (x, y) = (x.into(), y.into());
+    let _span = device.span("avg_pool2d.forward", || g.work(x.bytes() + y.bytes()));
     g.check(x.len(), y.len());
+    if let Some(cuda) = device.gpu() {
+        return cuda::forward(cuda, g, x.on_gpu(), y.on_gpu());
+    }
+    let (x, y) = (x.host(), y.host());
     let window = T::from_f64(1.0 / (g.kernel[0] * g.kernel[1]) as f64);
     // An item is an output row; it reads kernel[0] input rows.
     let items = (CHUNK / (g.kernel[0] * g.w * g.c)).max(1);
@@ -62,9 +68,20 @@ pub fn forward<T: Real>(device: &Device, g: &AvgPool2d, x: &[T], y: &mut [T]) {
 }
 
 /// dx = dy / (pixels of a window) at each pixel of a window, 0 at the others.
-pub fn backward<T: Real>(device: &Device, g: &AvgPool2d, dy: &[T], dx: &mut [T], store: Store) {
-    let _span = device.span("avg_pool2d.backward", || g.work(size_of_val(dy) + store.bytes(size_of_val(dx))));
+pub fn backward<'a, T: Real>(
+    device: &Device,
+    g: &AvgPool2d,
+    dy: impl Into<View<'a, T>>,
+    dx: impl Into<ViewMut<'a, T>>,
+    store: Store,
+) {
+    let (dy, dx) = (dy.into(), dx.into());
+    let _span = device.span("avg_pool2d.backward", || g.work(dy.bytes() + store.bytes(dx.bytes())));
     g.check(dx.len(), dy.len());
+    if let Some(cuda) = device.gpu() {
+        return cuda::backward(cuda, g, dy.on_gpu(), dx.on_gpu(), store);
+    }
+    let (dy, dx) = (dy.host(), dx.host());
     let window = T::from_f64(1.0 / (g.kernel[0] * g.kernel[1]) as f64);
     // An item is an input row.
     let width = g.w * g.c;

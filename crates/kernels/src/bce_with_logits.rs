@@ -4,12 +4,18 @@
 use crate::parallel::{self, Rows};
 use crate::simd::vectorized;
 use crate::softmax::CHUNK;
+use crate::view::{View, ViewMut};
 use crate::{Device, Real, Store, Work};
 
 /// The mean loss (one element) of logits x against `target` in \[0, 1\].
-pub fn forward<T: Real>(device: &Device, x: &[T], target: T, loss: &mut [T]) {
-    let _span = device.span("bce_with_logits.forward", || Work::memory(x.len(), size_of_val(x) + size_of_val(loss)));
+pub fn forward<'a, T: Real>(device: &Device, x: impl Into<View<'a, T>>, target: T, loss: impl Into<ViewMut<'a, T>>) {
+    let (x, loss) = (x.into(), loss.into());
+    let _span = device.span("bce_with_logits.forward", || Work::memory(x.len(), x.bytes() + loss.bytes()));
     assert!(!x.is_empty() && loss.len() == 1, "bce_with_logits: x and loss");
+    if let Some(cuda) = device.gpu() {
+        return cuda::forward(cuda, x.on_gpu(), target.to_f64() as f32, loss.on_gpu());
+    }
+    let (x, loss) = (x.host(), loss.host());
     let chunks = x.len().div_ceil(CHUNK);
     let mut partial = device.workspace::<f64>(chunks);
     parallel::split((Rows(x, CHUNK), &mut partial[..]), chunks, 1, |_, (x, sum)| {
@@ -19,10 +25,21 @@ pub fn forward<T: Real>(device: &Device, x: &[T], target: T, loss: &mut [T]) {
 }
 
 /// dx = dloss (1 / (1 + e^-x) - target) / n.
-pub fn backward<T: Real>(device: &Device, x: &[T], target: T, dloss: &[T], dx: &mut [T], store: Store) {
-    let _span = device
-        .span("bce_with_logits.backward", || Work::memory(x.len(), size_of_val(x) + store.bytes(size_of_val(dx))));
+pub fn backward<'a, T: Real>(
+    device: &Device,
+    x: impl Into<View<'a, T>>,
+    target: T,
+    dloss: impl Into<View<'a, T>>,
+    dx: impl Into<ViewMut<'a, T>>,
+    store: Store,
+) {
+    let (x, dloss, dx) = (x.into(), dloss.into(), dx.into());
+    let _span = device.span("bce_with_logits.backward", || Work::memory(x.len(), x.bytes() + store.bytes(dx.bytes())));
     assert!(x.len() == dx.len() && dloss.len() == 1, "bce_with_logits: x, dx and dloss");
+    if let Some(cuda) = device.gpu() {
+        return cuda::backward(cuda, x.on_gpu(), target.to_f64() as f32, dloss.on_gpu(), dx.on_gpu(), store);
+    }
+    let (x, dloss, dx) = (x.host(), dloss.host(), dx.host());
     let scale = T::from_f64(dloss[0].to_f64() / x.len() as f64);
     parallel::split((x, dx), x.len(), CHUNK, |_, (x, dx)| backward_chunk(device.simd(), x, target, scale, dx, store));
 }

@@ -6,6 +6,7 @@
 use crate::parallel::{self, Rows};
 use crate::simd::vectorized;
 use crate::softmax::{self, CHUNK};
+use crate::view::{View, ViewMut};
 use crate::{Device, Real, Store, Work};
 
 /// What the weighted sum is divided by.
@@ -20,18 +21,34 @@ pub enum Reduction {
 /// The loss (one element), and softmax(logits), which the backward pass takes.
 ///
 /// logits and probabilities are `[rows, classes]`, labels `[rows]` in 0..classes, weights `[rows]` (`None` is all 1).
-pub fn forward<T: Real>(
+pub fn forward<'a, T: Real>(
     device: &Device,
     rows: usize,
     classes: usize,
-    logits: &[T],
-    labels: &[i32],
-    weights: Option<&[T]>,
+    logits: impl Into<View<'a, T>>,
+    labels: impl Into<View<'a, i32>>,
+    weights: Option<View<'a, T>>,
     reduction: Reduction,
-    probabilities: &mut [T],
-    loss: &mut [T],
+    probabilities: impl Into<ViewMut<'a, T>>,
+    loss: impl Into<ViewMut<'a, T>>,
 ) {
-    let _span = device.span("cross_entropy.forward", || work(rows, classes, 2 * size_of_val(logits), labels, weights));
+    let (logits, labels, probabilities, loss) = (logits.into(), labels.into(), probabilities.into(), loss.into());
+    let _span = device.span("cross_entropy.forward", || work(rows, classes, 2 * logits.bytes(), labels, weights));
+    if let Some(cuda) = device.gpu() {
+        return cuda::forward(
+            cuda,
+            rows,
+            classes,
+            logits.on_gpu(),
+            labels.device(),
+            weights.map(View::on_gpu),
+            reduction,
+            probabilities.on_gpu(),
+            loss.on_gpu(),
+        );
+    }
+    let (logits, labels, weights, probabilities, loss) =
+        (logits.host(), labels.host(), weights.map(View::host), probabilities.host(), loss.host());
     check(rows, classes, logits.len(), labels, weights);
     assert!(probabilities.len() == logits.len() && loss.len() == 1, "cross_entropy: probabilities and loss");
     let chunk = (CHUNK / classes).max(1);
@@ -51,21 +68,38 @@ pub fn forward<T: Real>(
 }
 
 /// dlogits_ij = dloss w_i (probability_ij - [j = label_i]) / denominator.
-pub fn backward<T: Real>(
+pub fn backward<'a, T: Real>(
     device: &Device,
     rows: usize,
     classes: usize,
-    probabilities: &[T],
-    labels: &[i32],
-    weights: Option<&[T]>,
+    probabilities: impl Into<View<'a, T>>,
+    labels: impl Into<View<'a, i32>>,
+    weights: Option<View<'a, T>>,
     reduction: Reduction,
-    dloss: &[T],
-    dlogits: &mut [T],
+    dloss: impl Into<View<'a, T>>,
+    dlogits: impl Into<ViewMut<'a, T>>,
     store: Store,
 ) {
+    let (probabilities, labels, dloss, dlogits) = (probabilities.into(), labels.into(), dloss.into(), dlogits.into());
     let _span = device.span("cross_entropy.backward", || {
-        work(rows, classes, size_of_val(probabilities) + store.bytes(size_of_val(dlogits)), labels, weights)
+        work(rows, classes, probabilities.bytes() + store.bytes(dlogits.bytes()), labels, weights)
     });
+    if let Some(cuda) = device.gpu() {
+        return cuda::backward(
+            cuda,
+            rows,
+            classes,
+            probabilities.on_gpu(),
+            labels.device(),
+            weights.map(View::on_gpu),
+            reduction,
+            dloss.on_gpu(),
+            dlogits.on_gpu(),
+            store,
+        );
+    }
+    let (probabilities, labels, weights, dloss, dlogits) =
+        (probabilities.host(), labels.host(), weights.map(View::host), dloss.host(), dlogits.host());
     check(rows, classes, probabilities.len(), labels, weights);
     assert!(dlogits.len() == probabilities.len() && dloss.len() == 1, "cross_entropy: dlogits and dloss");
     let scale = dloss[0].to_f64() / denominator(rows, weights, reduction);
@@ -77,8 +111,8 @@ pub fn backward<T: Real>(
 }
 
 /// `matrices` are the bytes of what is `[rows, classes]`.
-fn work<T>(rows: usize, classes: usize, matrices: usize, labels: &[i32], weights: Option<&[T]>) -> Work {
-    Work::memory(format!("{rows}x{classes}"), matrices + size_of_val(labels) + weights.map_or(0, size_of_val))
+fn work<T: Real>(rows: usize, classes: usize, matrices: usize, labels: View<i32>, weights: Option<View<T>>) -> Work {
+    Work::memory(format!("{rows}x{classes}"), matrices + labels.bytes() + weights.map_or(0, |w| w.bytes()))
 }
 
 fn check<T: Real>(rows: usize, classes: usize, logits: usize, labels: &[i32], weights: Option<&[T]>) {
@@ -245,13 +279,34 @@ mod tests {
                 let mut got = over_threads(|| {
                     let mut out = nan(rows * classes + 1);
                     let (probabilities, got) = out.split_at_mut(rows * classes);
-                    forward(&device, rows, classes, &logits, &labels, weights, reduction, probabilities, got);
+                    forward(
+                        &device,
+                        rows,
+                        classes,
+                        &logits,
+                        &labels,
+                        weights.map(View::from),
+                        reduction,
+                        probabilities,
+                        got,
+                    );
                     out
                 });
                 assert_close("loss", 8.0, &got.split_off(rows * classes), &[loss]);
                 let dloss = [T::from_f64(-0.7)];
                 assert_stores("dlogits", 8.0, &dlogits, |out, store| {
-                    backward(&device, rows, classes, &got, &labels, weights, reduction, &dloss, out, store);
+                    backward(
+                        &device,
+                        rows,
+                        classes,
+                        &got,
+                        &labels,
+                        weights.map(View::from),
+                        reduction,
+                        &dloss,
+                        out,
+                        store,
+                    );
                 });
             }
         }
@@ -269,9 +324,30 @@ mod tests {
             let logits = [f32::NAN, 1.0, f32::INFINITY, 2.0, 1e30, -1e30];
             let (mut probabilities, mut loss, mut dlogits) = (nan::<f32>(6), nan::<f32>(1), nan::<f32>(6));
             let (labels, weights) = ([0, 1, 1], [0.0; 3]);
-            forward(&device, 3, 2, &logits, &labels, Some(&weights), reduction, &mut probabilities, &mut loss);
+            forward(
+                &device,
+                3,
+                2,
+                &logits,
+                &labels,
+                Some(View::from(&weights)),
+                reduction,
+                &mut probabilities,
+                &mut loss,
+            );
             let weights = Some(&weights[..]);
-            backward(&device, 3, 2, &probabilities, &labels, weights, reduction, &[1.0], &mut dlogits, Store::Set);
+            backward(
+                &device,
+                3,
+                2,
+                &probabilities,
+                &labels,
+                weights.map(View::from),
+                reduction,
+                &[1.0],
+                &mut dlogits,
+                Store::Set,
+            );
             assert_eq!((loss, dlogits), (vec![0.0], vec![0.0; 6]));
         }
     }
@@ -284,12 +360,33 @@ mod tests {
         let run = |logits: &[f64]| {
             let (mut probabilities, mut loss) = (nan::<f64>(12), nan::<f64>(1));
             let weights = Some(&weights[..]);
-            forward(&device, 3, 4, logits, &labels, weights, Reduction::All, &mut probabilities, &mut loss);
+            forward(
+                &device,
+                3,
+                4,
+                logits,
+                &labels,
+                weights.map(View::from),
+                Reduction::All,
+                &mut probabilities,
+                &mut loss,
+            );
             (probabilities, loss[0])
         };
         let mut dlogits = nan(12);
         let (probabilities, weights) = (run(&logits).0, Some(&weights[..]));
-        backward(&device, 3, 4, &probabilities, &labels, weights, Reduction::All, &[1.3], &mut dlogits, Store::Set);
+        backward(
+            &device,
+            3,
+            4,
+            &probabilities,
+            &labels,
+            weights.map(View::from),
+            Reduction::All,
+            &[1.3],
+            &mut dlogits,
+            Store::Set,
+        );
         assert_gradient("dlogits", &logits, &dlogits, |logits| 1.3 * run(logits).1);
     }
 }

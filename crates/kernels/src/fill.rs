@@ -3,12 +3,12 @@
 //! Element i comes from word i % 4 of block i / 4 past the stream's position, so any part can be filled anywhere
 //! with the same bits. f64 gets the f32 numbers, so that it follows the same draws.
 
-use crate::cuda::Cuda;
+use crate::cuda::{Cuda, CudaError};
 use crate::parallel::{self, CHUNK};
 use crate::philox::{Philox, box_muller, to_unit};
 use crate::pool::Buffer;
 use crate::simd::vectorized;
-use crate::view::ViewMut;
+use crate::view::{View, ViewMut};
 use crate::{Device, Element, Real, Work};
 
 /// out = value; on a GPU for elements of four bytes.
@@ -20,6 +20,37 @@ pub fn constant<'a, T: Element>(device: &Device, value: T, out: impl Into<ViewMu
     }
     let (n, out) = (out.len(), out.host());
     parallel::split(out, n, CHUNK, |_, out| out.fill(value));
+}
+
+/// y = x.
+pub fn copy<'a, T: Element>(device: &Device, x: impl Into<View<'a, T>>, y: impl Into<ViewMut<'a, T>>) {
+    let (x, y) = (x.into(), y.into());
+    let _span = device.span("fill.copy", || Work::memory(y.len(), 2 * y.bytes()));
+    assert_eq!(x.len(), y.len(), "copy: x and y");
+    if let Some(cuda) = device.gpu() {
+        return cuda.copy(x.device(), y.device());
+    }
+    y.host().copy_from_slice(x.host());
+}
+
+/// Copies from the host to where `out` lies; a failure on a GPU is reported by the next read-back.
+pub fn from_host<T: Element>(device: &Device, values: &[T], out: ViewMut<T>) {
+    assert_eq!(values.len(), out.len(), "from_host: lengths");
+    match device.gpu() {
+        Some(cuda) => cuda.set(values, out.device()),
+        None => out.host().copy_from_slice(values),
+    }
+}
+
+/// Copies to the host from where `x` lies, when all that was launched on a GPU has run.
+///
+/// # Errors
+/// The first failure on the GPU since the last report.
+pub fn to_host<T: Element>(device: &Device, x: View<T>) -> Result<Vec<T>, CudaError> {
+    match device.gpu() {
+        Some(cuda) => cuda.download(x.device()),
+        None => Ok(x.host().to_vec()),
+    }
 }
 
 /// out uniform in [low, high): low + (high - low) u with u a multiple of 2^-24.
@@ -80,7 +111,7 @@ impl Draws {
         let [mean, std] = [mean, std].map(|v| v.to_f64() as f32);
         cuda::normal(cuda, words.view().device(), mean, std, out.on_gpu());
         cuda::advance(cuda, words.view_mut().device(), n);
-        self.skip(n);
+        self.philox.take_blocks(n.div_ceil(4) as u64);
     }
 
     /// Where the stream is.
@@ -88,9 +119,9 @@ impl Draws {
         self.philox.position()
     }
 
-    /// Counts a fill of `n` elements that a recorded step made.
-    pub fn skip(&mut self, n: usize) {
-        self.philox.take_blocks(n.div_ceil(4) as u64);
+    /// Counts on from `position`, where a recorded step drew.
+    pub fn set_position(&mut self, position: u64) {
+        self.philox = self.philox.at(position);
     }
 }
 

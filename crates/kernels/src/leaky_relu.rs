@@ -2,21 +2,38 @@
 
 use crate::parallel::{self, CHUNK};
 use crate::simd::vectorized;
+use crate::view::{View, ViewMut};
 use crate::{Device, Real, Store, Work};
 
 /// y = x where x > 0, else slope x.
-pub fn forward<T: Real>(device: &Device, slope: T, x: &[T], y: &mut [T]) {
-    let _span = device.span("leaky_relu.forward", || Work::memory(x.len(), 2 * size_of_val(x)));
+pub fn forward<'a, T: Real>(device: &Device, slope: T, x: impl Into<View<'a, T>>, y: impl Into<ViewMut<'a, T>>) {
+    let (x, y) = (x.into(), y.into());
+    let _span = device.span("leaky_relu.forward", || Work::memory(x.len(), 2 * x.bytes()));
     assert_eq!(x.len(), y.len(), "leaky_relu: x and y");
+    if let Some(cuda) = device.gpu() {
+        return cuda::forward(cuda, slope.to_f64() as f32, x.on_gpu(), y.on_gpu());
+    }
+    let (x, y) = (x.host(), y.host());
     parallel::split((x, y), x.len(), CHUNK, |_, (x, y)| forward_chunk(device.simd(), slope, x, y));
 }
 
 /// dx = dy where y > 0, else slope dy: y has the sign of x, and the derivative at 0 is the slope, as in PyTorch.
-pub fn backward<T: Real>(device: &Device, slope: T, y: &[T], dy: &[T], dx: &mut [T], store: Store) {
-    let _span =
-        device.span("leaky_relu.backward", || Work::memory(y.len(), 2 * size_of_val(y) + store.bytes(size_of_val(dx))));
+pub fn backward<'a, T: Real>(
+    device: &Device,
+    slope: T,
+    y: impl Into<View<'a, T>>,
+    dy: impl Into<View<'a, T>>,
+    dx: impl Into<ViewMut<'a, T>>,
+    store: Store,
+) {
+    let (y, dy, dx) = (y.into(), dy.into(), dx.into());
+    let _span = device.span("leaky_relu.backward", || Work::memory(y.len(), 2 * y.bytes() + store.bytes(dx.bytes())));
     assert!(slope > T::ZERO, "leaky_relu: y has the sign of x only for a positive slope, got {slope}");
     assert!(y.len() == dy.len() && y.len() == dx.len(), "leaky_relu: y, dy and dx");
+    if let Some(cuda) = device.gpu() {
+        return cuda::backward(cuda, slope.to_f64() as f32, y.on_gpu(), dy.on_gpu(), dx.on_gpu(), store);
+    }
+    let (y, dy, dx) = (y.host(), dy.host(), dx.host());
     parallel::split((y, dy, dx), y.len(), CHUNK, |_, (y, dy, dx)| {
         backward_chunk(device.simd(), slope, y, dy, dx, store);
     });

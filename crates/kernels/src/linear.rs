@@ -2,25 +2,27 @@
 
 use crate::gemm::{Transpose, gemm};
 use crate::simd::vectorized;
+use crate::view::{View, ViewMut};
 use crate::{Device, Real, Store, Work};
 
 /// `y = x w^T + b`.
-pub fn forward<T: Real>(
+pub fn forward<'a, T: Real>(
     device: &Device,
     rows: usize,
     inputs: usize,
     outputs: usize,
-    x: &[T],
-    w: &[T],
-    b: Option<&[T]>,
-    y: &mut [T],
+    x: impl Into<View<'a, T>>,
+    w: impl Into<View<'a, T>>,
+    b: Option<View<'a, T>>,
+    y: impl Into<ViewMut<'a, T>>,
 ) {
-    let _span = device.span("linear.forward", || work([rows, inputs, outputs], [x, w], y, Store::Set));
+    let (x, w, mut y) = (x.into(), w.into(), y.into());
+    let _span = device.span("linear.forward", || work([rows, inputs, outputs], x.bytes() + w.bytes() + y.bytes()));
     assert_eq!(y.len(), rows * outputs, "linear: y is [rows, outputs] = [{rows}, {outputs}]");
     let store = match b {
         Some(b) => {
             assert_eq!(b.len(), outputs, "linear: b is [outputs] = [{outputs}]");
-            y.chunks_exact_mut(outputs.max(1)).for_each(|y| y.copy_from_slice(b));
+            bias(device, rows, outputs, b, y.reborrow());
             Store::Add
         }
         None => Store::Set,
@@ -28,43 +30,67 @@ pub fn forward<T: Real>(
     gemm(device, Transpose::No, Transpose::Yes, rows, outputs, inputs, x, w, y, store);
 }
 
+/// `y = b` in each row.
+fn bias<T: Real>(device: &Device, rows: usize, outputs: usize, b: View<T>, y: ViewMut<T>) {
+    match device.gpu() {
+        Some(cuda) => cuda::bias(cuda, rows, outputs, b.on_gpu(), y.on_gpu(), Store::Set),
+        None => y.host().chunks_exact_mut(outputs.max(1)).for_each(|y| y.copy_from_slice(b.host())),
+    }
+}
+
 /// `dx (=|+=) dy w`.
-pub fn backward_input<T: Real>(
+pub fn backward_input<'a, T: Real>(
     device: &Device,
     rows: usize,
     inputs: usize,
     outputs: usize,
-    dy: &[T],
-    w: &[T],
-    dx: &mut [T],
+    dy: impl Into<View<'a, T>>,
+    w: impl Into<View<'a, T>>,
+    dx: impl Into<ViewMut<'a, T>>,
     store: Store,
 ) {
-    let _span = device.span("linear.backward_input", || work([rows, inputs, outputs], [dy, w], dx, store));
+    let (dy, w, dx) = (dy.into(), w.into(), dx.into());
+    let bytes = dy.bytes() + w.bytes() + store.bytes(dx.bytes());
+    let _span = device.span("linear.backward_input", || work([rows, inputs, outputs], bytes));
     gemm(device, Transpose::No, Transpose::No, rows, inputs, outputs, dy, w, dx, store);
 }
 
 /// `dw (=|+=) dy^T x`.
-pub fn backward_weight<T: Real>(
+pub fn backward_weight<'a, T: Real>(
     device: &Device,
     rows: usize,
     inputs: usize,
     outputs: usize,
-    x: &[T],
-    dy: &[T],
-    dw: &mut [T],
+    x: impl Into<View<'a, T>>,
+    dy: impl Into<View<'a, T>>,
+    dw: impl Into<ViewMut<'a, T>>,
     store: Store,
 ) {
-    let _span = device.span("linear.backward_weight", || work([rows, inputs, outputs], [x, dy], dw, store));
+    let (x, dy, dw) = (x.into(), dy.into(), dw.into());
+    let bytes = x.bytes() + dy.bytes() + store.bytes(dw.bytes());
+    let _span = device.span("linear.backward_weight", || work([rows, inputs, outputs], bytes));
     gemm(device, Transpose::Yes, Transpose::No, outputs, inputs, rows, dy, x, dw, store);
 }
 
 /// `db (=|+=)` the column sums of dy, rows in order.
-pub fn backward_bias<T: Real>(device: &Device, rows: usize, outputs: usize, dy: &[T], db: &mut [T], store: Store) {
+pub fn backward_bias<'a, T: Real>(
+    device: &Device,
+    rows: usize,
+    outputs: usize,
+    dy: impl Into<View<'a, T>>,
+    db: impl Into<ViewMut<'a, T>>,
+    store: Store,
+) {
+    let (dy, db) = (dy.into(), db.into());
     let _span = device.span("linear.backward_bias", || {
-        Work::memory(format!("{rows}x{outputs}"), size_of_val(dy) + store.bytes(size_of_val(db)))
+        Work::memory(format!("{rows}x{outputs}"), dy.bytes() + store.bytes(db.bytes()))
     });
     assert_eq!(dy.len(), rows * outputs, "linear: dy is [rows, outputs] = [{rows}, {outputs}]");
     assert_eq!(db.len(), outputs, "linear: db is [outputs] = [{outputs}]");
+    if let Some(cuda) = device.gpu() {
+        return cuda::backward_bias(cuda, rows, outputs, dy.on_gpu(), db.on_gpu(), store);
+    }
+    let (dy, db) = (dy.host(), db.host());
     if store == Store::Set {
         db.fill(T::ZERO);
     }
@@ -72,8 +98,7 @@ pub fn backward_bias<T: Real>(device: &Device, rows: usize, outputs: usize, dy: 
 }
 
 /// Every pass of a layer multiplies the same three sizes.
-fn work<T>([rows, inputs, outputs]: [usize; 3], read: [&[T]; 2], out: &[T], store: Store) -> Work {
-    let bytes = read.map(size_of_val).iter().sum::<usize>() + store.bytes(size_of_val(out));
+fn work([rows, inputs, outputs]: [usize; 3], bytes: usize) -> Work {
     Work { shape: format!("{rows} {inputs}-{outputs}"), ..Work::gemm([rows, outputs, inputs], bytes) }
 }
 
@@ -148,7 +173,7 @@ mod tests {
             let mut y = vec![f64::NAN; rows * outputs];
             forward(&device, rows, inputs, outputs, &x, &w, None, &mut y);
             assert!(near(&y, &y64));
-            forward(&device, rows, inputs, outputs, &x, &w, Some(&b), &mut y);
+            forward(&device, rows, inputs, outputs, &x, &w, Some(View::from(&b)), &mut y);
             assert!(near(&y, &|i| y64(i) + b[i % outputs]));
 
             let mut dx = vec![f64::NAN; rows * inputs];

@@ -4,29 +4,44 @@
 use crate::parallel::{self, Rows};
 use crate::simd::vectorized;
 use crate::softmax::{self, CHUNK};
+use crate::view::{View, ViewMut};
 use crate::{Device, Real, Work};
 
 /// Of each row of logits `[rows, classes]`: labels = argmax (the lowest on ties), confidence = max softmax, and
 /// weights = 1 where confidence > threshold, else 0. A row with a NaN gets a NaN confidence and weight 0.
-pub fn forward<T: Real>(
+pub fn forward<'a, T: Real>(
     device: &Device,
     rows: usize,
     classes: usize,
-    logits: &[T],
+    logits: impl Into<View<'a, T>>,
     threshold: T,
-    labels: &mut [i32],
-    weights: &mut [T],
-    confidence: &mut [T],
+    labels: impl Into<ViewMut<'a, i32>>,
+    weights: impl Into<ViewMut<'a, T>>,
+    confidence: impl Into<ViewMut<'a, T>>,
 ) {
+    let (logits, labels, weights, confidence) = (logits.into(), labels.into(), weights.into(), confidence.into());
     let _span = device.span("pseudo_label.forward", || {
         Work::memory(
             format!("{rows}x{classes}"),
-            size_of_val(logits) + size_of_val(labels) + size_of_val(weights) + size_of_val(confidence),
+            logits.bytes() + labels.bytes() + weights.bytes() + confidence.bytes(),
         )
     });
     assert!(classes > 0 && logits.len() == rows * classes, "pseudo_label: logits of {rows} x {classes}");
     let fits = labels.len() == rows && weights.len() == rows && confidence.len() == rows;
     assert!(fits, "pseudo_label: labels, weights and confidence");
+    if let Some(cuda) = device.gpu() {
+        return cuda::forward(
+            cuda,
+            rows,
+            classes,
+            logits.on_gpu(),
+            threshold.to_f64() as f32,
+            labels.device(),
+            weights.on_gpu(),
+            confidence.on_gpu(),
+        );
+    }
+    let (logits, labels, weights, confidence) = (logits.host(), labels.host(), weights.host(), confidence.host());
     let operands = (Rows(logits, classes), labels, weights, confidence);
     parallel::split(operands, rows, (CHUNK / classes).max(1), |_, (logits, labels, weights, confidence)| {
         forward_chunk(device.simd(), classes, logits.0, threshold, labels, weights, confidence);

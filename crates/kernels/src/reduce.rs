@@ -2,15 +2,22 @@
 
 use crate::parallel::{self, CHUNK, Rows};
 use crate::simd::vectorized;
+use crate::view::{View, ViewMut};
 use crate::{Device, Real, Work};
 
 /// Independent accumulators of a sum: enough for four vectors of the widest path.
 const LANES: usize = 64;
 
 /// out = sum of x (one element): 64 running sums over each chunk, those pairwise, chunks in order in f64.
-pub fn sum<T: Real>(device: &Device, x: &[T], out: &mut [T]) {
-    let _span = device.span("reduce.sum", || Work::memory(x.len(), size_of_val(x) + size_of_val(out)));
+pub fn sum<'a, T: Real>(device: &Device, x: impl Into<View<'a, T>>, out: impl Into<ViewMut<'a, T>>) {
+    let (x, out) = (x.into(), out.into());
+    let _span = device.span("reduce.sum", || Work::memory(x.len(), x.bytes() + out.bytes()));
     assert_eq!(out.len(), 1, "sum: out");
+    if let Some(cuda) = device.gpu() {
+        let mut partial = device.workspace::<f32>(cuda::partials(x.len()));
+        return cuda::sum(cuda, x.on_gpu(), partial.view_mut().device(), out.on_gpu());
+    }
+    let (x, out) = (x.host(), out.host());
     let chunks = x.len().div_ceil(CHUNK);
     let mut partial = device.workspace::<f64>(chunks);
     parallel::split((Rows(x, CHUNK), &mut partial[..]), chunks, 1, |_, (x, partial)| {
@@ -22,23 +29,53 @@ pub fn sum<T: Real>(device: &Device, x: &[T], out: &mut [T]) {
 }
 
 /// out_i = sum over j of x_ij; x is `[rows, cols]`, out `[rows]`.
-pub fn row_sum<T: Real>(device: &Device, rows: usize, cols: usize, x: &[T], out: &mut [T]) {
-    let _span =
-        device.span("reduce.row_sum", || Work::memory(format!("{rows}x{cols}"), size_of_val(x) + size_of_val(out)));
+pub fn row_sum<'a, T: Real>(
+    device: &Device,
+    rows: usize,
+    cols: usize,
+    x: impl Into<View<'a, T>>,
+    out: impl Into<ViewMut<'a, T>>,
+) {
+    let (x, out) = (x.into(), out.into());
+    let _span = device.span("reduce.row_sum", || Work::memory(format!("{rows}x{cols}"), x.bytes() + out.bytes()));
+    if let Some(cuda) = device.gpu() {
+        return cuda::row_sum(cuda, rows, cols, x.on_gpu(), out.on_gpu());
+    }
+    let (x, out) = (x.host(), out.host());
     each_row(rows, cols, x, out, |x| lane_sum(device.simd(), x));
 }
 
 /// out_i = max over j of x_ij, NaN where the row holds one.
-pub fn row_max<T: Real>(device: &Device, rows: usize, cols: usize, x: &[T], out: &mut [T]) {
-    let _span =
-        device.span("reduce.row_max", || Work::memory(format!("{rows}x{cols}"), size_of_val(x) + size_of_val(out)));
+pub fn row_max<'a, T: Real>(
+    device: &Device,
+    rows: usize,
+    cols: usize,
+    x: impl Into<View<'a, T>>,
+    out: impl Into<ViewMut<'a, T>>,
+) {
+    let (x, out) = (x.into(), out.into());
+    let _span = device.span("reduce.row_max", || Work::memory(format!("{rows}x{cols}"), x.bytes() + out.bytes()));
+    if let Some(cuda) = device.gpu() {
+        return cuda::row_max(cuda, rows, cols, x.on_gpu(), out.on_gpu());
+    }
+    let (x, out) = (x.host(), out.host());
     each_row(rows, cols, x, out, |x| lane_max(device.simd(), x));
 }
 
 /// out_i = the j of the largest x_ij, the lowest such j; a NaN is never larger.
-pub fn argmax<T: Real>(device: &Device, rows: usize, cols: usize, x: &[T], out: &mut [i32]) {
-    let _span =
-        device.span("reduce.argmax", || Work::memory(format!("{rows}x{cols}"), size_of_val(x) + size_of_val(out)));
+pub fn argmax<'a, T: Real>(
+    device: &Device,
+    rows: usize,
+    cols: usize,
+    x: impl Into<View<'a, T>>,
+    out: impl Into<ViewMut<'a, i32>>,
+) {
+    let (x, out) = (x.into(), out.into());
+    let _span = device.span("reduce.argmax", || Work::memory(format!("{rows}x{cols}"), x.bytes() + out.bytes()));
+    if let Some(cuda) = device.gpu() {
+        return cuda::argmax(cuda, rows, cols, x.on_gpu(), out.device());
+    }
+    let (x, out) = (x.host(), out.host());
     each_row(rows, cols, x, out, |x| first_largest(device.simd(), x));
 }
 

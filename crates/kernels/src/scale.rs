@@ -2,12 +2,24 @@
 
 use crate::parallel::{self, CHUNK};
 use crate::simd::vectorized;
+use crate::view::{View, ViewMut};
 use crate::{Device, Real, Store, Work};
 
 /// y = alpha x.
-pub fn forward<T: Real>(device: &Device, alpha: T, x: &[T], y: &mut [T], store: Store) {
-    let _span = device.span("scale.forward", || Work::memory(x.len(), size_of_val(x) + store.bytes(size_of_val(y))));
+pub fn forward<'a, T: Real>(
+    device: &Device,
+    alpha: T,
+    x: impl Into<View<'a, T>>,
+    y: impl Into<ViewMut<'a, T>>,
+    store: Store,
+) {
+    let (x, y) = (x.into(), y.into());
+    let _span = device.span("scale.forward", || Work::memory(x.len(), x.bytes() + store.bytes(y.bytes())));
     assert_eq!(x.len(), y.len(), "scale: x and y");
+    if let Some(cuda) = device.gpu() {
+        return cuda::forward(cuda, alpha.to_f64() as f32, x.on_gpu(), y.on_gpu(), store);
+    }
+    let (x, y) = (x.host(), y.host());
     parallel::split((x, y), x.len(), CHUNK, |_, (x, y)| forward_chunk(device.simd(), alpha, x, y, store));
 }
 

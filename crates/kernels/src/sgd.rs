@@ -3,6 +3,7 @@
 
 use crate::parallel::{self, CHUNK};
 use crate::simd::vectorized;
+use crate::view::{View, ViewMut};
 use crate::{Device, Real, Work};
 
 /// The settings of SGD.
@@ -18,10 +19,28 @@ pub struct Sgd<T> {
 
 /// A step over values, their gradients and the velocity, all of one length. The `first` step sets the velocity to
 /// the gradient and does not read it.
-pub fn step<T: Real>(device: &Device, sgd: &Sgd<T>, first: bool, values: &mut [T], grads: &[T], velocity: &mut [T]) {
-    let _span = device.span("sgd.step", || Work::memory(values.len(), 5 * size_of_val(grads)));
+pub fn step<'a, T: Real>(
+    device: &Device,
+    sgd: &Sgd<T>,
+    first: bool,
+    values: impl Into<ViewMut<'a, T>>,
+    grads: impl Into<View<'a, T>>,
+    velocity: impl Into<ViewMut<'a, T>>,
+) {
+    let (values, grads, velocity) = (values.into(), grads.into(), velocity.into());
+    let _span = device.span("sgd.step", || Work::memory(values.len(), 5 * grads.bytes()));
     let n = values.len();
     assert!(n == grads.len() && n == velocity.len(), "sgd: values, grads and velocity");
+    if let Some(cuda) = device.gpu() {
+        let narrow = |v: T| v.to_f64() as f32;
+        let Sgd { lr, momentum, weight_decay } = *sgd;
+        let sgd = Sgd { lr: narrow(lr), momentum: narrow(momentum), weight_decay: narrow(weight_decay) };
+        let mut settings = device.buffer(cuda::SETTINGS);
+        cuda.set(&cuda::settings(&sgd), settings.view_mut().device());
+        let settings = settings.view().device();
+        return cuda::step(cuda, settings, first, values.on_gpu(), grads.on_gpu(), velocity.on_gpu());
+    }
+    let (values, grads, velocity) = (values.host(), grads.host(), velocity.host());
     parallel::split((values, grads, velocity), n, CHUNK, |_, (values, grads, velocity)| {
         step_chunk(device.simd(), sgd, first, values, grads, velocity);
     });

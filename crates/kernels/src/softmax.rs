@@ -2,27 +2,52 @@
 
 use crate::parallel::{self, Rows};
 use crate::simd::vectorized;
+use crate::view::{View, ViewMut};
 use crate::{Device, Real, Store, Work};
 
 /// Elements of one task: exponentials cost more than memory.
 pub(crate) const CHUNK: usize = 1 << 11;
 
 /// y = softmax(x) of each row; x and y are `[rows, classes]`.
-pub fn forward<T: Real>(device: &Device, rows: usize, classes: usize, x: &[T], y: &mut [T]) {
-    let _span = device.span("softmax.forward", || Work::memory(format!("{rows}x{classes}"), 2 * size_of_val(x)));
+pub fn forward<'a, T: Real>(
+    device: &Device,
+    rows: usize,
+    classes: usize,
+    x: impl Into<View<'a, T>>,
+    y: impl Into<ViewMut<'a, T>>,
+) {
+    let (x, y) = (x.into(), y.into());
+    let _span = device.span("softmax.forward", || Work::memory(format!("{rows}x{classes}"), 2 * x.bytes()));
     assert!(classes > 0 && x.len() == rows * classes && y.len() == x.len(), "softmax: x and y of {rows} x {classes}");
+    if let Some(cuda) = device.gpu() {
+        return cuda::forward(cuda, rows, classes, x.on_gpu(), y.on_gpu());
+    }
+    let (x, y) = (x.host(), y.host());
     parallel::split((Rows(x, classes), Rows(y, classes)), rows, (CHUNK / classes).max(1), |_, (x, y)| {
         forward_chunk(device.simd(), classes, x.0, y.0);
     });
 }
 
 /// dx_j = y_j (dy_j - sum_k y_k dy_k) of each row.
-pub fn backward<T: Real>(device: &Device, rows: usize, classes: usize, y: &[T], dy: &[T], dx: &mut [T], store: Store) {
+pub fn backward<'a, T: Real>(
+    device: &Device,
+    rows: usize,
+    classes: usize,
+    y: impl Into<View<'a, T>>,
+    dy: impl Into<View<'a, T>>,
+    dx: impl Into<ViewMut<'a, T>>,
+    store: Store,
+) {
+    let (y, dy, dx) = (y.into(), dy.into(), dx.into());
     let _span = device.span("softmax.backward", || {
-        Work::memory(format!("{rows}x{classes}"), 2 * size_of_val(y) + store.bytes(size_of_val(dx)))
+        Work::memory(format!("{rows}x{classes}"), 2 * y.bytes() + store.bytes(dx.bytes()))
     });
     let fits = [y.len(), dy.len(), dx.len()].iter().all(|&len| len == rows * classes);
     assert!(classes > 0 && fits, "softmax: y, dy and dx of {rows} x {classes}");
+    if let Some(cuda) = device.gpu() {
+        return cuda::backward(cuda, rows, classes, y.on_gpu(), dy.on_gpu(), dx.on_gpu(), store);
+    }
+    let (y, dy, dx) = (y.host(), dy.host(), dx.host());
     let operands = (Rows(y, classes), Rows(dy, classes), Rows(dx, classes));
     parallel::split(operands, rows, (parallel::CHUNK / classes).max(1), |_, (y, dy, dx)| {
         backward_chunk(device.simd(), classes, y.0, dy.0, dx.0, store);

@@ -6,20 +6,36 @@
 
 use crate::parallel::{self, CHUNK};
 use crate::simd::vectorized;
+use crate::view::{View, ViewMut};
 use crate::{Device, Real, Store, Work};
 
 /// y = tanh x.
-pub fn forward<T: Real>(device: &Device, x: &[T], y: &mut [T]) {
-    let _span = device.span("tanh.forward", || Work::memory(x.len(), 2 * size_of_val(x)));
+pub fn forward<'a, T: Real>(device: &Device, x: impl Into<View<'a, T>>, y: impl Into<ViewMut<'a, T>>) {
+    let (x, y) = (x.into(), y.into());
+    let _span = device.span("tanh.forward", || Work::memory(x.len(), 2 * x.bytes()));
     assert_eq!(x.len(), y.len(), "tanh: x and y");
+    if let Some(cuda) = device.gpu() {
+        return cuda::forward(cuda, x.on_gpu(), y.on_gpu());
+    }
+    let (x, y) = (x.host(), y.host());
     parallel::split((x, y), x.len(), CHUNK, |_, (x, y)| forward_chunk(device.simd(), x, y));
 }
 
 /// dx = dy (1 - y^2).
-pub fn backward<T: Real>(device: &Device, y: &[T], dy: &[T], dx: &mut [T], store: Store) {
-    let _span =
-        device.span("tanh.backward", || Work::memory(y.len(), 2 * size_of_val(y) + store.bytes(size_of_val(dx))));
+pub fn backward<'a, T: Real>(
+    device: &Device,
+    y: impl Into<View<'a, T>>,
+    dy: impl Into<View<'a, T>>,
+    dx: impl Into<ViewMut<'a, T>>,
+    store: Store,
+) {
+    let (y, dy, dx) = (y.into(), dy.into(), dx.into());
+    let _span = device.span("tanh.backward", || Work::memory(y.len(), 2 * y.bytes() + store.bytes(dx.bytes())));
     assert!(y.len() == dy.len() && y.len() == dx.len(), "tanh: y, dy and dx");
+    if let Some(cuda) = device.gpu() {
+        return cuda::backward(cuda, y.on_gpu(), dy.on_gpu(), dx.on_gpu(), store);
+    }
+    let (y, dy, dx) = (y.host(), dy.host(), dx.host());
     parallel::split((y, dy, dx), y.len(), CHUNK, |_, (y, dy, dx)| backward_chunk(device.simd(), y, dy, dx, store));
 }
 
@@ -101,7 +117,7 @@ mod tests {
             }
         };
         check_map::<T>(4.0, set_or_add, |x| x.tanh());
-        check_map2::<T>(4.0, backward, |y, dy| dy * (1.0 - y * y));
+        check_map2::<T>(4.0, |d, y, dy, dx, s| backward(d, y, dy, dx, s), |y, dy| dy * (1.0 - y * y));
     }
 
     #[test]

@@ -239,6 +239,21 @@ impl<'a, T: Element> ViewMut<'a, T> {
         }
     }
 
+    /// Those before `middle`, and the others; panics where there are fewer.
+    pub fn split_at(self, middle: usize) -> (Self, Self) {
+        match self {
+            Self::Host(x) => {
+                let (low, high) = x.split_at_mut(middle);
+                (Self::Host(low), Self::Host(high))
+            }
+            Self::Device(x) => {
+                let (address, len) = (x.address, x.len);
+                let high = DeviceSliceMut { address, len, memory: PhantomData }.slice(middle..);
+                (Self::Device(x.slice(..middle)), Self::Device(high))
+            }
+        }
+    }
+
     /// The same elements for a shorter time.
     pub fn reborrow(&mut self) -> ViewMut<'_, T> {
         match self {

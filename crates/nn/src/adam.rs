@@ -1,7 +1,8 @@
 //! Adam (Kingma and Ba 2015) with L2 weight decay in the gradient, as PyTorch's `Adam(weight_decay=)`:
 //! g += weight_decay p; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; p -= lr m' / (sqrt v' + eps), m' and v' bias-corrected.
 
-use tensor::{Params, Real, Tensor};
+use kernels::adam::Steps;
+use tensor::{Params, Real, Result, Tensor};
 
 /// Adam's settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,14 +22,17 @@ impl AdamConfig {
     pub fn dcgan(lr: f64, weight_decay: f64) -> Self {
         Self { lr, betas: [0.5, 0.999], eps: 1e-8, weight_decay }
     }
+
+    fn kernel(self) -> kernels::adam::Adam {
+        let Self { lr, betas: [beta1, beta2], eps, weight_decay } = self;
+        kernels::adam::Adam { lr, beta1, beta2, eps, weight_decay }
+    }
 }
 
 /// The optimizer of one network: its moments, flat as the parameters.
 pub struct Adam<T: Real = f32> {
-    /// The settings.
-    pub config: AdamConfig,
-    /// Steps taken.
-    pub t: u64,
+    config: AdamConfig,
+    steps: Steps,
     /// First moment, laid out as the flat parameters.
     pub m: Tensor<T>,
     /// Second moment.
@@ -40,19 +44,44 @@ impl<T: Real> Adam<T> {
     pub fn new(config: AdamConfig, params: &Params<T>) -> Self {
         let flat = params.values().flat();
         let [m, v] = [0, 1].map(|_| Tensor::zeros(flat.device(), flat.shape()));
-        Self { config, t: 0, m, v }
+        Self { config, steps: Steps::new(flat.device(), config.kernel(), 0), m, v }
+    }
+
+    /// The settings.
+    pub fn config(&self) -> AdamConfig {
+        self.config
+    }
+
+    /// Steps by this learning rate from now on; not within a recorded step.
+    pub fn set_lr(&mut self, lr: f64) {
+        self.config.lr = lr;
+        self.steps.set(self.m.device(), self.config.kernel());
+    }
+
+    /// Steps taken.
+    ///
+    /// # Errors
+    /// What failed on a GPU since the last report.
+    pub fn t(&self) -> Result<u64> {
+        Ok(self.steps.taken(self.m.device())?)
+    }
+
+    /// Counts on from `t` steps.
+    pub fn set_t(&mut self, t: u64) {
+        self.steps = Steps::new(self.m.device(), self.config.kernel(), t);
     }
 
     /// One step from the gathered gradients, which are then 0.
     pub fn step(&mut self, params: &mut Params<T>) {
-        self.t += 1;
-        let AdamConfig { lr, betas: [beta1, beta2], eps, weight_decay } = self.config;
-        let kernel = kernels::adam::Adam { lr, beta1, beta2, eps, weight_decay };
+        self.step_if(None, params);
+    }
+
+    /// One step where `kept`, a scalar, is not 0; else the gradients become 0 and that is all.
+    pub fn step_if(&mut self, kept: Option<&Tensor<T>>, params: &mut Params<T>) {
         let device = self.m.device().clone();
         params.with_gradients(|values, gradients| {
-            let (m, v) = (self.m.as_mut_slice(), self.v.as_mut_slice());
-            kernels::adam::step(&device, &kernel, self.t, values, gradients, m, v);
-            gradients.fill(T::ZERO);
+            let kept = kept.map(Tensor::view);
+            kernels::adam::step(&device, &mut self.steps, values, gradients, &mut self.m, &mut self.v, kept);
         });
     }
 }

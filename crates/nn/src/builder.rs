@@ -81,9 +81,9 @@ impl Builder {
         let mut fill = |specs: &[Spec]| {
             let mut named = Named::new(device, specs.iter().map(|s| (s.name.as_str(), s.shape)));
             for (index, spec) in specs.iter().enumerate() {
-                let out = named.slice_mut(Named::<T>::id(index));
+                let out = named.view_mut(Named::<T>::id(index));
                 match spec.init {
-                    Init::Constant(value) => out.fill(T::from_f64(value)),
+                    Init::Constant(value) => kernels::fill::constant(device, T::from_f64(value), out),
                     Init::Uniform(bound) => {
                         let bound = T::from_f64(bound);
                         kernels::fill::uniform(device, &mut random, -bound, bound, out);

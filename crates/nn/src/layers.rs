@@ -120,13 +120,13 @@ impl BatchNorm2d {
         let norm = |statistics| ops::batch_norm(x, gamma, beta, residual, statistics, self.activation, Self::EPS);
         match pass.mode() {
             Mode::Train => {
-                let (mean, var) = buffers.slices_mut(self.running_mean, self.running_var);
+                let [mean, var] = buffers.views_mut(self.running_mean, self.running_var);
                 norm(Statistics::Batch(Some(RunningStatistics { mean, var, momentum: Self::MOMENTUM })))
             }
             Mode::FrozenStatistics => norm(Statistics::Batch(None)),
             Mode::RunningStatistics => {
                 let (mean, var) = (buffers.get(self.running_mean), buffers.get(self.running_var));
-                norm(Statistics::Given(mean.as_slice(), var.as_slice()))
+                norm(Statistics::Given(mean.view(), var.view()))
             }
         }
     }

@@ -97,6 +97,11 @@ impl<T: Real> Network<T> {
         self.batches_tracked
     }
 
+    /// Counts on from `passes`, where a recorded step made some.
+    pub fn set_batches_tracked(&mut self, passes: u64) {
+        self.batches_tracked = passes;
+    }
+
     /// The number of trainable parameters.
     pub fn parameter_count(&self) -> usize {
         self.params.values().count()

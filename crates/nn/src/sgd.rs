@@ -38,9 +38,9 @@ impl<T: Real> Sgd<T> {
         let kernel = kernels::sgd::Sgd { lr, momentum, weight_decay };
         let first = !std::mem::replace(&mut self.started, true);
         let device = self.velocity.device().clone();
-        params.with_gradients(|values, gradients| {
-            kernels::sgd::step(&device, &kernel, first, values, gradients, self.velocity.as_mut_slice());
-            gradients.fill(T::ZERO);
+        params.with_gradients(|values, mut gradients| {
+            kernels::sgd::step(&device, &kernel, first, values, gradients.shared(), &mut self.velocity);
+            kernels::fill::constant(&device, T::ZERO, gradients.reborrow());
         });
     }
 }

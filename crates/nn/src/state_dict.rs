@@ -6,7 +6,7 @@
 use crate::Network;
 use crate::builder::Entry;
 use std::collections::BTreeMap;
-use tensor::{Named, ParamId, Real, Shape, Tensor, params};
+use tensor::{Named, ParamId, Real, Result, Shape, Tensor, params};
 
 /// One entry of a state dict.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,28 +86,37 @@ pub fn to_internal<T: Copy + Default>(shape: Shape, values: &[T]) -> Vec<T> {
 
 impl<T: Real> Network<T> {
     /// Parameters and running statistics.
-    pub fn state_dict(&self) -> StateDict {
-        let of = |named: &Named<T>, id: ParamId| {
+    ///
+    /// # Errors
+    /// What failed on a GPU since the last report.
+    pub fn state_dict(&self) -> Result<StateDict> {
+        let (params, buffers) = (self.params().values(), &self.buffers);
+        let (values, statistics) = (params.flat().to_vec()?, buffers.flat().to_vec()?);
+        let of = |named: &Named<T>, flat: &[T], id: ParamId| {
             let entry = &named.entries()[id.index()];
-            external(entry, named.slice(entry))
+            external(entry, &flat[entry.range.clone()])
         };
         let entries = self.entries.iter().map(|entry| match entry {
-            Entry::Param(id) => of(self.params().values(), *id),
-            Entry::Buffer(id) => of(&self.buffers, *id),
+            Entry::Param(id) => of(params, &values, *id),
+            Entry::Buffer(id) => of(buffers, &statistics, *id),
             Entry::BatchesTracked(name) => (name.clone(), StateTensor::Count(self.batches_tracked as i64)),
         });
-        entries.collect()
+        Ok(entries.collect())
     }
 
     /// Numbers laid out as the flat parameters (an optimizer's moments), under the parameters' names.
-    pub fn as_state_dict(&self, flat: &Tensor<T>) -> StateDict {
+    ///
+    /// # Errors
+    /// As [`Network::state_dict`].
+    pub fn as_state_dict(&self, flat: &Tensor<T>) -> Result<StateDict> {
+        let flat = flat.to_vec()?;
         let entries = self.params().values().entries().iter();
-        entries.map(|entry| external(entry, &flat.as_slice()[entry.range.clone()])).collect()
+        Ok(entries.map(|entry| external(entry, &flat[entry.range.clone()])).collect())
     }
 
     /// Takes the numbers of a state dict with exactly this network's names and shapes; all finite.
     /// On an error the network is unchanged.
-    pub fn load_state_dict(&mut self, state: &StateDict) -> Result<(), StateError> {
+    pub fn load_state_dict(&mut self, state: &StateDict) -> std::result::Result<(), StateError> {
         let mut given: BTreeMap<&str, &StateTensor> = state.iter().map(|(name, t)| (name.as_str(), t)).collect();
         let mut reals = Vec::new();
         let mut batches_tracked = self.batches_tracked;
@@ -128,7 +137,7 @@ impl<T: Real> Network<T> {
         }
         for (id, trained, values) in reals {
             let named = if trained { self.params_mut().values_mut() } else { &mut self.buffers };
-            named.slice_mut(id).copy_from_slice(&values);
+            named.write(id, &values);
         }
         self.batches_tracked = batches_tracked;
         Ok(())
@@ -141,7 +150,7 @@ fn external<T: Real>(entry: &params::Entry, values: &[T]) -> (String, StateTenso
     (entry.name.clone(), StateTensor::Real(external_shape(entry.shape), to_external(entry.shape, &values)))
 }
 
-fn take_count(given: &mut BTreeMap<&str, &StateTensor>, name: &str) -> Result<u64, StateError> {
+fn take_count(given: &mut BTreeMap<&str, &StateTensor>, name: &str) -> std::result::Result<u64, StateError> {
     match given.remove(name) {
         None => Err(StateError::Missing(name.to_owned())),
         Some(StateTensor::Count(count)) if *count >= 0 => Ok(*count as u64),
@@ -153,7 +162,7 @@ fn take_real<T: Real>(
     given: &mut BTreeMap<&str, &StateTensor>,
     name: &str,
     shape: Shape,
-) -> Result<Vec<T>, StateError> {
+) -> std::result::Result<Vec<T>, StateError> {
     let expected = external_shape(shape);
     match given.remove(name) {
         None => Err(StateError::Missing(name.to_owned())),
@@ -182,7 +191,7 @@ mod tests {
     use crate::{BatchNorm2d, Conv2d, Linear, Module, Pass};
     use tensor::ops::Activation;
     use tensor::rng::Stream;
-    use tensor::{Device, Result, Var};
+    use tensor::{Device, Var};
 
     struct Identity;
 
@@ -203,7 +212,7 @@ mod tests {
 
     #[test]
     fn names_and_layouts_are_pytorchs() {
-        let state = network(1).state_dict();
+        let state = network(1).state_dict().unwrap();
         let names: Vec<&str> = state.iter().map(|(name, _)| name.as_str()).collect();
         let bn = ["bn.weight", "bn.bias", "bn.running_mean", "bn.running_var", "bn.num_batches_tracked"];
         assert_eq!(names, [&["conv.weight"][..], &bn, &["linear.weight", "linear.bias"]].concat());
@@ -218,10 +227,10 @@ mod tests {
     #[test]
     fn loading_restores_and_checks() {
         let (one, mut two) = (network(1), network(2));
-        let state = one.state_dict();
-        assert_ne!(two.state_dict(), state);
+        let state = one.state_dict().unwrap();
+        assert_ne!(two.state_dict().unwrap(), state);
         two.load_state_dict(&state).unwrap();
-        assert_eq!(two.state_dict(), state);
+        assert_eq!(two.state_dict().unwrap(), state);
 
         let refuse = |edit: &dyn Fn(&mut StateDict)| {
             let mut edited = state.clone();
@@ -229,7 +238,7 @@ mod tests {
             let error = network(2).load_state_dict(&edited).unwrap_err();
             let mut unchanged = network(2);
             assert!(unchanged.load_state_dict(&edited).is_err());
-            assert_eq!(unchanged.state_dict(), network(2).state_dict());
+            assert_eq!(unchanged.state_dict().unwrap(), network(2).state_dict().unwrap());
             error.to_string()
         };
         assert_eq!(refuse(&|s| drop(s.remove(1))), "`bn.weight` is missing");

@@ -1,6 +1,7 @@
-//! What can go wrong with tensors: a shape that does not fit, named with the operation and every operand.
+//! What can go wrong with tensors: a shape that does not fit, named with the operation and every operand, or the GPU.
 
 use crate::Shape;
+use kernels::cuda::CudaError;
 
 /// A tensor operation that could not be carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +16,9 @@ pub enum Error {
         /// What it was given, in order.
         got: Vec<Shape>,
     },
+    /// The GPU, its memory or its driver failed.
+    #[error(transparent)]
+    Device(#[from] CudaError),
 }
 
 /// A result whose error is a tensor [`enum@Error`].

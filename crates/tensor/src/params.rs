@@ -4,6 +4,7 @@
 
 use crate::error::check;
 use crate::{Device, Real, Result, Shape, Tape, Tensor, Var};
+use kernels::view::ViewMut;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -74,26 +75,27 @@ impl<T: Real> Named<T> {
     /// One tensor, sharing the flat memory.
     pub fn get(&self, id: ParamId) -> Tensor<T> {
         let entry = &self.entries[id.0];
-        self.values.view(entry.range.start, entry.shape)
+        self.values.view_part(entry.range.start, entry.shape)
     }
 
-    /// The elements of one entry.
-    pub fn slice(&self, entry: &Entry) -> &[T] {
-        &self.values.as_slice()[entry.range.clone()]
+    /// Copies values in, as many as the tensor has.
+    pub fn write(&mut self, id: ParamId, values: &[T]) {
+        let device = self.values.device().clone();
+        kernels::fill::from_host(&device, values, self.view_mut(id));
     }
 
     /// The elements of one tensor, to write.
-    pub fn slice_mut(&mut self, id: ParamId) -> &mut [T] {
+    pub fn view_mut(&mut self, id: ParamId) -> ViewMut<'_, T> {
         let range = self.entries[id.0].range.clone();
-        &mut self.values.as_mut_slice()[range]
+        self.values.view_mut().slice(range)
     }
 
     /// The elements of two different tensors, to write together.
-    pub fn slices_mut(&mut self, first: ParamId, second: ParamId) -> (&mut [T], &mut [T]) {
+    pub fn views_mut(&mut self, first: ParamId, second: ParamId) -> [ViewMut<'_, T>; 2] {
         let (a, b) = (self.entries[first.0].range.clone(), self.entries[second.0].range.clone());
-        assert!(a.end <= b.start, "slices_mut: the first tensor lies before the second");
-        let (low, high) = self.values.as_mut_slice().split_at_mut(b.start);
-        (&mut low[a], &mut high[..b.end - b.start])
+        assert!(a.end <= b.start, "views_mut: the first tensor lies before the second");
+        let (low, high) = self.values.view_mut().split_at(b.start);
+        [low.slice(a), high.slice(..b.end - b.start)]
     }
 }
 
@@ -104,9 +106,9 @@ pub(crate) struct GradientSink<T: Real> {
 }
 
 impl<T: Real> GradientSink<T> {
-    pub(crate) fn with(&self, write: impl FnOnce(&mut [T])) {
+    pub(crate) fn with(&self, write: impl FnOnce(ViewMut<T>)) {
         let mut gradients = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
-        write(&mut gradients.as_mut_slice()[self.range.clone()]);
+        write(gradients.view_mut().slice(self.range.clone()));
     }
 }
 
@@ -151,26 +153,30 @@ impl<T: Real> Params<T> {
 
     /// All gradients to 0.
     pub fn zero_gradients(&mut self) {
-        self.with_gradients(|_, gradients| gradients.fill(T::ZERO));
+        let device = self.values.values.device().clone();
+        self.with_gradients(|_, gradients| kernels::fill::constant(&device, T::ZERO, gradients));
     }
 
     /// A copy of one parameter's gradient.
-    pub fn gradient(&self, entry: &Entry) -> Vec<T> {
+    ///
+    /// # Errors
+    /// As [`Tensor::to_vec`].
+    pub fn gradient(&self, entry: &Entry) -> Result<Vec<T>> {
         let gradients = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
-        gradients.as_slice()[entry.range.clone()].to_vec()
+        gradients.view_part(entry.range.start, entry.shape).to_vec()
     }
 
     /// Calls `update` with the flat values and gradients, both to write: the optimizer's step.
-    pub fn with_gradients<R>(&mut self, update: impl FnOnce(&mut [T], &mut [T]) -> R) -> R {
+    pub fn with_gradients<R>(&mut self, update: impl FnOnce(ViewMut<T>, ViewMut<T>) -> R) -> R {
         let mut gradients = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
-        update(self.values.values.as_mut_slice(), gradients.as_mut_slice())
+        update(self.values.values.view_mut(), gradients.view_mut())
     }
 
     /// Copies values in from a slice in the engine's layout.
     pub fn set(&mut self, id: ParamId, values: &[T]) -> Result<()> {
         let shape = self.values.entries[id.0].shape;
         check(values.len() == shape.numel(), "set", format!("{shape:?}"), &[&[values.len()].into()])?;
-        self.values.slice_mut(id).copy_from_slice(values);
+        self.values.write(id, values);
         Ok(())
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::params::GradientSink;
 use crate::{Device, Real, Result, Shape, Store, Tensor};
+use kernels::view::{View, ViewMut};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -171,7 +172,12 @@ impl<T: Real> Var<T> {
         self.value.shape()
     }
 
-    /// The elements, row-major.
+    /// The elements for kernels, row-major.
+    pub fn view(&self) -> View<'_, T> {
+        self.value.view()
+    }
+
+    /// The elements, row-major; panics where they lie on a GPU.
     pub fn as_slice(&self) -> &[T] {
         self.value.as_slice()
     }
@@ -206,10 +212,10 @@ struct Gathered<T: Real> {
 impl<T: Real> Gathered<T> {
     fn give(&mut self, slot: usize, dx: Tensor<T>) {
         if let Slot::Param(sink) = &self.slots[slot] {
-            sink.with(|out| kernels::add::accumulate(dx.device(), dx.as_slice(), out));
+            sink.with(|out| kernels::add::accumulate(dx.device(), &dx, out));
         } else if let Some(sum) = &mut self.values[slot] {
             sum.unshare();
-            kernels::add::accumulate(dx.device(), dx.as_slice(), sum.as_mut_slice());
+            kernels::add::accumulate(dx.device(), &dx, sum);
         } else {
             self.values[slot] = Some(dx);
         }
@@ -240,12 +246,12 @@ impl<T: Real> Grads<'_, T> {
     }
 
     /// Has `kernel` write input `i`'s gradient, if it is wanted, straight to where it gathers.
-    pub fn add(&mut self, i: usize, kernel: impl FnOnce(&mut [T], Store)) {
+    pub fn add(&mut self, i: usize, kernel: impl FnOnce(ViewMut<T>, Store)) {
         let Some((slot, _)) = self.inputs[i] else { return };
         if let Slot::Param(sink) = &self.gathered.slots[slot] {
             sink.with(|out| kernel(out, Store::Add));
         } else if let Some(mut target) = self.take(i) {
-            kernel(target.dx.as_mut_slice(), target.store);
+            kernel(target.dx.view_mut(), target.store);
             self.put(i, target);
         }
     }

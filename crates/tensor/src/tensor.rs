@@ -3,6 +3,7 @@
 use crate::error::check;
 use crate::{Device, Element, Real, Result, Shape};
 use kernels::pool::Buffer;
+use kernels::view::{View, ViewMut};
 use std::fmt;
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ impl<T: Element> Tensor<T> {
     /// All elements `value`.
     pub fn full(device: &Device, shape: impl Into<Shape>, value: T) -> Self {
         let mut x = Self::uninit(device, shape);
-        x.as_mut_slice().fill(value);
+        kernels::fill::constant(device, value, x.view_mut());
         x
     }
 
@@ -40,8 +41,22 @@ impl<T: Element> Tensor<T> {
         let mut x = Self::uninit(device, shape);
         let expected = format!("{} elements", x.numel());
         check(values.len() == x.numel(), "from_slice", expected, &[&[values.len()].into()])?;
-        x.as_mut_slice().copy_from_slice(values);
+        x.write(values);
         Ok(x)
+    }
+
+    /// Copies as many values as there are elements in; to a GPU, where a failure is reported by the next read-back.
+    pub fn write(&mut self, values: &[T]) {
+        let device = self.device.clone();
+        kernels::fill::from_host(&device, values, self.view_mut());
+    }
+
+    /// The elements, row-major, wherever the tensor lives.
+    ///
+    /// # Errors
+    /// What failed on a GPU since the last report.
+    pub fn to_vec(&self) -> Result<Vec<T>> {
+        Ok(kernels::fill::to_host(&self.device, self.view())?)
     }
 
     /// The extents.
@@ -59,17 +74,35 @@ impl<T: Element> Tensor<T> {
         &self.device
     }
 
-    /// The elements, row-major.
-    pub fn as_slice(&self) -> &[T] {
-        &self.buffer[self.offset..self.offset + self.numel()]
+    /// The elements for kernels, row-major.
+    pub fn view(&self) -> View<'_, T> {
+        self.buffer.view().slice(self.offset..self.offset + self.numel())
     }
 
-    /// The elements, to write. Panics where the memory is shared with another tensor: outputs are written
+    /// The elements for kernels, to write. Panics where the memory is shared with another tensor: outputs are written
     /// before they are shared, and parameters step after every tape that reads them is gone.
-    pub fn as_mut_slice(&mut self) -> &mut [T] {
+    pub fn view_mut(&mut self) -> ViewMut<'_, T> {
         let range = self.offset..self.offset + self.numel();
         let buffer = Arc::get_mut(&mut self.buffer).expect("a tensor is written only while nothing else shares it");
-        &mut buffer[range]
+        buffer.view_mut().slice(range)
+    }
+
+    /// The elements where they are at hand: not on a GPU.
+    pub fn at_hand(&self) -> Option<&[T]> {
+        match self.view() {
+            View::Host(x) => Some(x),
+            View::Device(_) => None,
+        }
+    }
+
+    /// The elements, row-major; panics where they lie on a GPU, see [`Tensor::to_vec`].
+    pub fn as_slice(&self) -> &[T] {
+        self.view().host()
+    }
+
+    /// The elements, to write; panics as [`Tensor::as_slice`] and [`Tensor::view_mut`].
+    pub fn as_mut_slice(&mut self) -> &mut [T] {
+        self.view_mut().host()
     }
 
     /// The same elements under another shape of the same size.
@@ -82,7 +115,7 @@ impl<T: Element> Tensor<T> {
     /// A copy in memory of its own.
     pub fn copy(&self) -> Self {
         let mut x = Self::uninit(&self.device, self.shape);
-        x.as_mut_slice().copy_from_slice(self.as_slice());
+        kernels::fill::copy(&self.device, self.view(), x.view_mut());
         x
     }
 
@@ -94,13 +127,16 @@ impl<T: Element> Tensor<T> {
     }
 
     /// The only element of a one-element tensor.
-    pub fn item(&self) -> T {
+    ///
+    /// # Errors
+    /// As [`Tensor::to_vec`].
+    pub fn item(&self) -> Result<T> {
         assert_eq!(self.numel(), 1, "item: one element expected, the shape is {:?}", self.shape);
-        self.as_slice()[0]
+        Ok(self.to_vec()?[0])
     }
 
     /// The part that begins at element `start`, sharing the memory.
-    pub(crate) fn view(&self, start: usize, shape: Shape) -> Self {
+    pub(crate) fn view_part(&self, start: usize, shape: Shape) -> Self {
         assert!(start + shape.numel() <= self.numel());
         Self { shape, offset: self.offset + start, ..self.clone() }
     }
@@ -108,18 +144,31 @@ impl<T: Element> Tensor<T> {
 
 impl<T: Real> Tensor<T> {
     /// The elements in another floating-point type, on `device`.
-    pub fn cast<U: Real>(&self, device: &Device) -> Tensor<U> {
-        let mut y = Tensor::uninit(device, self.shape);
-        for (y, x) in y.as_mut_slice().iter_mut().zip(self.as_slice()) {
-            *y = U::from_f64(x.to_f64());
-        }
-        y
+    ///
+    /// # Errors
+    /// As [`Tensor::to_vec`].
+    pub fn cast<U: Real>(&self, device: &Device) -> Result<Tensor<U>> {
+        let values: Vec<U> = self.to_vec()?.into_iter().map(|x| U::from_f64(x.to_f64())).collect();
+        Tensor::from_slice(device, self.shape, &values)
+    }
+}
+
+impl<'a, T: Element> From<&'a Tensor<T>> for View<'a, T> {
+    fn from(x: &'a Tensor<T>) -> Self {
+        x.view()
+    }
+}
+
+impl<'a, T: Element> From<&'a mut Tensor<T>> for ViewMut<'a, T> {
+    fn from(x: &'a mut Tensor<T>) -> Self {
+        x.view_mut()
     }
 }
 
 impl<T: Element> fmt::Debug for Tensor<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = &self.as_slice()[..self.numel().min(8)];
+        let View::Host(x) = self.view() else { return write!(f, "Tensor{:?} on {}", self.shape, self.device) };
+        let shown = &x[..self.numel().min(8)];
         write!(f, "Tensor{:?} {shown:?}{}", self.shape, if self.numel() > 8 { " .." } else { "" })
     }
 }

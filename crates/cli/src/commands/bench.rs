@@ -48,7 +48,7 @@ Example:
 pub fn run(args: &BenchArgs, started: Instant) -> anyhow::Result<()> {
     let device = args.compute.open_in(args.precision)?;
     let [batch, width, steps] = [args.batch, args.width, args.steps].map(|size| size as usize);
-    let report = kernels::on_a_worker(|| bench(batch, width, steps, args.profile, args.no_graph, &device, started))?;
+    let report = kernels::on_a_worker(|| bench(batch, width, steps, args.profile, !args.no_graph, &device, started))?;
     let output = Output::new(args.json, false);
     output.result(&report)?;
     let BenchReport { images_per_second, ms_per_step_median, startup_ms, gflops, threads, device, .. } = &report;

@@ -1,6 +1,6 @@
 //! The bare classifier: one Adam step on the cross-entropy of labelled images. EC-GAN's baseline, and its third network.
 
-use super::RealStep;
+use super::{Found, RealFound};
 use nn::{Adam, AdamConfig, Mode, Network};
 use tensor::ops::{self, Reduction};
 use tensor::{Real, Result, Tape, Tensor, Var};
@@ -21,10 +21,14 @@ impl<T: Real> ClassifierTrainer<T> {
     }
 
     /// One iteration: x `[n,h,w,c]` in [-1, 1], labels `[n]`.
-    pub fn step(&mut self, x: &Tensor<T>, labels: &Tensor<i32>) -> Result<RealStep> {
-        let tape = Tape::new(x.device());
-        let (loss, real) = self.real_loss(&tape, x, labels)?;
-        self.descend(loss)?;
+    pub fn step(&mut self, x: &Tensor<T>, labels: &Tensor<i32>) -> Result<Found<T>> {
+        Ok(Found { gan: None, real: self.real_step(x, labels)?, fake: None })
+    }
+
+    /// The same as a part of another method's iteration.
+    pub(super) fn real_step(&mut self, x: &Tensor<T>, labels: &Tensor<i32>) -> Result<RealFound<T>> {
+        let (loss, real) = self.real_loss(&Tape::new(x.device()), x, labels)?;
+        self.descend(loss, None)?;
         Ok(real)
     }
 
@@ -34,25 +38,25 @@ impl<T: Real> ClassifierTrainer<T> {
         tape: &Tape<T>,
         x: &Tensor<T>,
         labels: &Tensor<i32>,
-    ) -> Result<(Var<T>, RealStep)> {
+    ) -> Result<(Var<T>, RealFound<T>)> {
         let logits = self.network.forward(&tape.constant(x.clone()), Mode::Train, true)?;
         let loss = ops::cross_entropy(&logits, labels, None, Reduction::All)?;
-        let real = RealStep { loss: loss.value().item().to_f64(), correct: correct(logits.value(), labels) };
+        let real = RealFound { loss: loss.value().clone(), predicted: argmax(logits.value()) };
         Ok((loss, real))
     }
 
-    /// Differentiates a loss and steps.
-    pub(super) fn descend(&mut self, loss: Var<T>) -> Result<()> {
+    /// Differentiates a loss and steps; where `kept`, a scalar, is given and 0, there is nothing to step by.
+    pub(super) fn descend(&mut self, loss: Var<T>, kept: Option<&Tensor<T>>) -> Result<()> {
         loss.tape().backward(&loss)?;
-        self.adam.step(self.network.params_mut());
+        self.adam.step_if(kept, self.network.params_mut());
         Ok(())
     }
 }
 
-/// Rows whose largest logit is the label's.
-pub fn correct<T: Real>(logits: &Tensor<T>, labels: &Tensor<i32>) -> usize {
+/// The class of the largest of each row of logits `[n, classes]`.
+pub fn argmax<T: Real>(logits: &Tensor<T>) -> Tensor<i32> {
     let (n, classes) = (logits.shape()[0], logits.shape()[1]);
     let mut predicted = Tensor::<i32>::uninit(logits.device(), [n]);
-    kernels::reduce::argmax(logits.device(), n, classes, logits.as_slice(), predicted.as_mut_slice());
-    predicted.as_slice().iter().zip(labels.as_slice()).filter(|(a, b)| a == b).count()
+    kernels::reduce::argmax(logits.device(), n, classes, logits, &mut predicted);
+    predicted
 }

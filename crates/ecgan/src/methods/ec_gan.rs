@@ -3,7 +3,7 @@
 //! L_D = BCE(D(x), 1) + BCE(D(G(z)), 0),  L_G = BCE(D(G(z)), 1),
 //! L_C = CE(C(x), y) + lambda CE(C(G(z)), argmax C(G(z))) where max softmax C(G(z)) > threshold.
 
-use super::{ClassifierTrainer, RealStep};
+use super::{ClassifierTrainer, FakeFound, Found, RealFound};
 use crate::pseudo_label::pseudo_labels;
 use crate::settings::{ClassifierUpdate, FakeStatistics};
 use nn::{Adam, AdamConfig, Mode, Network};
@@ -25,35 +25,6 @@ pub struct EcGanConfig {
     pub adam_g: AdamConfig,
     /// Optimizer of the discriminator.
     pub adam_d: AdamConfig,
-}
-
-/// What the generator's and discriminator's step found: mean losses before their updates.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct GanStep {
-    /// BCE(D(x), 1).
-    pub loss_d_real: f64,
-    /// BCE(D(G(z)), 0).
-    pub loss_d_fake: f64,
-    /// BCE(D(G(z)), 1) against the updated discriminator.
-    pub loss_g: f64,
-}
-
-/// What the classifier's step on generated images found.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FakeStep {
-    /// Mean cross-entropy over the kept images, without lambda; 0 where none is kept.
-    pub loss: f64,
-    /// Kept images by pseudo-label.
-    pub kept_per_class: Vec<u64>,
-    /// Sum of the confidences over the whole batch.
-    pub confidence_sum: f64,
-}
-
-impl FakeStep {
-    /// The number of kept images.
-    pub fn kept(&self) -> u64 {
-        self.kept_per_class.iter().sum()
-    }
 }
 
 /// The three networks with their optimizers.
@@ -93,14 +64,14 @@ impl<T: Real> EcGan<T> {
         x: &Tensor<T>,
         labels: &Tensor<i32>,
         z: &Tensor<T>,
-    ) -> Result<(GanStep, RealStep, Option<FakeStep>)> {
+    ) -> Result<Found<T>> {
         let (gan, fakes) = self.gan_step(x, z)?;
         let (real, fake) = self.classifier_step(x, labels, &fakes)?;
-        Ok((gan, real, fake))
+        Ok(Found { gan: Some(gan), real, fake })
     }
 
     /// The discriminator's step, then the generator's against the updated discriminator.
-    fn gan_step(&mut self, x: &Tensor<T>, z: &Tensor<T>) -> Result<(GanStep, Tensor<T>)> {
+    fn gan_step(&mut self, x: &Tensor<T>, z: &Tensor<T>) -> Result<([Tensor<T>; 3], Tensor<T>)> {
         let device = x.device();
         let tape_g = Tape::new(device);
         let fakes = self.generator.forward(&tape_g.constant(z.clone()), Mode::Train, true)?;
@@ -111,7 +82,7 @@ impl<T: Real> EcGan<T> {
             let logits = self.discriminator.forward(&tape.constant(x.clone()), Mode::Train, true)?;
             let loss = ops::bce_with_logits(&logits, target)?;
             tape.backward(&loss)?;
-            Ok(loss.value().item())
+            Ok::<_, tensor::Error>(loss.value().clone())
         };
         let (loss_d_real, loss_d_fake) = (loss_d(x, 1.0)?, loss_d(fakes.value(), 0.0)?);
         self.adam_d.step(self.discriminator.params_mut());
@@ -120,13 +91,11 @@ impl<T: Real> EcGan<T> {
             let logits = self.discriminator.forward(&fakes, Mode::Train, false)?;
             let loss = ops::bce_with_logits(&logits, 1.0)?;
             tape_g.backward(&loss)?;
-            loss.value().item()
+            loss.value().clone()
         };
         self.adam_g.step(self.generator.params_mut());
 
-        let losses =
-            GanStep { loss_d_real: loss_d_real.to_f64(), loss_d_fake: loss_d_fake.to_f64(), loss_g: loss_g.to_f64() };
-        Ok((losses, fakes.value().clone()))
+        Ok(([loss_d_real, loss_d_fake, loss_g], fakes.value().clone()))
     }
 
     fn classifier_step(
@@ -134,10 +103,10 @@ impl<T: Real> EcGan<T> {
         x: &Tensor<T>,
         labels: &Tensor<i32>,
         fakes: &Tensor<T>,
-    ) -> Result<(RealStep, Option<FakeStep>)> {
+    ) -> Result<(RealFound<T>, Option<FakeFound<T>>)> {
         let EcGanConfig { lambda, update, .. } = self.config;
         if lambda == 0.0 {
-            return Ok((self.classifier.step(x, labels)?, None));
+            return Ok((self.classifier.real_step(x, labels)?, None));
         }
         match update {
             ClassifierUpdate::Summed => {
@@ -146,15 +115,17 @@ impl<T: Real> EcGan<T> {
                 loss.tape().backward(&loss)?;
                 drop(loss);
                 let (fake_loss, fake) = self.fake_loss(&Tape::new(x.device()), fakes)?;
-                self.classifier.descend(ops::scale(&fake_loss, lambda)?)?;
+                self.classifier.descend(ops::scale(&fake_loss, lambda)?, None)?;
                 Ok((real, Some(fake)))
             }
             ClassifierUpdate::TwoSteps => {
-                let real = self.classifier.step(x, labels)?;
+                let real = self.classifier.real_step(x, labels)?;
                 let (fake_loss, fake) = self.fake_loss(&Tape::new(x.device()), fakes)?;
                 // With nothing kept the second step is left out whole: no decay, no moments, no t.
-                if fake.kept() > 0 {
-                    self.classifier.descend(ops::scale(&fake_loss, lambda)?)?;
+                let kept = fake.pseudo.kept();
+                // Where the number is at hand, the reverse pass, which would find zeros, is left out too.
+                if kept.at_hand().is_none_or(|kept| kept[0] != T::ZERO) {
+                    self.classifier.descend(ops::scale(&fake_loss, lambda)?, Some(&kept))?;
                 }
                 Ok((real, Some(fake)))
             }
@@ -162,7 +133,7 @@ impl<T: Real> EcGan<T> {
     }
 
     /// The pseudo-label loss (without lambda), on `tape`, not yet differentiated.
-    fn fake_loss(&mut self, tape: &Tape<T>, fakes: &Tensor<T>) -> Result<(tensor::Var<T>, FakeStep)> {
+    fn fake_loss(&mut self, tape: &Tape<T>, fakes: &Tensor<T>) -> Result<(tensor::Var<T>, FakeFound<T>)> {
         let mode = match self.config.fake_statistics {
             FakeStatistics::Shared => Mode::Train,
             FakeStatistics::Frozen => Mode::FrozenStatistics,
@@ -171,11 +142,7 @@ impl<T: Real> EcGan<T> {
         let logits = self.classifier.network.forward(&tape.constant(fakes.clone()), mode, true)?;
         let pseudo = pseudo_labels(logits.value(), self.config.threshold);
         let loss = ops::cross_entropy(&logits, &pseudo.labels, Some(&pseudo.weights), Reduction::Kept)?;
-        let report = FakeStep {
-            loss: loss.value().item().to_f64(),
-            kept_per_class: pseudo.kept_per_class(logits.shape()[1]),
-            confidence_sum: pseudo.confidence.as_slice().iter().map(|c| c.to_f64()).sum(),
-        };
-        Ok((loss, report))
+        let found = FakeFound { loss: loss.value().clone(), pseudo, classes: logits.shape()[1] };
+        Ok((loss, found))
     }
 }

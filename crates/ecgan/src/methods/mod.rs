@@ -2,15 +2,9 @@
 
 mod classifier;
 mod ec_gan;
+mod found;
 
-pub use classifier::ClassifierTrainer;
-pub use ec_gan::{EcGan, EcGanConfig, FakeStep, GanStep};
-
-/// What the classifier's step on real images found.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RealStep {
-    /// Mean cross-entropy.
-    pub loss: f64,
-    /// Images whose most probable class was the label, before the update.
-    pub correct: usize,
-}
+pub use classifier::{ClassifierTrainer, argmax};
+pub use ec_gan::{EcGan, EcGanConfig};
+pub use found::{FakeStep, Found, GanStep, RealStep, Step};
+use found::{FakeFound, RealFound};

@@ -35,6 +35,6 @@ pub trait Classifier {
 /// Standard normal noise z `[batch,1,1,100]`, the stream's next values.
 pub fn noise(device: &Device, stream: &mut Philox, batch: usize) -> Tensor {
     let mut z = Tensor::uninit(device, [batch, 1, 1, NOISE]);
-    kernels::fill::normal(device, stream, 0.0, 1.0, z.as_mut_slice());
+    kernels::fill::normal(device, stream, 0.0, 1.0, &mut z);
     z
 }

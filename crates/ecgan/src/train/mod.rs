@@ -1,5 +1,6 @@
 //! The trainer: epochs of shuffled batches, validation, samples and checkpoints, and the test at the end.
 
+mod iterations;
 mod totals;
 
 use crate::checkpoint::{self, Meta, Position};
@@ -8,15 +9,16 @@ use crate::evaluate::confusion;
 use crate::generate::draw;
 use crate::labelled::Labelled;
 use crate::metrics::{EpochMetrics, Evaluation, Observer, Started, StepMetrics, Summary};
-use crate::models::{Classifier, ImageShape, ResNet18, noise};
-use crate::networks::{Networks, Step};
+use crate::methods::Step;
+use crate::models::{Classifier, ImageShape, ResNet18};
+use crate::networks::Networks;
 use crate::run_folder::RunFolder;
 use crate::settings::Settings;
 use crate::{Error, augment, grid};
-use kernels::philox::Philox;
+pub use iterations::Iterations;
 use std::time::Instant;
 use tensor::rng::Stream;
-use tensor::{Device, Tensor};
+use tensor::Device;
 use totals::Totals;
 
 /// Images of a sample grid.
@@ -72,10 +74,9 @@ struct Run<'a> {
     image: ImageShape,
     labelled: Labelled,
     meta: Meta,
-    networks: Networks,
+    iterations: Iterations,
     batch: usize,
     position: Position,
-    noise: Philox,
     /// Training time so far, in seconds.
     seconds: f64,
 }
@@ -103,18 +104,20 @@ impl<'a> Run<'a> {
         if batch < settings.batch {
             observer.warning(&format!("batch {} lowered to {batch}: that is all training images", settings.batch));
         }
+        let networks = Networks::new(&device, settings, architecture, image, classes.len());
+        let shape = [batch, image.size, image.size, image.channels];
+        let noise = Stream::Noise.start(settings.seed);
         let run = Self {
             settings,
             folder,
             meta: Meta::new(settings, classes),
-            networks: Networks::new(&device, settings, architecture, image, classes.len()),
+            iterations: Iterations::new(&device, networks, shape, noise, !settings.no_graph),
             device,
             source,
             image,
             labelled,
             batch,
             position: Position::default(),
-            noise: Stream::Noise.start(settings.seed),
             seconds: 0.0,
         };
         folder.write_config(settings)?;
@@ -126,7 +129,7 @@ impl<'a> Run<'a> {
             batch,
             epochs: run.last_epoch(),
             steps: run.last_step(),
-            device: format!("cpu {}", run.device.simd()),
+            device: run.device.to_string(),
         });
         Ok(run)
     }
@@ -189,47 +192,44 @@ impl<'a> Run<'a> {
         let val = &self.labelled.split.val;
         if !val.is_empty() {
             metrics.val_accuracy =
-                Some(accuracy(&mut self.networks, &self.labelled.images, val, &self.source, &self.device)?);
+                Some(accuracy(&mut self.iterations.networks, &self.labelled.images, val, &self.source, &self.device)?);
         }
         Ok(metrics)
     }
 
     fn step(&mut self, indices: &[usize]) -> Result<Step, Error> {
-        let ImageShape { channels, size } = self.image;
-        let mut x = Tensor::uninit(&self.device, [self.batch, size, size, channels]);
         let first_sample = self.position.step * self.batch as u64;
         let Settings { augment, seed, .. } = *self.settings;
-        augment::batch(&self.labelled.images, indices, augment, seed, first_sample, x.as_mut_slice());
+        augment::batch(&self.labelled.images, indices, augment, seed, first_sample, self.iterations.x());
         let labels: Vec<i32> = indices.iter().map(|&i| self.labelled.images.labels[i]).collect();
-        let labels = Tensor::from_slice(&self.device, [self.batch], &labels)?;
         let factor = self.settings.schedule.factor(self.position.step, self.last_step());
-        self.networks.set_learning_rates(self.settings, factor);
-        let (device, stream, batch) = (&self.device, &mut self.noise, self.batch);
-        Ok(self.networks.step(&x, &labels, || noise(device, stream, batch))?)
+        self.iterations.networks.set_learning_rates(self.settings, factor);
+        self.iterations.run(&labels)?;
+        Ok(self.iterations.read(&labels)?)
     }
 
     /// Writes what an epoch leaves: metrics, samples, checkpoints. Weights that are not finite are not saved.
     fn finish_epoch(&mut self, metrics: &EpochMetrics, best: &mut Option<f64>) -> Result<(), Error> {
-        for (name, network, _) in self.networks.named() {
-            let finite = |named: &tensor::Named| named.flat().as_slice().iter().all(|v| v.is_finite());
-            if !finite(network.params().values()) || !finite(network.buffers()) {
+        for (name, network, _) in self.iterations.networks.named() {
+            let finite = |named: &tensor::Named| Ok::<_, Error>(named.flat().to_vec()?.iter().all(|v| v.is_finite()));
+            if !finite(network.params().values())? || !finite(network.buffers())? {
                 return Err(Error::Diverged { step: self.position.step, what: format!("a weight of the {name}") });
             }
         }
         self.folder.append_metrics(metrics)?;
         self.samples(metrics.epoch)?;
-        self.position.noise = self.noise.position();
-        checkpoint::save(&self.folder.last_checkpoint(), &self.networks, self.position, &self.meta)?;
+        self.position.noise = self.iterations.noise_position();
+        checkpoint::save(&self.folder.last_checkpoint(), &self.iterations.networks, self.position, &self.meta)?;
         if metrics.val_accuracy.is_some() && (best.is_none() || metrics.val_accuracy > *best) {
             *best = metrics.val_accuracy;
-            checkpoint::save(&self.folder.best_checkpoint(), &self.networks, self.position, &self.meta)?;
+            checkpoint::save(&self.folder.best_checkpoint(), &self.iterations.networks, self.position, &self.meta)?;
         }
         Ok(())
     }
 
     /// The same noise every epoch, through the generator as it is now.
     fn samples(&mut self, epoch: usize) -> Result<(), Error> {
-        let Networks::EcGan(ec_gan) = &mut self.networks else { return Ok(()) };
+        let Networks::EcGan(ec_gan) = &mut self.iterations.networks else { return Ok(()) };
         let (seed, image, classes) = (self.settings.seed, self.image, self.source.classes());
         let (generator, classifier) = (&mut ec_gan.generator, &mut ec_gan.classifier.network);
         let drawn = draw(generator, classifier, SAMPLES, seed, image, classes, &self.device)?;
@@ -240,7 +240,7 @@ impl<'a> Run<'a> {
     fn test(&mut self) -> Result<(usize, f64), Error> {
         let images = self.source.read_test(Format { size: self.image.size, channels: self.image.channels })?;
         let all: Vec<usize> = (0..images.len()).collect();
-        Ok((images.len(), accuracy(&mut self.networks, &images, &all, &self.source, &self.device)?))
+        Ok((images.len(), accuracy(&mut self.iterations.networks, &images, &all, &self.source, &self.device)?))
     }
 }
 

@@ -54,7 +54,7 @@ pub fn statistics<'a, T: Real>(
     let of_chunk = |i: usize| (chunk / channels).min(rows - i * (chunk / channels));
     join_parts(device.simd(), &mut partial, of_chunk, mean, var);
     if let Some(Running { momentum, mean: running_mean, var: running_var }) = running {
-        update_running(device, rows, momentum, mean, var, running_mean.host(), running_var.host());
+        update_running(device, rows, momentum, &*mean, &*var, running_mean, running_var);
     }
 }
 
@@ -83,15 +83,17 @@ pub(crate) fn join_parts<T: Real>(
 
 /// Moves the running statistics towards a batch's, as PyTorch does: running = (1 - momentum) running + momentum
 /// batch, the variance unbiased: var rows / (rows - 1). On the CPU; elsewhere [`statistics`] does it on the way.
-pub fn update_running<T: Real>(
+pub fn update_running<'a, T: Real>(
     device: &Device,
     rows: usize,
     momentum: T,
-    mean: &[T],
-    var: &[T],
-    running_mean: &mut [T],
-    running_var: &mut [T],
+    mean: impl Into<View<'a, T>>,
+    var: impl Into<View<'a, T>>,
+    running_mean: impl Into<ViewMut<'a, T>>,
+    running_var: impl Into<ViewMut<'a, T>>,
 ) {
+    let (mean, var) = (mean.into().host(), var.into().host());
+    let (running_mean, running_var) = (running_mean.into().host(), running_var.into().host());
     let _span = device.span("batch_norm.update_running", || Work::memory(mean.len(), 6 * size_of_val(mean)));
     assert!(rows > 1, "batch_norm: an unbiased variance takes two rows, got {rows}");
     assert!(mean.len() == running_mean.len() && var.len() == running_var.len(), "batch_norm: running statistics");

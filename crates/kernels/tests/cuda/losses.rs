@@ -2,6 +2,7 @@
 
 use crate::common::{assert_close, assert_stores, devices, down, normal, up, wide};
 use kernels::cross_entropy::{self, Reduction};
+use kernels::view::View;
 use kernels::{Device, Store, bce_with_logits, pseudo_label};
 
 #[test]
@@ -29,7 +30,7 @@ fn cross_entropy_matches() {
                 classes,
                 &logits64,
                 &labels,
-                weights64,
+                weights64.map(View::from),
                 reduction,
                 &mut p64,
                 &mut loss64,
@@ -59,7 +60,7 @@ fn cross_entropy_matches() {
                 classes,
                 &p64,
                 &labels,
-                weights64,
+                weights64.map(View::from),
                 reduction,
                 &dloss64,
                 &mut d64,

@@ -5,7 +5,7 @@ use crate::{Backward, Grads, Real, Result, Tensor, Var};
 /// y = max(x, 0), any shape.
 pub fn relu<T: Real>(x: &Var<T>) -> Result<Var<T>> {
     let mut y = x.output(x.shape());
-    kernels::relu::forward(x.device(), x.as_slice(), y.as_mut_slice());
+    kernels::relu::forward(x.device(), x.view(), y.view_mut());
     Ok(x.tape().record(y.clone(), &[x], || Relu { y }))
 }
 
@@ -19,7 +19,7 @@ impl<T: Real> Backward<T> for Relu<T> {
     }
 
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
-        grads.add(0, |dx, store| kernels::relu::backward(dy.device(), self.y.as_slice(), dy.as_slice(), dx, store));
+        grads.add(0, |dx, store| kernels::relu::backward(dy.device(), self.y.view(), dy.view(), dx, store));
     }
 }
 
@@ -27,7 +27,7 @@ impl<T: Real> Backward<T> for Relu<T> {
 pub fn leaky_relu<T: Real>(x: &Var<T>, slope: f64) -> Result<Var<T>> {
     let slope = T::from_f64(slope);
     let mut y = x.output(x.shape());
-    kernels::leaky_relu::forward(x.device(), slope, x.as_slice(), y.as_mut_slice());
+    kernels::leaky_relu::forward(x.device(), slope, x.view(), y.view_mut());
     Ok(x.tape().record(y.clone(), &[x], || LeakyRelu { y, slope }))
 }
 
@@ -43,16 +43,14 @@ impl<T: Real> Backward<T> for LeakyRelu<T> {
 
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         let Self { y, slope } = *self;
-        grads.add(0, |dx, store| {
-            kernels::leaky_relu::backward(dy.device(), slope, y.as_slice(), dy.as_slice(), dx, store)
-        });
+        grads.add(0, |dx, store| kernels::leaky_relu::backward(dy.device(), slope, y.view(), dy.view(), dx, store));
     }
 }
 
 /// y = tanh x, any shape.
 pub fn tanh<T: Real>(x: &Var<T>) -> Result<Var<T>> {
     let mut y = x.output(x.shape());
-    kernels::tanh::forward(x.device(), x.as_slice(), y.as_mut_slice());
+    kernels::tanh::forward(x.device(), x.view(), y.view_mut());
     Ok(x.tape().record(y.clone(), &[x], || Tanh { y }))
 }
 
@@ -66,14 +64,14 @@ impl<T: Real> Backward<T> for Tanh<T> {
     }
 
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
-        grads.add(0, |dx, store| kernels::tanh::backward(dy.device(), self.y.as_slice(), dy.as_slice(), dx, store));
+        grads.add(0, |dx, store| kernels::tanh::backward(dy.device(), self.y.view(), dy.view(), dx, store));
     }
 }
 
 /// y = 1 / (1 + e^-x), any shape.
 pub fn sigmoid<T: Real>(x: &Var<T>) -> Result<Var<T>> {
     let mut y = x.output(x.shape());
-    kernels::sigmoid::forward(x.device(), x.as_slice(), y.as_mut_slice());
+    kernels::sigmoid::forward(x.device(), x.view(), y.view_mut());
     Ok(x.tape().record(y.clone(), &[x], || Sigmoid { y }))
 }
 
@@ -87,7 +85,7 @@ impl<T: Real> Backward<T> for Sigmoid<T> {
     }
 
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
-        grads.add(0, |dx, store| kernels::sigmoid::backward(dy.device(), self.y.as_slice(), dy.as_slice(), dx, store));
+        grads.add(0, |dx, store| kernels::sigmoid::backward(dy.device(), self.y.view(), dy.view(), dx, store));
     }
 }
 

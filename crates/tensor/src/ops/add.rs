@@ -7,7 +7,7 @@ use crate::{Backward, Grads, Real, Result, Tensor, Var};
 pub fn add<T: Real>(a: &Var<T>, b: &Var<T>) -> Result<Var<T>> {
     check(a.shape() == b.shape(), "add", "two equal shapes", &[&a.shape(), &b.shape()])?;
     let mut y = a.output(a.shape());
-    kernels::add::forward(a.device(), a.as_slice(), b.as_slice(), y.as_mut_slice());
+    kernels::add::forward(a.device(), a.view(), b.view(), y.view_mut());
     Ok(a.tape().record(y, &[a, b], || Add))
 }
 

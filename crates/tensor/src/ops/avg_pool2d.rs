@@ -11,7 +11,7 @@ pub fn avg_pool2d<T: Real>(x: &Var<T>, kernel: [usize; 2]) -> Result<Var<T>> {
     check(fits, "avg_pool2d", format!("[n,h,w,c] of at least {kernel:?}"), &[&s])?;
     let geometry = AvgPool2d { n: s[0], h: s[1], w: s[2], c: s[3], kernel };
     let mut y = x.output([s[0], s[1] / kernel[0], s[2] / kernel[1], s[3]]);
-    avg_pool2d::forward(x.device(), &geometry, x.as_slice(), y.as_mut_slice());
+    avg_pool2d::forward(x.device(), &geometry, x.view(), y.view_mut());
     Ok(x.tape().record(y, &[x], || AvgPool { geometry }))
 }
 
@@ -33,7 +33,7 @@ impl<T: Real> Backward<T> for AvgPool {
 
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         let g = &self.geometry;
-        grads.add(0, |dx, store| avg_pool2d::backward(dy.device(), g, dy.as_slice(), dx, store));
+        grads.add(0, |dx, store| avg_pool2d::backward(dy.device(), g, dy.view(), dx, store));
     }
 }
 

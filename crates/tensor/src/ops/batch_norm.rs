@@ -5,7 +5,8 @@
 
 use crate::error::check;
 use crate::{Backward, Grads, Real, Result, Store, Tensor, Var};
-use kernels::batch_norm::{self as kernel, BatchStatistics, Normalize};
+use kernels::batch_norm::{self as kernel, BatchStatistics, Normalize, Running};
+use kernels::view::{View, ViewMut};
 
 /// What follows the normalisation (and the residual's addition).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,9 +33,9 @@ impl Activation {
 /// batch's variance unbiased.
 pub struct RunningStatistics<'a, T: Real> {
     /// Mean per channel.
-    pub mean: &'a mut [T],
+    pub mean: ViewMut<'a, T>,
     /// Variance per channel.
-    pub var: &'a mut [T],
+    pub var: ViewMut<'a, T>,
     /// The weight of the new batch, 0.1 in PyTorch.
     pub momentum: f64,
 }
@@ -44,7 +45,7 @@ pub enum Statistics<'a, T: Real> {
     /// The batch's own; the running ones, if given, are updated.
     Batch(Option<RunningStatistics<'a, T>>),
     /// Given ones, constants to the gradient: `mean` and `var` `[c]`.
-    Given(&'a [T], &'a [T]),
+    Given(View<'a, T>, View<'a, T>),
 }
 
 /// x `[.., c]` (all but the last dimension are the batch), gamma and beta `[c]`, residual of x's shape.
@@ -73,19 +74,21 @@ pub fn batch_norm<T: Real>(
     let (mut mean, mut var) = (x.output([c]), x.output([c]));
     let kind = match statistics {
         Statistics::Batch(running) => {
+            let running = running.map(|r| Running { momentum: T::from_f64(r.momentum), mean: r.mean, var: r.var });
             match x.moments() {
-                Some(moments) => (mean, var) = (moments.mean.clone(), moments.var.clone()),
-                None => kernel::statistics(device, c, x.as_slice(), mean.as_mut_slice(), var.as_mut_slice()),
-            }
-            if let Some(r) = running {
-                let momentum = T::from_f64(r.momentum);
-                kernel::update_running(device, rows, momentum, mean.as_slice(), var.as_slice(), r.mean, r.var);
+                Some(moments) => {
+                    (mean, var) = (moments.mean.clone(), moments.var.clone());
+                    if let Some(Running { momentum, mean: to_mean, var: to_var }) = running {
+                        kernel::update_running(device, rows, momentum, &mean, &var, to_mean, to_var);
+                    }
+                }
+                None => kernel::statistics(device, c, x.view(), &mut mean, &mut var, running),
             }
             BatchStatistics::Batch
         }
         Statistics::Given(running_mean, running_var) => {
-            mean.as_mut_slice().copy_from_slice(running_mean);
-            var.as_mut_slice().copy_from_slice(running_var);
+            kernels::fill::copy(device, running_mean, &mut mean);
+            kernels::fill::copy(device, running_var, &mut var);
             BatchStatistics::Running
         }
     };
@@ -93,13 +96,10 @@ pub fn batch_norm<T: Real>(
     kernel::forward(
         device,
         normalize,
-        x.as_slice(),
-        mean.as_slice(),
-        var.as_slice(),
-        gamma.as_slice(),
-        beta.as_slice(),
-        residual.map(Var::as_slice),
-        y.as_mut_slice(),
+        x.view(),
+        [mean.view(), var.view(), gamma.view(), beta.view()],
+        residual.map(Var::view),
+        y.view_mut(),
     );
     let mut inputs = vec![x, gamma, beta];
     inputs.extend(residual);
@@ -144,13 +144,13 @@ impl<T: Real> Backward<T> for BatchNorm<T> {
             &device,
             self.normalize,
             self.kind,
-            self.x.as_slice(),
-            self.y.as_ref().map(Tensor::as_slice),
-            dx.as_mut_slice(),
-            [&self.mean, &self.var, &self.gamma, &self.beta].map(Tensor::as_slice),
-            dgamma.as_mut().map(|t| (t.as_mut_slice(), Store::Set)),
-            dbeta.as_mut().map(|t| (t.as_mut_slice(), Store::Set)),
-            dresidual.as_mut().map(Tensor::as_mut_slice),
+            self.x.view(),
+            self.y.as_ref().map(Tensor::view),
+            dx.view_mut(),
+            [&self.mean, &self.var, &self.gamma, &self.beta].map(Tensor::view),
+            dgamma.as_mut().map(|t| (t.view_mut(), Store::Set)),
+            dbeta.as_mut().map(|t| (t.view_mut(), Store::Set)),
+            dresidual.as_mut().map(Tensor::view_mut),
         );
         for (i, gradient) in [(0, Some(dx)), (1, dgamma), (2, dbeta), (3, dresidual)] {
             if let Some(gradient) = gradient {
@@ -173,7 +173,7 @@ mod tests {
 
     fn given<T: Real>(x: [&Var<T>; 3], residual: Option<&Var<T>>, activation: Activation) -> Result<Var<T>> {
         let [mean, var] = [[0.3, -0.2, 0.1], [0.5, 1.5, 2.5]].map(|v| v.map(T::from_f64));
-        batch_norm(x[0], x[1], x[2], residual, Statistics::Given(&mean, &var), activation, EPS)
+        batch_norm(x[0], x[1], x[2], residual, Statistics::Given((&mean).into(), (&var).into()), activation, EPS)
     }
 
     op_test!(batch_identity, [[2, 3, 2, 3], [3], [3]], |[x, g, b]| batch([x, g, b], None, Activation::Identity));

@@ -8,7 +8,7 @@ use kernels::bce_with_logits as kernel;
 pub fn bce_with_logits<T: Real>(logits: &Var<T>, target: f64) -> Result<Var<T>> {
     let target = T::from_f64(target);
     let mut loss = logits.output([]);
-    kernel::forward(logits.device(), logits.as_slice(), target, loss.as_mut_slice());
+    kernel::forward(logits.device(), logits.view(), target, loss.view_mut());
     Ok(logits.tape().record(loss, &[logits], || BceWithLogits { logits: logits.value().clone(), target }))
 }
 
@@ -23,8 +23,8 @@ impl<T: Real> Backward<T> for BceWithLogits<T> {
     }
 
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
-        let x = self.logits.as_slice();
-        grads.add(0, |dx, store| kernel::backward(dy.device(), x, self.target, dy.as_slice(), dx, store));
+        let x = self.logits.view();
+        grads.add(0, |dx, store| kernel::backward(dy.device(), x, self.target, dy.view(), dx, store));
     }
 }
 

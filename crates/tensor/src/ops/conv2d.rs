@@ -32,9 +32,9 @@ fn apply<T: Real>(x: &Var<T>, w: &Var<T>, stride: [usize; 2], padding: [usize; 2
     let g = geometry.expect("checked");
     let mut y = x.output([g.n, g.oh, g.ow, g.o]);
     let mut moments = statistics.then(|| Moments { mean: x.output([g.o]), var: x.output([g.o]) });
-    let (xs, ws, ys) = (x.as_slice(), w.as_slice(), y.as_mut_slice());
+    let (xs, ws, ys) = (x.view(), w.view(), y.view_mut());
     if let Some(Moments { mean, var }) = &mut moments {
-        let (mean, var) = (mean.as_mut_slice(), var.as_mut_slice());
+        let (mean, var) = (mean.view_mut(), var.view_mut());
         if !conv2d::forward_with_statistics(x.device(), &g, xs, ws, ys, mean, var) {
             moments = None;
         }
@@ -58,9 +58,9 @@ impl<T: Real> Backward<T> for Conv2dBackward<T> {
     }
 
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
-        let (device, g, dy) = (dy.device(), &self.geometry, dy.as_slice());
-        grads.add(1, |dw, store| conv2d::backward_weight(device, g, self.x.as_slice(), dy, dw, store));
-        grads.add(0, |dx, store| conv2d::backward_input(device, g, dy, self.w.as_slice(), dx, store));
+        let (device, g, dy) = (dy.device(), &self.geometry, dy.view());
+        grads.add(1, |dw, store| conv2d::backward_weight(device, g, self.x.view(), dy, dw, store));
+        grads.add(0, |dx, store| conv2d::backward_input(device, g, dy, self.w.view(), dx, store));
     }
 }
 

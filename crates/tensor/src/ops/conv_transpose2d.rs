@@ -23,7 +23,7 @@ pub fn conv_transpose2d<T: Real>(
     let mirrored = mirrored.expect("checked");
     // The mirrored convolution goes from y to x: its input is what this op puts out.
     let mut y = x.output([mirrored.n, mirrored.h, mirrored.w, mirrored.c]);
-    conv_transpose2d::forward(x.device(), &mirrored, x.as_slice(), w.as_slice(), y.as_mut_slice(), Store::Set);
+    conv_transpose2d::forward(x.device(), &mirrored, x.view(), w.view(), y.view_mut(), Store::Set);
     let (saved_x, saved_w) = (x.value().clone(), w.value().clone());
     Ok(x.tape().record(y, &[x, w], || ConvTranspose2dBackward { mirrored, x: saved_x, w: saved_w }))
 }
@@ -40,9 +40,9 @@ impl<T: Real> Backward<T> for ConvTranspose2dBackward<T> {
     }
 
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
-        let (device, g, dy) = (dy.device(), &self.mirrored, dy.as_slice());
-        grads.add(1, |dw, store| conv_transpose2d::backward_weight(device, g, self.x.as_slice(), dy, dw, store));
-        grads.add(0, |dx, store| conv_transpose2d::backward_input(device, g, dy, self.w.as_slice(), dx, store));
+        let (device, g, dy) = (dy.device(), &self.mirrored, dy.view());
+        grads.add(1, |dw, store| conv_transpose2d::backward_weight(device, g, self.x.view(), dy, dw, store));
+        grads.add(0, |dx, store| conv_transpose2d::backward_input(device, g, dy, self.w.view(), dx, store));
     }
 }
 

@@ -23,10 +23,10 @@ pub fn cross_entropy<T: Real>(
     let mut saved =
         Saved { probabilities: logits.output(s), labels: labels.clone(), weights: weights.cloned(), reduction };
     let mut loss = logits.output([]);
-    let weights = weights.map(Tensor::as_slice);
-    let (device, x, labels) = (logits.device(), logits.as_slice(), labels.as_slice());
-    let probabilities = saved.probabilities.as_mut_slice();
-    kernel::forward(device, s[0], s[1], x, labels, weights, reduction, probabilities, loss.as_mut_slice());
+    let weights = weights.map(Tensor::view);
+    let (device, x, labels) = (logits.device(), logits.view(), labels.view());
+    let probabilities = saved.probabilities.view_mut();
+    kernel::forward(device, s[0], s[1], x, labels, weights, reduction, probabilities, loss.view_mut());
     Ok(logits.tape().record(loss, &[logits], || saved))
 }
 
@@ -43,10 +43,10 @@ impl<T: Real> Backward<T> for Saved<T> {
     }
 
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
-        let (s, p, labels) = (self.probabilities.shape(), self.probabilities.as_slice(), self.labels.as_slice());
-        let weights = self.weights.as_ref().map(Tensor::as_slice);
+        let (s, p, labels) = (self.probabilities.shape(), self.probabilities.view(), self.labels.view());
+        let weights = self.weights.as_ref().map(Tensor::view);
         grads.add(0, |dx, store| {
-            kernel::backward(dy.device(), s[0], s[1], p, labels, weights, self.reduction, dy.as_slice(), dx, store)
+            kernel::backward(dy.device(), s[0], s[1], p, labels, weights, self.reduction, dy.view(), dx, store)
         });
     }
 }

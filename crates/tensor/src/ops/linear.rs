@@ -11,8 +11,8 @@ pub fn linear<T: Real>(x: &Var<T>, w: &Var<T>, b: &Var<T>) -> Result<Var<T>> {
     check(fits, "linear", "[n,inputs], [outputs,inputs], [outputs]", &[&sx, &sw, &sb])?;
     let (n, outputs, inputs) = (sx[0], sw[0], sw[1]);
     let mut y = x.output([n, outputs]);
-    let bias = Some(b.as_slice());
-    linear::forward(x.device(), n, inputs, outputs, x.as_slice(), w.as_slice(), bias, y.as_mut_slice());
+    let bias = Some(b.view());
+    linear::forward(x.device(), n, inputs, outputs, x.view(), w.view(), bias, y.view_mut());
     Ok(x.tape().record(y, &[x, w, b], || Linear { x: x.value().clone(), w: w.value().clone() }))
 }
 
@@ -28,7 +28,7 @@ impl<T: Real> Backward<T> for Linear<T> {
 
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         let (n, outputs, inputs) = (self.x.shape()[0], self.w.shape()[0], self.w.shape()[1]);
-        let (device, x, w, dy) = (dy.device(), self.x.as_slice(), self.w.as_slice(), dy.as_slice());
+        let (device, x, w, dy) = (dy.device(), self.x.view(), self.w.view(), dy.view());
         grads.add(0, |dx, store| linear::backward_input(device, n, inputs, outputs, dy, w, dx, store));
         grads.add(1, |dw, store| linear::backward_weight(device, n, inputs, outputs, x, dy, dw, store));
         grads.add(2, |db, store| linear::backward_bias(device, n, outputs, dy, db, store));

@@ -12,8 +12,8 @@ pub fn matmul<T: Real>(a: &Var<T>, b: &Var<T>) -> Result<Var<T>> {
     check(fits, "matmul", "[m,k] @ [k,n]", &[&sa, &sb])?;
     let (m, k, n) = (sa[0], sa[1], sb[1]);
     let mut y = a.output([m, n]);
-    let (no, x, w) = (Transpose::No, a.as_slice(), b.as_slice());
-    gemm(a.device(), no, no, m, n, k, x, w, y.as_mut_slice(), Store::Set);
+    let (no, x, w) = (Transpose::No, a.view(), b.view());
+    gemm(a.device(), no, no, m, n, k, x, w, y.view_mut(), Store::Set);
     Ok(a.tape().record(y, &[a, b], || MatMul { a: a.value().clone(), b: b.value().clone() }))
 }
 
@@ -29,11 +29,9 @@ impl<T: Real> Backward<T> for MatMul<T> {
 
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         let (m, k, n) = (self.a.shape()[0], self.a.shape()[1], self.b.shape()[1]);
-        let (device, dy) = (dy.device(), dy.as_slice());
-        grads
-            .add(0, |da, store| gemm(device, Transpose::No, Transpose::Yes, m, k, n, dy, self.b.as_slice(), da, store));
-        grads
-            .add(1, |db, store| gemm(device, Transpose::Yes, Transpose::No, k, n, m, self.a.as_slice(), dy, db, store));
+        let (device, dy) = (dy.device(), dy.view());
+        grads.add(0, |da, store| gemm(device, Transpose::No, Transpose::Yes, m, k, n, dy, self.b.view(), da, store));
+        grads.add(1, |db, store| gemm(device, Transpose::Yes, Transpose::No, k, n, m, self.a.view(), dy, db, store));
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{Backward, Grads, Real, Result, Store, Tensor, Var};
 pub fn scale<T: Real>(x: &Var<T>, alpha: f64) -> Result<Var<T>> {
     let alpha = T::from_f64(alpha);
     let mut y = x.output(x.shape());
-    kernels::scale::forward(x.device(), alpha, x.as_slice(), y.as_mut_slice(), Store::Set);
+    kernels::scale::forward(x.device(), alpha, x.view(), y.view_mut(), Store::Set);
     Ok(x.tape().record(y, &[x], || Scale { alpha }))
 }
 
@@ -20,7 +20,7 @@ impl<T: Real> Backward<T> for Scale<T> {
     }
 
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
-        grads.add(0, |dx, store| kernels::scale::forward(dy.device(), self.alpha, dy.as_slice(), dx, store));
+        grads.add(0, |dx, store| kernels::scale::forward(dy.device(), self.alpha, dy.view(), dx, store));
     }
 }
 

@@ -8,7 +8,7 @@ pub fn softmax<T: Real>(x: &Var<T>) -> Result<Var<T>> {
     let s = x.shape();
     check(s.len() == 2 && s[1] > 0, "softmax", "[n,classes]", &[&s])?;
     let mut y = x.output(s);
-    kernels::softmax::forward(x.device(), s[0], s[1], x.as_slice(), y.as_mut_slice());
+    kernels::softmax::forward(x.device(), s[0], s[1], x.view(), y.view_mut());
     Ok(x.tape().record(y.clone(), &[x], || Softmax { y }))
 }
 
@@ -22,8 +22,8 @@ impl<T: Real> Backward<T> for Softmax<T> {
     }
 
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
-        let (n, classes, y) = (self.y.shape()[0], self.y.shape()[1], self.y.as_slice());
-        grads.add(0, |dx, store| kernels::softmax::backward(dy.device(), n, classes, y, dy.as_slice(), dx, store));
+        let (n, classes, y) = (self.y.shape()[0], self.y.shape()[1], self.y.view());
+        grads.add(0, |dx, store| kernels::softmax::backward(dy.device(), n, classes, y, dy.view(), dx, store));
     }
 }
 

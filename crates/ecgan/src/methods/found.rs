@@ -1,0 +1,103 @@
+//! What an iteration found: on the device where it ran, and read from there.
+
+use crate::pseudo_label::PseudoLabels;
+use tensor::{Real, Result, Tensor};
+
+/// What one iteration found; the parts that the method has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Generator and discriminator.
+    pub gan: Option<GanStep>,
+    /// The classifier on real images.
+    pub real: RealStep,
+    /// The classifier on generated images.
+    pub fake: Option<FakeStep>,
+}
+
+/// What the generator's and discriminator's step found: mean losses before their updates.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GanStep {
+    /// BCE(D(x), 1).
+    pub loss_d_real: f64,
+    /// BCE(D(G(z)), 0).
+    pub loss_d_fake: f64,
+    /// BCE(D(G(z)), 1) against the updated discriminator.
+    pub loss_g: f64,
+}
+
+/// What the classifier's step on real images found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RealStep {
+    /// Mean cross-entropy.
+    pub loss: f64,
+    /// Images whose most probable class was the label, before the update.
+    pub correct: usize,
+}
+
+/// What the classifier's step on generated images found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FakeStep {
+    /// Mean cross-entropy over the kept images, without lambda; 0 where none is kept.
+    pub loss: f64,
+    /// Kept images by pseudo-label.
+    pub kept_per_class: Vec<u64>,
+    /// Sum of the confidences over the whole batch.
+    pub confidence_sum: f64,
+}
+
+impl FakeStep {
+    /// The number of kept images.
+    pub fn kept(&self) -> u64 {
+        self.kept_per_class.iter().sum()
+    }
+}
+
+/// What one iteration found, where it ran; a recorded iteration writes it anew each time.
+pub struct Found<T: Real = f32> {
+    /// loss_d_real, loss_d_fake and loss_g, a scalar each.
+    pub(super) gan: Option<[Tensor<T>; 3]>,
+    pub(super) real: RealFound<T>,
+    pub(super) fake: Option<FakeFound<T>>,
+}
+
+/// The classifier on real images: its loss, and its most probable classes `[n]`.
+pub(super) struct RealFound<T: Real> {
+    pub loss: Tensor<T>,
+    pub predicted: Tensor<i32>,
+}
+
+/// The classifier on generated images.
+pub(super) struct FakeFound<T: Real> {
+    pub loss: Tensor<T>,
+    pub pseudo: PseudoLabels<T>,
+    pub classes: usize,
+}
+
+impl<T: Real> Found<T> {
+    /// Reads it; `labels` are those of the real images.
+    ///
+    /// # Errors
+    /// What failed on a GPU since the last report.
+    pub fn read(&self, labels: &[i32]) -> Result<Step> {
+        let number = |loss: &Tensor<T>| Ok::<_, tensor::Error>(loss.item()?.to_f64());
+        let gan = match &self.gan {
+            None => None,
+            Some([d_real, d_fake, g]) => {
+                let [loss_d_real, loss_d_fake, loss_g] = [number(d_real)?, number(d_fake)?, number(g)?];
+                Some(GanStep { loss_d_real, loss_d_fake, loss_g })
+            }
+        };
+        let predicted = self.real.predicted.to_vec()?;
+        let correct = predicted.iter().zip(labels).filter(|(a, b)| a == b).count();
+        let real = RealStep { loss: number(&self.real.loss)?, correct };
+        let fake = match &self.fake {
+            None => None,
+            Some(FakeFound { loss, pseudo, classes }) => Some(FakeStep {
+                loss: number(loss)?,
+                kept_per_class: pseudo.kept_per_class(*classes)?,
+                confidence_sum: pseudo.confidence.to_vec()?.iter().map(|c| c.to_f64()).sum(),
+            }),
+        };
+        Ok(Step { gan, real, fake })
+    }
+}
