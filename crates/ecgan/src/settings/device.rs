@@ -46,7 +46,10 @@ impl DeviceChoice {
     fn failed(self, error: &CudaError) -> Error {
         let text = error.to_string();
         // "cuda: " is said by the device.
-        let problem = text.strip_prefix("cuda: ").unwrap_or(&text).to_owned();
+        let mut problem = text.strip_prefix("cuda: ").unwrap_or(&text).to_owned();
+        if matches!(error, CudaError::OldDevice { .. } | CudaError::Call { .. }) {
+            problem.push_str("; use --device cpu");
+        }
         Error::Device { device: self.to_string(), problem }
     }
 }
