@@ -11,8 +11,8 @@
 use crate::data::Images;
 use crate::settings::Augment;
 use kernels::philox::to_unit;
-use rayon::prelude::*;
 use kernels::view::ViewMut;
+use rayon::prelude::*;
 use tensor::Tensor;
 use tensor::rng::Stream;
 

@@ -6,11 +6,11 @@ use crate::metrics::{BenchReport, ProfileRow};
 use crate::models::{ImageShape, NOISE, ResNet18};
 use crate::networks::Networks;
 use crate::settings::{Partial, Preset, Settings};
+use crate::train::Iterations;
 use kernels::profile::Profile;
 use std::time::Instant;
-use tensor::rng::Stream;
-use crate::train::Iterations;
 use tensor::Device;
+use tensor::rng::Stream;
 
 /// Steps before timing begins: the first fills the pool, the second shows that it is full.
 const WARMUP: usize = 3;
@@ -155,13 +155,13 @@ mod tests {
     fn a_thousand_steps_allocate_nothing_after_the_second() {
         let device = Device::cpu();
         let settings = Settings::complete(Partial { preset: Some(Preset::Paper), ..Partial::default() }).unwrap();
-        let mut networks = Networks::new(&device, &settings, &ResNet18 { width: 4 }, IMAGE, CLASSES);
-        let mut random = Stream::Noise.start(0);
-        let labels = Tensor::from_slice(&device, [2], &[3, 7]).unwrap();
+        let networks = Networks::new(&device, &settings, &ResNet18 { width: 4 }, IMAGE, CLASSES);
+        let shape = [2, IMAGE.size, IMAGE.size, IMAGE.channels];
+        let mut iterations = Iterations::new(&device, networks, shape, Stream::Noise.start(0), true);
+        kernels::fill::constant(&device, 0.0, iterations.x());
         let mut allocations = Vec::new();
         for _ in 0..1000 {
-            let x = Tensor::zeros(&device, [2, IMAGE.size, IMAGE.size, IMAGE.channels]);
-            networks.step(&x, &labels, || noise(&device, &mut random, 2)).unwrap();
+            iterations.run(&[3, 7]).unwrap();
             allocations.push(device.pool().allocations());
         }
         assert_eq!(allocations[1], allocations[999], "buffers after the 2nd and the 1,000th step");

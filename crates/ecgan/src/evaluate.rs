@@ -1,10 +1,10 @@
 //! How a classifier does on a set of images.
 
 use crate::augment;
-use crate::methods::argmax;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Format, Images};
 use crate::labelled::Labelled;
+use crate::methods::argmax;
 use crate::metrics::Evaluation;
 use crate::settings::{Augment, Partial, Settings, SplitName};
 use crate::{Error, data};

@@ -1,7 +1,7 @@
 //! The networks of a run, built from its settings: what is trained, saved and evaluated.
 
-use crate::methods::{ClassifierTrainer, EcGan, EcGanConfig, Found};
 pub use crate::methods::Step;
+use crate::methods::{ClassifierTrainer, EcGan, EcGanConfig, Found};
 use crate::models::{Classifier, ImageShape, discriminator, generator};
 use crate::settings::{Method, Settings};
 use nn::{AdamConfig, Network};

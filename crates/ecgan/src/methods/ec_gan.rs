@@ -59,12 +59,7 @@ impl<T: Real> EcGan<T> {
     /// One iteration: x `[n,h,w,c]` in [-1, 1], labels `[n]`, noise z `[n,1,1,100]`.
     ///
     /// The same generated images, made before the generator's update, serve all three networks.
-    pub fn step(
-        &mut self,
-        x: &Tensor<T>,
-        labels: &Tensor<i32>,
-        z: &Tensor<T>,
-    ) -> Result<Found<T>> {
+    pub fn step(&mut self, x: &Tensor<T>, labels: &Tensor<i32>, z: &Tensor<T>) -> Result<Found<T>> {
         let (gan, fakes) = self.gan_step(x, z)?;
         let (real, fake) = self.classifier_step(x, labels, &fakes)?;
         Ok(Found { gan: Some(gan), real, fake })

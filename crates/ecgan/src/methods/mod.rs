@@ -6,5 +6,5 @@ mod found;
 
 pub use classifier::{ClassifierTrainer, argmax};
 pub use ec_gan::{EcGan, EcGanConfig};
-pub use found::{FakeStep, Found, GanStep, RealStep, Step};
 use found::{FakeFound, RealFound};
+pub use found::{FakeStep, Found, GanStep, RealStep, Step};

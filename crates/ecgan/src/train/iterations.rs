@@ -75,7 +75,11 @@ impl Iterations {
         if let Some(Recorded { graph, counted }) = &self.recorded {
             graph.replay();
             let counts = counts(&self.networks, &self.noise);
-            set_counts(&mut self.networks, &mut self.noise, counts.iter().zip(counted).map(|(count, more)| count + more).collect());
+            set_counts(
+                &mut self.networks,
+                &mut self.noise,
+                counts.iter().zip(counted).map(|(count, more)| count + more).collect(),
+            );
         }
         Ok(())
     }

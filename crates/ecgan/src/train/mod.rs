@@ -8,8 +8,8 @@ use crate::data::{Format, Images, Source};
 use crate::evaluate::confusion;
 use crate::generate::draw;
 use crate::labelled::Labelled;
-use crate::metrics::{EpochMetrics, Evaluation, Observer, Started, StepMetrics, Summary};
 use crate::methods::Step;
+use crate::metrics::{EpochMetrics, Evaluation, Observer, Started, StepMetrics, Summary};
 use crate::models::{Classifier, ImageShape, ResNet18};
 use crate::networks::Networks;
 use crate::run_folder::RunFolder;
@@ -17,8 +17,8 @@ use crate::settings::Settings;
 use crate::{Error, augment, grid};
 pub use iterations::Iterations;
 use std::time::Instant;
-use tensor::rng::Stream;
 use tensor::Device;
+use tensor::rng::Stream;
 use totals::Totals;
 
 /// Images of a sample grid.

@@ -3,7 +3,7 @@
 use crate::formula::Entry;
 use crate::networks::{fill, network};
 use crate::results::{Digest, Ours, Stored, check_digest, digest, read};
-use ecgan::methods::{ClassifierTrainer, EcGan, EcGanConfig};
+use ecgan::methods::{ClassifierTrainer, EcGan, EcGanConfig, Step};
 use ecgan::models::ImageShape;
 use ecgan::settings::{ClassifierUpdate, FakeStatistics};
 use nn::{Adam, AdamConfig, Network, StateDict};
@@ -179,8 +179,8 @@ fn round(exact: &EcGan<f64>, ec_gan: &mut EcGan<f32>) {
     let EcGan { generator, discriminator, classifier, adam_g, adam_d, .. } = ec_gan;
     let rounded = [(generator, adam_g), (discriminator, adam_d), (&mut classifier.network, &mut classifier.adam)];
     for ((_, exact, exact_adam), (network, adam)) in named(exact).into_iter().zip(rounded) {
-        network.load_state_dict(&exact.state_dict()).expect("the same network");
-        adam.t = exact_adam.t;
+        network.load_state_dict(&exact.state_dict().expect("on the host")).expect("the same network");
+        adam.set_t(exact_adam.t().expect("on the host"));
         for (exact, moment) in [(&exact_adam.m, &mut adam.m), (&exact_adam.v, &mut adam.v)] {
             moment.as_mut_slice().iter_mut().zip(exact.as_slice()).for_each(|(x, &exact)| *x = exact as f32);
         }
@@ -233,9 +233,9 @@ impl Run {
         let device = ec_gan.generator.params().values().flat().device().clone();
         let what = |quantity: &str| format!("{}, {} iteration {}: {quantity}", self.run, device.simd(), index + 1);
         let labels = Tensor::from_slice(&device, [golden.y.len()], &golden.y).expect("one a row");
-        let (gan, real, fake) =
-            ec_gan.step(&golden.x.tensor(&device), &labels, &golden.z.tensor(&device)).expect("the shapes fit");
-        let fake = fake.expect("lambda is above 0");
+        let found = ec_gan.step(&golden.x.tensor(&device), &labels, &golden.z.tensor(&device)).expect("the shapes fit");
+        let Step { gan, real, fake } = found.read(&golden.y).expect("on the host");
+        let (gan, fake) = (gan.expect("the method has one"), fake.expect("lambda is above 0"));
 
         for (quantity, got, want) in [
             ("loss_d_real", gan.loss_d_real, golden.loss_d_real),
@@ -262,13 +262,13 @@ impl Run {
         let mut compared = 0;
         for (name, network, adam) in named(ec_gan) {
             let golden = &self.end.adam[name];
-            assert_eq!(adam.t, golden.step, "{}", what(name));
+            assert_eq!(adam.t(), Ok(golden.step), "{}", what(name));
             let moments = [("exp_avg", &adam.m, golden.exp_avg), ("exp_avg_sq", &adam.v, golden.exp_avg_sq)];
             for (moment, ours, theirs) in moments {
-                let ours = digest_of(network.as_state_dict(ours), |_| true);
+                let ours = digest_of(network.as_state_dict(ours).expect("on the host"), |_| true);
                 check_digest(&what(&format!("{moment} of {name}")), ours, theirs, F64_TOLERANCE);
             }
-            for (tensor, ours) in network.state_dict() {
+            for (tensor, ours) in network.state_dict().expect("on the host") {
                 let Some(ours) = Ours::of_state(ours) else { continue };
                 let tensor = format!("{name}.{tensor}");
                 self.end.tensors[&tensor].check(&what(&tensor), &ours, F64_TOLERANCE);
@@ -291,8 +291,8 @@ impl Iteration {
 impl NetworkDigests {
     fn compare<T: Real>(&self, name: &str, network: &Network<T>, what: &str, comparison: &mut Comparison) {
         let is_running = |tensor: &str| tensor.ends_with("running_mean") || tensor.ends_with("running_var");
-        let parameters = digest_of(network.state_dict(), |tensor| !is_running(tensor));
-        let running = digest_of(network.state_dict(), is_running);
+        let parameters = digest_of(network.state_dict().expect("on the host"), |tensor| !is_running(tensor));
+        let running = digest_of(network.state_dict().expect("on the host"), is_running);
         for (part, ours, theirs) in [("parameters", parameters, self.parameters), ("running", running, self.running)] {
             for (i, (got, want)) in ours.into_iter().zip(theirs).enumerate() {
                 let number = ["l2", "p1", "p2", "p3"][i];

@@ -155,10 +155,10 @@ impl Case {
         let (momentum, eps) = (self.number("momentum"), self.number("eps"));
         let [mut mean, mut var]: [Tensor<T>; 2] = ["running_mean", "running_var"].map(|name| self.input(device, name));
         let mut apply = |v: &[Var<T>], x: &Var<T>| {
-            let (mean, var) = (mean.as_mut_slice(), var.as_mut_slice());
+            let (mean, var) = (mean.view_mut(), var.view_mut());
             let statistics = match training {
                 true => Statistics::Batch(Some(RunningStatistics { mean, var, momentum })),
-                false => Statistics::Given(mean, var),
+                false => Statistics::Given(mean.shared(), var.shared()),
             };
             ops::batch_norm(x, &v[1], &v[2], v.get(3), statistics, activation, eps)
         };
@@ -190,7 +190,7 @@ impl Case {
         let logits = Tape::off(device).constant(self.input(device, "logits"));
         let each = (0..rows).map(|row| {
             let only: Vec<f64> = (0..rows).map(|i| f64::from(i == row)).collect();
-            of_weights(&logits, &only, Reduction::Kept).value().item().to_f64()
+            of_weights(&logits, &only, Reduction::Kept).value().item().expect("on the host").to_f64()
         });
         run.outputs.insert("each".to_owned(), Ours { shape: vec![rows], values: each.collect() });
         run
@@ -207,7 +207,7 @@ impl Case {
         let gradients = tape.backward(&loss).expect("a loss is a scalar");
         let mut run = Run::default();
         run.put("dlogits", gradients.get(&logits).expect("the loss depends on its logits"));
-        run.numbers.insert("loss".to_owned(), loss.value().item().to_f64());
+        run.numbers.insert("loss".to_owned(), loss.value().item().expect("on the host").to_f64());
         run
     }
 
@@ -218,7 +218,7 @@ impl Case {
         params.set(id, self.input::<T>(&device, "p").as_slice()).expect("of the parameter's size");
         for k in 1..=5 {
             let gradient = self.input::<T>(&device, &format!("g{k}"));
-            params.with_gradients(|_, flat| flat[..gradient.numel()].copy_from_slice(gradient.as_slice()));
+            params.with_gradients(|_, flat| flat.host()[..gradient.numel()].copy_from_slice(gradient.as_slice()));
             step(params);
             run.put(format!("p{k}"), &params.values().get(id));
         }

@@ -73,6 +73,7 @@ pub fn fill<T: Real>(network: &mut Network<T>, name: &str, entries: &[Entry]) {
     let mut entries = entries.iter();
     let state: StateDict = network
         .state_dict()
+        .expect("on the host")
         .into_iter()
         .map(|(ours, tensor)| match tensor {
             StateTensor::Count(_) => (ours, StateTensor::Count(0)),
@@ -131,12 +132,13 @@ impl Golden {
         let got = Ours::new(gradients.get(&x).expect("y depends on x"));
         dx.as_ref().expect("beside r").check(&self.what("dx"), &got, TOLERANCE);
 
-        let flat = network.params_mut().with_gradients(|_, flat| flat.to_vec());
+        let flat = network.params_mut().with_gradients(|_, flat| flat.host().to_vec());
         let flat = tensor::Tensor::from_slice(device, [flat.len()], &flat).expect("its own length");
-        let gradients = network.as_state_dict(&flat);
+        let gradients = network.as_state_dict(&flat).expect("on the host");
         self.check_named("gradient of", gradients, want_gradients);
         let is_running = |name: &str| name.contains("running_");
-        let statistics = network.state_dict().into_iter().filter(|(name, _)| is_running(name)).collect();
+        let statistics =
+            network.state_dict().expect("on the host").into_iter().filter(|(name, _)| is_running(name)).collect();
         self.check_named("after one pass,", statistics, running);
     }
 

@@ -30,7 +30,7 @@ fn loaded_networks_compute_the_same_bits() {
     let mut networks = Networks::new(&device, &settings, &ResNet18 { width: settings.width }, image, 10);
     let mut random = Stream::Noise.start(2);
     let mut x = Tensor::uninit(&device, [6, 32, 32, 3]);
-    kernels::fill::uniform(&device, &mut random, -1.0, 1.0, x.as_mut_slice());
+    kernels::fill::uniform(&device, &mut random, -1.0, 1.0, &mut x);
     let labels = Tensor::from_slice(&device, [6], &[3, 1, 4, 1, 5, 9]).expect("one an image");
     networks.step(&x, &labels, || noise(&device, &mut random, 6)).expect("the shapes fit");
 

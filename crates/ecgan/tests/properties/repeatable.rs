@@ -19,10 +19,11 @@ fn short_training(device: &Device, steps: usize) -> (String, Vec<u32>) {
     let mut losses = String::new();
     for step in 0..steps {
         let mut x = Tensor::uninit(device, [BATCH, IMAGE.size, IMAGE.size, IMAGE.channels]);
-        kernels::fill::uniform(device, &mut random, -1.0, 1.0, x.as_mut_slice());
+        kernels::fill::uniform(device, &mut random, -1.0, 1.0, &mut x);
         let labels: Vec<i32> = (0..BATCH).map(|i| ((i + 3 * step) % 10) as i32).collect();
-        let labels = Tensor::from_slice(device, [BATCH], &labels).expect("one an image");
-        let found = networks.step(&x, &labels, || noise(device, &mut random, BATCH)).expect("the shapes fit");
+        let on_device = Tensor::from_slice(device, [BATCH], &labels).expect("one an image");
+        let found = networks.step(&x, &on_device, || noise(device, &mut random, BATCH)).expect("the shapes fit");
+        let found = found.read(&labels).expect("on the host");
         losses += &format!("{:?} {:?} {:?}\n", found.gan, found.real, found.fake);
     }
     let bits = bits(&networks);

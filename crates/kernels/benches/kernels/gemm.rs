@@ -3,6 +3,7 @@
 
 use crate::{Bench, Work, normal};
 use kernels::gemm::{Transpose, gemm};
+use kernels::view::View;
 use kernels::{Store, linear};
 
 /// `[m, n, k]`: the linear layer, the generator's first layer, and the products inside convolutions of the
@@ -41,7 +42,7 @@ pub fn run(bench: &mut Bench) {
     let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
     let (shape, work) = ("64x128-10", Work::Flops(2 * rows * inputs * outputs));
     bench.time("linear_forward", shape, work, || {
-        linear::forward(&device, rows, inputs, outputs, &x, &w, Some(&b), &mut y);
+        linear::forward(&device, rows, inputs, outputs, &x, &w, Some(View::from(&b)), &mut y);
     });
     bench.time("linear_backward_input", shape, work, || {
         linear::backward_input(&device, rows, inputs, outputs, &dy, &w, &mut dx, Store::Set);

@@ -2,6 +2,7 @@
 
 use crate::{Bench, Work::Bytes, normal};
 use kernels::cross_entropy::{self, Reduction};
+use kernels::view::View;
 use kernels::{Store, bce_with_logits, pseudo_label, softmax};
 
 const CLASSES: usize = 10;
@@ -23,11 +24,32 @@ pub fn run(bench: &mut Bench) {
         let (kept, mut loss) = (Reduction::Kept, [0.0]);
         bench.time("cross_entropy_forward", &case, Bytes(8 * n + 8 * rows), || {
             let weights = Some(&weights[..]);
-            cross_entropy::forward(&device, rows, CLASSES, &x, &labels, weights, kept, &mut y, &mut loss);
+            cross_entropy::forward(
+                &device,
+                rows,
+                CLASSES,
+                &x,
+                &labels,
+                weights.map(View::from),
+                kept,
+                &mut y,
+                &mut loss,
+            );
         });
         bench.time("cross_entropy_backward", &case, Bytes(8 * n + 8 * rows), || {
             let weights = Some(&weights[..]);
-            cross_entropy::backward(&device, rows, CLASSES, &y, &labels, weights, kept, &[1.0], &mut dx, Store::Set);
+            cross_entropy::backward(
+                &device,
+                rows,
+                CLASSES,
+                &y,
+                &labels,
+                weights.map(View::from),
+                kept,
+                &[1.0],
+                &mut dx,
+                Store::Set,
+            );
         });
     }
     let (x, mut dx, mut loss) = (normal(64), vec![0.0; 64], [0.0]);

@@ -1,0 +1,39 @@
+//! The devices to run on, and what the tests train on them.
+
+use ecgan::models::{ImageShape, ResNet18};
+use ecgan::networks::Networks;
+use ecgan::settings::{Partial, Settings};
+use kernels::cuda::{Cuda, Precision};
+use kernels::philox::Philox;
+use tensor::Device;
+
+pub const IMAGE: ImageShape = ImageShape { channels: 3, size: 32 };
+pub const CLASSES: usize = 10;
+
+/// The stand-in in one order, and with `ECGAN_CUDA_TESTS=1` the first GPU; their memory is full of NaN.
+pub fn devices() -> Vec<Device> {
+    let mut devices = Vec::new();
+    #[cfg(feature = "cuda-host")]
+    devices.push(Cuda::host(kernels::cuda::Order::Ascending));
+    if std::env::var_os("ECGAN_CUDA_TESTS").is_some_and(|value| value == "1") {
+        devices.push(Cuda::open(0).unwrap_or_else(|error| panic!("ECGAN_CUDA_TESTS=1, but {error}")));
+    }
+    if devices.is_empty() {
+        println!("skipped: neither the feature cuda-host nor ECGAN_CUDA_TESTS=1");
+    }
+    let open = |cuda| Device::cuda(cuda, Precision::F32).expect("it has f32").poisoned();
+    devices.into_iter().map(open).collect()
+}
+
+/// Small networks by these settings.
+pub fn networks(device: &Device, given: &Partial) -> Networks {
+    let settings = Settings::resolve(Partial { width: Some(4), ..given.clone() }).expect("settings in their range");
+    Networks::new(device, &settings, &ResNet18 { width: 4 }, IMAGE, CLASSES)
+}
+
+/// `n` images and labels; others for each `step`.
+pub fn batch(n: usize, step: u64) -> (Vec<f32>, Vec<i32>) {
+    let mut random = Philox::new(step, 77);
+    let x = (0..n * IMAGE.size * IMAGE.size * IMAGE.channels).map(|_| 2.0 * random.uniform() - 1.0).collect();
+    (x, (0..n).map(|i| ((i as u64 + 3 * step) % CLASSES as u64) as i32).collect())
+}

@@ -1,0 +1,5 @@
+//! Whole iterations, checkpoints and evaluation on a GPU, or on the CPU stand-in for one (feature `cuda-host`).
+
+mod devices;
+mod iterations;
+mod recorded;

@@ -1,0 +1,102 @@
+//! A recorded iteration, replayed, gives the bits that launching gives; a checkpoint goes from either device to the other.
+
+use crate::devices::{CLASSES, IMAGE, batch, devices, networks};
+use ecgan::checkpoint::{self, Checkpoint, Meta, Position};
+use ecgan::generate::draw;
+use ecgan::models::noise;
+use ecgan::settings::{Partial, Preset, Settings};
+use ecgan::train::Iterations;
+use tensor::rng::Stream;
+use tensor::{Device, Tensor};
+
+const BATCH: usize = 2;
+
+/// Everything that three iterations leave.
+#[derive(PartialEq)]
+struct Left {
+    found: String,
+    bits: Vec<u32>,
+    counts: Vec<u64>,
+}
+
+fn train(device: &Device, given: &Partial, record: bool) -> (Left, Iterations) {
+    let shape = [BATCH, IMAGE.size, IMAGE.size, IMAGE.channels];
+    let noise = Stream::Noise.start(3);
+    let mut iterations = Iterations::new(device, networks(device, given), shape, noise, record);
+    let mut found = String::new();
+    for step in 0..3 {
+        let (x, labels) = batch(BATCH, step);
+        iterations.x().write(&x);
+        let settings = Settings::resolve(given.clone()).expect("settings in their range");
+        iterations.networks.set_learning_rates(&settings, 1.0 / (step + 1) as f64);
+        iterations.run(&labels).expect("it runs");
+        found += &format!("{:?}\n", iterations.read(&labels).expect("it ran"));
+    }
+    let (mut bits, mut counts) = (Vec::new(), vec![iterations.noise_position()]);
+    for (_, network, adam) in iterations.networks.named() {
+        for flat in [network.params().values().flat(), network.buffers().flat(), &adam.m, &adam.v] {
+            bits.extend(flat.to_vec().expect("it ran").iter().map(|v| v.to_bits()));
+        }
+        counts.extend([network.batches_tracked(), adam.t().expect("it ran")]);
+    }
+    (Left { found, bits, counts }, iterations)
+}
+
+#[test]
+fn a_replay_gives_the_bits_of_launching() {
+    for device in devices() {
+        // Two steps of the classifier; at 1 nothing is kept and the second is left out, on the device.
+        for threshold in [0.0, 1.0] {
+            let given = Partial { preset: Some(Preset::Notebook), threshold: Some(threshold), ..Partial::default() };
+            let (launched, _) = train(&device, &given, false);
+            let (recorded, _) = train(&device.poisoned(), &given, true);
+            assert_eq!(launched.found, recorded.found, "{device}");
+            assert_eq!(launched.counts, recorded.counts, "{device}");
+            assert!(launched.bits == recorded.bits, "{device}: bits");
+            assert_eq!(launched.counts[1..3], [6, if threshold == 0.0 { 6 } else { 3 }], "batches and steps");
+            assert!(launched.bits.iter().all(|&v| f32::from_bits(v).is_finite()), "{device}");
+        }
+    }
+}
+
+#[test]
+fn a_checkpoint_goes_from_either_device_to_the_other() {
+    let given = Partial { threshold: Some(0.0), ..Partial::default() };
+    let settings = Settings::resolve(Partial { width: Some(4), ..given.clone() }).expect("settings in their range");
+    let classes: Vec<String> = (0..CLASSES).map(|digit| digit.to_string()).collect();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let save = |name: &str, iterations: &Iterations| {
+        let path = folder.path().join(name);
+        let meta = Meta::new(&settings, &classes);
+        checkpoint::save(&path, &iterations.networks, Position::default(), &meta).expect("saved");
+        Checkpoint::read(&path).expect("a checkpoint of ours")
+    };
+    for device in devices() {
+        for (trained, other) in [(&device, &Device::cpu()), (&Device::cpu(), &device)] {
+            let (_, mut iterations) = train(trained, &given, true);
+            let read = save("c.safetensors", &iterations);
+            let mut classifier = read.classifier(other).expect("it has one");
+            let before = iterations.networks.classifier().network.state_dict().expect("it ran");
+            assert!(classifier.state_dict().expect("it ran") == before, "the numbers are the same");
+            let mut generator = read.generator(other).expect("it has one");
+            let z = noise(other, &mut Stream::Noise.start(8), 3);
+            let made = generator.evaluate(z).expect("the shapes fit").to_vec().expect("it ran");
+            let z = noise(trained, &mut Stream::Noise.start(8), 3);
+            let generator = iterations.networks.generator().expect("it has one");
+            let here = generator.evaluate(z).expect("the shapes fit").to_vec().expect("it ran");
+            assert!(made.iter().zip(&here).all(|(a, b)| (a - b).abs() < 1e-4), "{trained} and {other}: images");
+            let x = [&made[..]; 2].map(|x| x.to_vec());
+            let logits = |network: &mut nn::Network, device: &Device, x: &[f32]| {
+                let x = Tensor::from_slice(device, [3, IMAGE.size, IMAGE.size, IMAGE.channels], x).unwrap();
+                network.evaluate(x).expect("the shapes fit").to_vec().expect("it ran")
+            };
+            let there = logits(&mut classifier, other, &x[0]);
+            let here = logits(&mut iterations.networks.classifier().network, trained, &x[1]);
+            assert!(there.iter().zip(&here).all(|(a, b)| (a - b).abs() < 1e-4), "{trained} and {other}: logits");
+            let read = save("again.safetensors", &iterations);
+            let (mut g, mut c) = (read.generator(other).unwrap(), read.classifier(other).unwrap());
+            let drawn = draw(&mut g, &mut c, 3, 1, IMAGE, &classes, other).expect("it ran");
+            assert_eq!((drawn.labels.len(), drawn.confidences.len()), (3, 3));
+        }
+    }
+}
