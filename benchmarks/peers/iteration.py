@@ -169,6 +169,7 @@ def main():
     a.add_argument("--limit", type=float, default=150, help="seconds for a mode, all batches together")
     a.add_argument("--minutes", type=float, default=1e9, help="after which no further mode begins")
     a.add_argument("--here", action="store_true", help="in this process")
+    a.add_argument("--warm", action="store_true", help="only fill the compiler's cache")
     a = a.parse_args()
     if a.device == "cpu" and not a.modes:
         return on_cpu(a, after_import)

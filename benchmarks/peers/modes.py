@@ -18,24 +18,9 @@ import gc, json, os, signal, statistics, subprocess, sys, time, traceback
 import torch
 
 import iteration
+from mode_names import ALL, compiler, parse
 
-PRECISIONS = ["f32", "tf32", "bf16"]
-COMPILED = {"compile": "default", "max-autotune": "max-autotune-no-cudagraphs", "reduce-overhead": "reduce-overhead"}
-HOWS = ["eager", "graph", *COMPILED, "compile-graph", "max-autotune-graph"]
-# The dearest last: what a limit of time leaves out is then the least.
-ALL = [f"{p}-{how}" for how in ["eager", "eager-cl", "graph", "graph-cl", "compile", "compile-graph", "compile-graph-cl",
-                                "reduce-overhead", "max-autotune-graph"] for p in PRECISIONS]
 ROUNDS, ROUND_SECONDS, WARM_UP = 15, 0.1, 11
-
-
-def parse(mode):
-    """(precision, how, whether channels_last)."""
-    rest, channels_last = (mode[:-3], True) if mode.endswith("-cl") else (mode, False)
-    first, _, how = rest.partition("-")
-    precision, how = (first, how) if first in PRECISIONS else ("f32", rest)
-    if how not in HOWS:
-        sys.exit(f"--modes: expected [{'-|'.join(PRECISIONS)}-]({'|'.join(HOWS)})[-cl], got {mode}")
-    return precision, how, channels_last
 
 
 class Clock:
@@ -70,7 +55,7 @@ def work(mode, batch, width, device):
     torch.backends.cudnn.benchmark = True
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     recorded = how.endswith("graph")
-    compiled = COMPILED.get(how.removesuffix("-graph"))
+    compiled = compiler(how)
     ec_gan = iteration.EcGan(
         batch, width, device, channels_last,
         compiled=compiled and (lambda part: torch.compile(part, mode=compiled, dynamic=False)),
@@ -126,6 +111,14 @@ def measure(mode, batch, width, device):
     }
 
 
+def warm(mode, a):
+    """Compiles what the mode needs and leaves it in the compiler's cache."""
+    for batch in a.batch:
+        step, _ = work(mode, batch, a.width, a.device)
+        step()
+        torch._dynamo.reset()
+
+
 def row(mode, batch, **more):
     precision, how, channels_last = parse(mode)
     print(json.dumps({"mode": mode, "precision": precision, "how": how, "channels_last": channels_last, "batch": batch,
@@ -176,6 +169,8 @@ def run(a):
         if time.monotonic() - began > 60 * a.minutes:
             for batch in a.batch:
                 row(mode, batch, failed="not begun: out of time")
+        elif a.warm:
+            warm(mode, a)
         elif a.here:
             here(mode, a)
         else:
