@@ -4,7 +4,8 @@ import os
 import shutil
 import sys
 
-from .checks import PRECISIONS, last_line
+from .checks import PRECISIONS
+from .programs import last_line
 from .speed import BATCHES
 
 # Stated by the maker for the SXM modules: bytes/s, and FLOP/s (without sparsity) by precision.
@@ -34,7 +35,7 @@ for name, dtype, tf32 in [("f32", torch.float32, False), ("tf32", torch.float32,
 
 def peaks(rows):
     """The stated peaks of this GPU; of another the measured ones, where they are known."""
-    gpu = next((row["gpu"] for row in rows if row.get("name") == "machine"), "")
+    gpu = next((row["gpu"] for row in rows if row.get("gpu")), "")
     stated = next((peak for name, peak in PEAKS.items() if name in gpu), None)
     measured = next((row for row in reversed(rows) if row.get("name") == "measured peaks"), {})
     return stated or {key: measured[key] for key in ("bytes", *PRECISIONS) if measured.get(key)}

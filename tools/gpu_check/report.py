@@ -3,7 +3,8 @@ import json
 import statistics
 from collections import defaultdict
 
-PRECISIONS = ["f32", "tf32", "bf16"]
+from .checks import PRECISIONS
+from .kernels import floor_ms, peaks
 
 
 def read(paths):
@@ -131,8 +132,7 @@ def peers(rows):
 
 
 def floors(rows, timed, found):
-    from .kernels import floor_ms, peaks
-    peak = peaks([found | {"name": "machine"}, *rows])
+    peak = peaks([found, *rows])
     out, sums = [], []
     for row in rows:
         if row["name"] == "measured peaks":
@@ -166,7 +166,6 @@ def accuracies(rows):
 
 
 def benchmarks(rows, every):
-    from .kernels import peaks
     peak = peaks([row for row in every if row["name"] in ("machine", "measured peaks")])
     out = []
     for row in rows:

@@ -5,7 +5,8 @@ import sys
 import threading
 import time
 
-from .checks import PRECISIONS, last_line
+from .checks import PRECISIONS
+from .programs import last_line
 
 BATCHES = [64, 256, 1024]
 # Of ours, each some iterations between two readings.

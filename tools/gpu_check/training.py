@@ -4,7 +4,7 @@ import importlib.util
 import json
 import os
 
-from .checks import last_line
+from .programs import last_line
 
 SYNTHETIC = [("cuda", "f32", 0), ("cuda", "tf32", 0), ("cuda", "bf16", 0), ("cpu", "f32", 0), ("cuda", "f32", 1),
              ("cuda", "tf32", 1), ("cuda", "bf16", 1), ("cuda", "f32", 2), ("cuda", "tf32", 2), ("cuda", "bf16", 2)]
