@@ -2,11 +2,12 @@
 //! work can be skipped; data loading excluded.
 
 use crate::Error;
+use crate::data::Images;
 use crate::metrics::{BenchReport, ProfileRow};
 use crate::models::{ImageShape, NOISE, ResNet18};
 use crate::networks::Networks;
-use crate::settings::{Partial, Preset, Settings};
-use crate::train::Iterations;
+use crate::settings::{Augment, Partial, Preset, Settings};
+use crate::train::{Feed, Iterations};
 use kernels::profile::Profile;
 use std::time::Instant;
 use tensor::Device;
@@ -62,18 +63,23 @@ fn time(batch: usize, width: usize, steps: usize, record: bool, device: &Device)
     let settings = Settings::complete(given)?;
     let networks = Networks::new(device, &settings, &ResNet18 { width }, IMAGE, CLASSES);
     let mut random = Stream::Synthetic.start(0);
-    let shape = [batch, IMAGE.size, IMAGE.size, IMAGE.channels];
-    let mut iterations = Iterations::new(device, networks, shape, Stream::Noise.start(0), record);
-    kernels::fill::uniform(device, &mut random, -1.0f32, 1.0, iterations.x());
-    let labels: Vec<i32> = (0..batch).map(|_| random.below(CLASSES as u32) as i32).collect();
+    let images = Images {
+        pixels: (0..batch * IMAGE.size * IMAGE.size * IMAGE.channels).map(|_| random.next_u32() as u8).collect(),
+        labels: (0..batch).map(|_| random.below(CLASSES as u32) as i32).collect(),
+        size: IMAGE.size,
+        channels: IMAGE.channels,
+    };
+    let feed = Feed { batch, augment: Augment::None, seed: 0, classes: CLASSES, record, resident: None };
+    let mut iterations = Iterations::new(device, networks, &images, feed)?;
+    let indices: Vec<usize> = (0..batch).collect();
     // A GPU is waited for now and then only, as in training.
     let burst = if device.gpu().is_some() { BURST } else { 1 };
     let mut step = || {
         let began = Instant::now();
         for _ in 0..burst {
-            iterations.run(&labels)?;
+            iterations.run(&images, &indices, 0)?;
         }
-        iterations.read(&labels)?;
+        iterations.read()?;
         Ok::<_, Error>(began.elapsed().as_secs_f64() / burst as f64)
     };
     let first = Instant::now();
@@ -156,12 +162,14 @@ mod tests {
         let device = Device::cpu();
         let settings = Settings::complete(Partial { preset: Some(Preset::Paper), ..Partial::default() }).unwrap();
         let networks = Networks::new(&device, &settings, &ResNet18 { width: 4 }, IMAGE, CLASSES);
-        let shape = [2, IMAGE.size, IMAGE.size, IMAGE.channels];
-        let mut iterations = Iterations::new(&device, networks, shape, Stream::Noise.start(0), true);
-        kernels::fill::constant(&device, 0.0, iterations.x());
+        let (size, channels) = (IMAGE.size, IMAGE.channels);
+        let images = Images { pixels: vec![7; 2 * size * size * channels], labels: vec![3, 7], size, channels };
+        let feed = Feed { batch: 2, augment: Augment::Paper, seed: 0, classes: CLASSES, record: true, resident: None };
+        let mut iterations = Iterations::new(&device, networks, &images, feed).unwrap();
         let mut allocations = Vec::new();
         for _ in 0..1000 {
-            iterations.run(&[3, 7]).unwrap();
+            iterations.run(&images, &[0, 1], 0).unwrap();
+            iterations.read().unwrap();
             allocations.push(device.pool().allocations());
         }
         assert_eq!(allocations[1], allocations[999], "buffers after the 2nd and the 1,000th step");

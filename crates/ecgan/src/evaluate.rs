@@ -6,11 +6,11 @@ use crate::data::{Format, Images};
 use crate::labelled::Labelled;
 use crate::methods::argmax;
 use crate::metrics::Evaluation;
-use crate::settings::{Augment, Partial, Settings, SplitName};
+use crate::settings::{Partial, Settings, SplitName};
 use crate::{Error, data};
 use nn::Network;
 use std::path::Path;
-use tensor::{Device, Tensor};
+use tensor::Device;
 
 /// Images a pass.
 const BATCH: usize = 100;
@@ -24,9 +24,7 @@ fn for_each_prediction(
     mut each: impl FnMut(usize, usize),
 ) -> Result<(), Error> {
     for part in indices.chunks(BATCH) {
-        let mut x = Tensor::uninit(device, [part.len(), images.size, images.size, images.channels]);
-        augment::batch(images, part, Augment::None, 0, 0, &mut x);
-        let predicted = argmax(&network.evaluate(x)?).to_vec()?;
+        let predicted = argmax(&network.evaluate(augment::plain(device, images, part))?).to_vec()?;
         for (&index, prediction) in part.iter().zip(predicted) {
             each(images.labels[index] as usize, prediction as usize);
         }

@@ -77,6 +77,14 @@ impl Networks {
         }
     }
 
+    /// Whether an iteration has a part of generator and discriminator, and one of the classifier on generated images.
+    pub(crate) fn parts(&self) -> (bool, bool) {
+        match self {
+            Self::Classifier(_) => (false, false),
+            Self::EcGan(ec_gan) => (true, ec_gan.config.lambda != 0.0),
+        }
+    }
+
     /// How many batches each network has seen in training.
     pub(crate) fn batches(&self) -> Vec<u64> {
         self.named().iter().map(|(_, network, _)| network.batches_tracked()).collect()

@@ -10,6 +10,7 @@
 
 pub mod adam;
 pub mod add;
+pub mod augment;
 pub mod avg_pool2d;
 pub mod batch_norm;
 pub mod bce_with_logits;
@@ -29,6 +30,7 @@ pub mod philox;
 pub mod pool;
 pub mod profile;
 pub mod pseudo_label;
+pub mod record;
 pub mod reduce;
 pub mod relu;
 pub mod scale;

@@ -3,6 +3,8 @@
 //! With the feature `cuda-host` on the stand-in in three thread orders; with `ECGAN_CUDA_TESTS=1` on the first GPU too.
 //! Without either there is nothing to run on, and each test says so.
 
+#[path = "cuda/augment.rs"]
+mod augment;
 #[path = "cuda/batch_norm.rs"]
 mod batch_norm;
 #[path = "cuda/common.rs"]
@@ -20,6 +22,8 @@ mod losses;
 mod optimizers;
 #[path = "cuda/random.rs"]
 mod random;
+#[path = "cuda/record.rs"]
+mod record;
 #[path = "cuda/rows.rs"]
 mod rows;
 #[path = "cuda/runtime.rs"]

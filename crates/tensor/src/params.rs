@@ -75,7 +75,7 @@ impl<T: Real> Named<T> {
     /// One tensor, sharing the flat memory.
     pub fn get(&self, id: ParamId) -> Tensor<T> {
         let entry = &self.entries[id.0];
-        self.values.view_part(entry.range.start, entry.shape)
+        self.values.part(entry.range.start, entry.shape)
     }
 
     /// Copies values in, as many as the tensor has.
@@ -163,7 +163,7 @@ impl<T: Real> Params<T> {
     /// As [`Tensor::to_vec`].
     pub fn gradient(&self, entry: &Entry) -> Result<Vec<T>> {
         let gradients = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
-        gradients.view_part(entry.range.start, entry.shape).to_vec()
+        gradients.part(entry.range.start, entry.shape).to_vec()
     }
 
     /// Calls `update` with the flat values and gradients, both to write: the optimizer's step.

@@ -136,7 +136,8 @@ impl<T: Element> Tensor<T> {
     }
 
     /// The part that begins at element `start`, sharing the memory.
-    pub(crate) fn view_part(&self, start: usize, shape: Shape) -> Self {
+    pub fn part(&self, start: usize, shape: impl Into<Shape>) -> Self {
+        let shape = shape.into();
         assert!(start + shape.numel() <= self.numel());
         Self { shape, offset: self.offset + start, ..self.clone() }
     }

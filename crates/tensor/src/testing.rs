@@ -1,4 +1,5 @@
-//! Checks that every op passes: its gradient in `f64` at every element, and every `f32` path against `f64`.
+//! Checks that every op passes: its gradient in `f64` at every element, and every `f32` path against `f64`; with the feature
+//! `cuda-host` the CUDA kernels on the stand-in too, with `ECGAN_CUDA_TESTS=1` on the first GPU.
 //!
 //! For y = f(x) and random r, the gradient of sum(r y) is compared with central differences
 //! (f(x + h) - f(x - h)) / 2h. The op is applied twice to the same inputs, so that a reverse which overwrites
@@ -6,6 +7,7 @@
 //! handed out full of NaN, so that a kernel which reads before it writes is found.
 
 use crate::{Device, Real, Result, Shape, Simd, Tape, Tensor, Var};
+use kernels::cuda::{Cuda, Precision};
 use kernels::philox::Philox;
 
 /// An op over its inputs, for one element type.
@@ -56,15 +58,26 @@ pub fn check_op(shapes: &[Shape], op64: Op<f64>, op32: Op<f32>) {
         reference = Some(run);
     }
     let reference = reference.expect("there is a portable path");
-    for device in &paths {
+    for device in paths.iter().chain(&gpus()) {
         let run = run_twice(device, shapes, &inputs, op32);
         let pairs = run.outputs.iter().zip(&reference.outputs).chain(run.gradients.iter().zip(&reference.gradients));
         for (index, (got, want)) in pairs.enumerate() {
             if let Err(difference) = compare(got, want, PARITY_TOLERANCE) {
-                panic!("{} f32 against f64, result {index}: {difference}", device.simd());
+                panic!("{device} f32 against f64, result {index}: {difference}");
             }
         }
     }
+}
+
+/// The stand-in in each of its orders, and the first GPU where it is asked for.
+fn gpus() -> Vec<Device> {
+    let mut gpus: Vec<Cuda> = Vec::new();
+    #[cfg(feature = "cuda-host")]
+    gpus.extend(kernels::cuda::Order::ALL.map(Cuda::host));
+    if std::env::var_os("ECGAN_CUDA_TESTS").is_some_and(|value| value == "1") {
+        gpus.push(Cuda::open(0).unwrap_or_else(|error| panic!("ECGAN_CUDA_TESTS=1, but {error}")));
+    }
+    gpus.into_iter().map(|cuda| Device::cuda(cuda, Precision::F32).expect("it has f32").poisoned()).collect()
 }
 
 /// What the op and its reverse gave.
@@ -87,7 +100,7 @@ fn tensors<T: Real>(device: &Device, shapes: &[Shape], values: &[Vec<f64>]) -> V
 }
 
 fn to_f64<T: Real>(x: &Tensor<T>) -> Vec<f64> {
-    x.as_slice().iter().map(|v| v.to_f64()).collect()
+    x.to_vec().expect("it ran").iter().map(|v| v.to_f64()).collect()
 }
 
 fn run_twice<T: Real>(device: &Device, shapes: &[Shape], values: &[Vec<f64>], op: Op<T>) -> Run {

@@ -1,6 +1,7 @@
 //! What an iteration found: on the device where it ran, and read from there.
 
 use crate::pseudo_label::PseudoLabels;
+use kernels::record::{self, COLUMNS};
 use tensor::{Real, Result, Tensor};
 
 /// What one iteration found; the parts that the method has.
@@ -45,6 +46,18 @@ pub struct FakeStep {
     pub confidence_sum: f64,
 }
 
+impl Step {
+    /// From a row of [`kernels::record`], of a method with these parts.
+    pub(crate) fn of_row(row: &[f32], gan: bool, fake: bool) -> Self {
+        let wide: Vec<f64> = row.iter().map(|&v| f64::from(v)).collect();
+        let gan = gan.then(|| GanStep { loss_d_real: wide[0], loss_d_fake: wide[1], loss_g: wide[2] });
+        let real = RealStep { loss: wide[3], correct: wide[5] as usize };
+        let kept_per_class = || wide[COLUMNS..].iter().map(|&kept| kept as u64).collect();
+        let fake = fake.then(|| FakeStep { loss: wide[4], kept_per_class: kept_per_class(), confidence_sum: wide[6] });
+        Self { gan, real, fake }
+    }
+}
+
 impl FakeStep {
     /// The number of kept images.
     pub fn kept(&self) -> u64 {
@@ -74,6 +87,21 @@ pub(super) struct FakeFound<T: Real> {
 }
 
 impl<T: Real> Found<T> {
+    /// Writes the row after the last of [`kernels::record`]; `labels` are those of the real images.
+    pub fn record(&self, labels: &Tensor<i32>, classes: usize, rows: &mut Tensor<T>, next: &mut Tensor<i32>) {
+        let gan = self.gan.as_ref().map(|[d_real, d_fake, g]| [d_real.view(), d_fake.view(), g.view()]);
+        let fake = self.fake.as_ref().map(|FakeFound { loss, pseudo, .. }| record::FakeFound {
+            loss: loss.view(),
+            labels: pseudo.labels.view(),
+            weights: pseudo.weights.view(),
+            confidence: pseudo.confidence.view(),
+        });
+        let RealFound { loss, predicted } = &self.real;
+        let (loss_c_real, predicted, labels) = (loss.view(), predicted.view(), labels.view());
+        let found = record::Found { gan, loss_c_real, predicted, labels, fake };
+        record::row(&rows.device().clone(), found, classes, rows, next);
+    }
+
     /// Reads it; `labels` are those of the real images.
     ///
     /// # Errors

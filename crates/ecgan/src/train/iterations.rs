@@ -1,29 +1,72 @@
 //! One iteration after another: launched one kernel at a time, or on a GPU recorded once as a graph and replayed.
 //!
-//! What changes from one iteration to the next lies where the kernels run: the batch and its labels in fixed buffers,
-//! the position of the noise and Adam's count on the device. So a replay gives the bits that launching would.
+//! What changes from one iteration to the next lies where the kernels run: the images or, where they do not fit, those of
+//! the batch; its indices and labels; the position of the noise; Adam's count; the row that takes what was found. So a
+//! replay gives the bits that launching would, and nothing is read back for many iterations.
 
-use crate::methods::{Found, Step};
+use crate::augment::Staged;
+use crate::data::Images;
+use crate::methods::Step;
 use crate::models::NOISE;
 use crate::networks::Networks;
+use crate::settings::Augment;
+use kernels::augment::Pixels;
 use kernels::cuda::Graph;
 use kernels::fill::Draws;
-use kernels::philox::Philox;
-use tensor::{Device, Result, Shape, Tensor};
+use kernels::record::COLUMNS;
+use kernels::view::View;
+use tensor::rng::Stream;
+use tensor::{Device, Result, Tensor};
 
-/// The networks, what they are given, and what the last iteration found.
+/// Iterations between two readings on a GPU.
+const UNREAD: usize = 50;
+
+/// How batches are made and iterations run.
+#[derive(Clone, Copy, Debug)]
+pub struct Feed {
+    /// Images in a batch.
+    pub batch: usize,
+    /// What becomes of them.
+    pub augment: Augment,
+    /// The seed of augmentation and noise.
+    pub seed: u64,
+    /// Number of classes.
+    pub classes: usize,
+    /// Whether a GPU replays a recorded iteration.
+    pub record: bool,
+    /// Bytes of images that a GPU keeps at most, beyond which those of each batch are copied to it; `None` is a quarter of
+    /// its free memory, the rest being for activations.
+    pub resident: Option<usize>,
+}
+
+/// The networks, what they are given, and what was found.
 pub struct Iterations {
     /// What is trained.
     pub networks: Networks,
+    feed: Feed,
     device: Device,
-    x: Tensor,
-    labels: Tensor<i32>,
+    pixels: Pixels,
+    bytes: Bytes,
+    staged: Staged,
     noise: Draws,
-    record: bool,
     /// Iterations that were launched: the first loads every kernel and fills the pool, which a recording cannot.
     launched: u64,
-    found: Option<Found>,
     recorded: Option<Recorded>,
+    /// A row for each iteration that was not read, and the number of the next.
+    rows: Tensor,
+    next: Tensor<i32>,
+    run: u64,
+    read: u64,
+}
+
+/// Where the kernels find the images' bytes.
+enum Bytes {
+    /// On the host, as they are.
+    Host,
+    /// All of them on the GPU.
+    Resident(Tensor<u8>),
+    /// Those of the batch, on the GPU.
+    Streamed(Tensor<u8>),
 }
 
 struct Recorded {
@@ -33,26 +76,38 @@ struct Recorded {
 }
 
 impl Iterations {
-    /// Iterations on batches of `shape` `[n,size,size,channels]`, drawing on from where `noise` is. With `record` the
-    /// second is recorded, where the device can, and all from it on are replays.
-    pub fn new(device: &Device, networks: Networks, shape: impl Into<Shape>, noise: Philox, record: bool) -> Self {
-        let shape = shape.into();
-        Self {
+    /// Iterations over these images.
+    ///
+    /// # Errors
+    /// What failed on a GPU.
+    pub fn new(device: &Device, networks: Networks, images: &Images, feed: Feed) -> Result<Self> {
+        let pixels = Pixels { size: images.size, channels: images.channels };
+        let bytes = match device.gpu() {
+            None => Bytes::Host,
+            Some(cuda) => {
+                let most = feed.resident.map_or_else(|| Ok(cuda.free_memory()? / 4), Ok::<_, tensor::Error>)?;
+                match images.pixels.len() {
+                    len if len <= most => Bytes::Resident(Tensor::from_slice(device, [len], &images.pixels)?),
+                    _ => Bytes::Streamed(Tensor::uninit(device, [feed.batch * pixels.bytes()])),
+                }
+            }
+        };
+        let capacity = if device.gpu().is_some() { UNREAD } else { 1 };
+        Ok(Self {
             networks,
-            x: Tensor::uninit(device, shape),
-            labels: Tensor::uninit(device, [shape[0]]),
-            noise: Draws::new(device, noise),
-            device: device.clone(),
-            record,
+            feed,
+            pixels,
+            bytes,
+            staged: Staged::new(device, feed.batch),
+            noise: Draws::new(device, Stream::Noise.start(feed.seed)),
             launched: 0,
-            found: None,
             recorded: None,
-        }
-    }
-
-    /// The images of the next iteration, to write.
-    pub fn x(&mut self) -> &mut Tensor {
-        &mut self.x
+            rows: Tensor::uninit(device, [capacity, COLUMNS + feed.classes]),
+            next: Tensor::zeros(device, [1]),
+            device: device.clone(),
+            run: 0,
+            read: 0,
+        })
     }
 
     /// Where the stream of noise is.
@@ -60,71 +115,93 @@ impl Iterations {
         self.noise.position()
     }
 
-    /// One iteration on the images that were written and these labels. On a GPU it may still run when this returns.
+    /// One iteration on the images at `indices`, as samples `first_sample` on of the run. On a GPU it may still run when
+    /// this returns. What it found must be read before more than [`Iterations::must_read`] allows are unread.
     ///
     /// # Errors
     /// What failed on a GPU since the last report, where it is known.
-    pub fn run(&mut self, labels: &[i32]) -> Result<()> {
-        self.labels.write(labels);
-        if self.recorded.is_none() {
-            if !(self.record && self.launched > 0 && self.device.gpu().is_some()) {
-                return self.launch();
+    pub fn run(&mut self, images: &Images, indices: &[usize], first_sample: u64) -> Result<()> {
+        assert!(!self.must_read(), "what was found is read before its row is written again");
+        let labels: Vec<i32> = indices.iter().map(|&index| images.labels[index]).collect();
+        match &mut self.bytes {
+            Bytes::Host | Bytes::Resident(_) => self.staged.write(indices.iter().copied(), &labels, first_sample),
+            Bytes::Streamed(batch) => {
+                batch.write(&indices.iter().flat_map(|&index| images.image(index)).copied().collect::<Vec<u8>>());
+                self.staged.write(0..indices.len(), &labels, first_sample);
             }
-            self.recorded = Some(self.capture()?);
+        }
+        self.run += 1;
+        if self.recorded.is_none() {
+            if !(self.feed.record && self.launched > 0 && self.device.gpu().is_some()) {
+                return self.launch(images);
+            }
+            self.recorded = Some(self.capture(images)?);
         }
         if let Some(Recorded { graph, counted }) = &self.recorded {
             graph.replay();
-            let counts = counts(&self.networks, &self.noise);
-            set_counts(
-                &mut self.networks,
-                &mut self.noise,
-                counts.iter().zip(counted).map(|(count, more)| count + more).collect(),
-            );
+            let moved = self.counts().iter().zip(counted).map(|(count, more)| count + more).collect();
+            self.set_counts(moved);
         }
         Ok(())
     }
 
-    /// What the last iteration found; `labels` as it was given them.
+    /// Whether every row holds what was not read yet.
+    pub fn must_read(&self) -> bool {
+        self.run - self.read == self.rows.shape()[0] as u64
+    }
+
+    /// What the iterations since the last reading found, in order.
     ///
     /// # Errors
     /// What failed on a GPU since the last report.
-    pub fn read(&self, labels: &[i32]) -> Result<Step> {
-        self.found.as_ref().expect("an iteration was run").read(labels)
+    pub fn read(&mut self) -> Result<Vec<Step>> {
+        let [capacity, columns] = [self.rows.shape()[0], self.rows.shape()[1]];
+        let rows = self.rows.to_vec()?;
+        let (gan, fake) = self.networks.parts();
+        let row = |number: u64| &rows[(number % capacity as u64) as usize * columns..][..columns];
+        let steps = (self.read..self.run).map(|number| Step::of_row(row(number), gan, fake)).collect();
+        self.read = self.run;
+        Ok(steps)
     }
 
-    fn launch(&mut self) -> Result<()> {
-        self.found = None;
-        let (device, noise, n) = (&self.device, &mut self.noise, self.labels.numel());
+    fn launch(&mut self, images: &Images) -> Result<()> {
+        let Self { device, noise, staged, pixels, feed, .. } = self;
+        let all = match &self.bytes {
+            Bytes::Host => View::from(&images.pixels),
+            Bytes::Resident(bytes) | Bytes::Streamed(bytes) => bytes.view(),
+        };
+        let x = staged.images(*pixels, all, feed.augment, feed.seed);
+        let labels = staged.labels();
         let z = || {
-            let mut z = Tensor::uninit(device, [n, 1, 1, NOISE]);
+            let mut z = Tensor::uninit(device, [feed.batch, 1, 1, NOISE]);
             noise.normal(device, 0.0, 1.0, &mut z);
             z
         };
-        self.found = Some(self.networks.step(&self.x, &self.labels, z)?);
+        let found = self.networks.step(&x, &labels, z)?;
+        found.record(&labels, feed.classes, &mut self.rows, &mut self.next);
         self.launched += 1;
         Ok(())
     }
 
-    /// Records an iteration; what the host counted meanwhile is taken back, since nothing ran.
-    fn capture(&mut self) -> Result<Recorded> {
+    /// Records an iteration. Nothing runs meanwhile: what the host counted is taken back.
+    fn capture(&mut self, images: &Images) -> Result<Recorded> {
         let cuda = self.device.gpu().expect("only a GPU records").clone();
-        let before = counts(&self.networks, &self.noise);
+        let before = self.counts();
         let mut launched = Ok(());
-        let graph = cuda.capture(|| launched = self.launch())?;
+        let graph = cuda.capture(|| launched = self.launch(images))?;
         launched?;
-        let after = counts(&self.networks, &self.noise);
-        let counted = after.iter().zip(&before).map(|(after, before)| after - before).collect();
-        set_counts(&mut self.networks, &mut self.noise, before);
+        let counted = self.counts().iter().zip(&before).map(|(after, before)| after - before).collect();
+        self.set_counts(before);
         Ok(Recorded { graph, counted })
     }
-}
 
-/// What the host counts of an iteration: the words of noise, and the batches that each network has seen.
-fn counts(networks: &Networks, noise: &Draws) -> Vec<u64> {
-    [vec![noise.position()], networks.batches()].concat()
-}
+    /// What the host counts of an iteration: the words of noise, and the batches that each network has seen.
+    fn counts(&self) -> Vec<u64> {
+        [vec![self.noise.position()], self.networks.batches()].concat()
+    }
 
-fn set_counts(networks: &mut Networks, noise: &mut Draws, counts: Vec<u64>) {
-    noise.set_position(counts[0]);
-    networks.set_batches(&counts[1..]);
+    fn set_counts(&mut self, counts: Vec<u64>) {
+        self.noise.set_position(counts[0]);
+        self.networks.set_batches(&counts[1..]);
+    }
 }

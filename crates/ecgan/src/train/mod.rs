@@ -14,8 +14,8 @@ use crate::models::{Classifier, ImageShape, ResNet18};
 use crate::networks::Networks;
 use crate::run_folder::RunFolder;
 use crate::settings::Settings;
-use crate::{Error, augment, grid};
-pub use iterations::Iterations;
+use crate::{Error, grid};
+pub use iterations::{Feed, Iterations};
 use std::time::Instant;
 use tensor::Device;
 use tensor::rng::Stream;
@@ -105,13 +105,13 @@ impl<'a> Run<'a> {
             observer.warning(&format!("batch {} lowered to {batch}: that is all training images", settings.batch));
         }
         let networks = Networks::new(&device, settings, architecture, image, classes.len());
-        let shape = [batch, image.size, image.size, image.channels];
-        let noise = Stream::Noise.start(settings.seed);
+        let Settings { augment, seed, no_graph, .. } = *settings;
+        let feed = Feed { batch, augment, seed, classes: classes.len(), record: !no_graph, resident: None };
         let run = Self {
             settings,
             folder,
             meta: Meta::new(settings, classes),
-            iterations: Iterations::new(&device, networks, shape, noise, !settings.no_graph),
+            iterations: Iterations::new(&device, networks, &labelled.images, feed)?,
             device,
             source,
             image,
@@ -173,14 +173,15 @@ impl<'a> Run<'a> {
         let left = self.last_step() - self.position.step;
         let batches = order.chunks_exact(self.batch).take(left.min(self.steps_per_epoch()) as usize);
         for indices in batches {
-            let step = self.step(indices)?;
-            self.position.step += 1;
-            totals.add(&step, self.batch, self.position.step)?;
-            observer.step(&step_metrics(&step, epoch as usize + 1, self.position.step, self.batch));
+            self.step(indices)?;
+            if self.iterations.must_read() {
+                self.read(&mut totals, observer)?;
+            }
             if observer.interrupted() {
                 return Err(Error::Interrupted);
             }
         }
+        self.read(&mut totals, observer)?;
         let seconds = began.elapsed().as_secs_f64();
         self.seconds += seconds;
         self.position.epoch += 1;
@@ -197,15 +198,23 @@ impl<'a> Run<'a> {
         Ok(metrics)
     }
 
-    fn step(&mut self, indices: &[usize]) -> Result<Step, Error> {
-        let first_sample = self.position.step * self.batch as u64;
-        let Settings { augment, seed, .. } = *self.settings;
-        augment::batch(&self.labelled.images, indices, augment, seed, first_sample, self.iterations.x());
-        let labels: Vec<i32> = indices.iter().map(|&i| self.labelled.images.labels[i]).collect();
+    fn step(&mut self, indices: &[usize]) -> Result<(), Error> {
         let factor = self.settings.schedule.factor(self.position.step, self.last_step());
         self.iterations.networks.set_learning_rates(self.settings, factor);
-        self.iterations.run(&labels)?;
-        Ok(self.iterations.read(&labels)?)
+        self.iterations.run(&self.labelled.images, indices, self.position.step * self.batch as u64)?;
+        self.position.step += 1;
+        Ok(())
+    }
+
+    /// Adds what the iterations since the last reading found.
+    fn read(&mut self, totals: &mut Totals, observer: &mut dyn Observer) -> Result<(), Error> {
+        let steps = self.iterations.read()?;
+        let first = self.position.step - steps.len() as u64 + 1;
+        for (number, step) in (first..).zip(&steps) {
+            totals.add(step, self.batch, number)?;
+            observer.step(&step_metrics(step, self.position.epoch as usize + 1, number, self.batch));
+        }
+        Ok(())
     }
 
     /// Writes what an epoch leaves: metrics, samples, checkpoints. Weights that are not finite are not saved.

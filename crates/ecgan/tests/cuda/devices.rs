@@ -1,5 +1,6 @@
 //! The devices to run on, and what the tests train on them.
 
+use ecgan::data::Images;
 use ecgan::models::{ImageShape, ResNet18};
 use ecgan::networks::Networks;
 use ecgan::settings::{Partial, Settings};
@@ -29,6 +30,14 @@ pub fn devices() -> Vec<Device> {
 pub fn networks(device: &Device, given: &Partial) -> Networks {
     let settings = Settings::resolve(Partial { width: Some(4), ..given.clone() }).expect("settings in their range");
     Networks::new(device, &settings, &ResNet18 { width: 4 }, IMAGE, CLASSES)
+}
+
+/// `n` images.
+pub fn images(n: usize) -> Images {
+    let mut random = Philox::new(5, 78);
+    let ImageShape { size, channels } = IMAGE;
+    let pixels = (0..n * size * size * channels).map(|_| random.next_u32() as u8).collect();
+    Images { pixels, labels: (0..n).map(|i| (i * 3 % CLASSES) as i32).collect(), size, channels }
 }
 
 /// `n` images and labels; others for each `step`.

@@ -19,6 +19,7 @@ macro_rules! modules {
 modules!(
     "adam",
     "add",
+    "augment",
     "avg_pool2d",
     "batch_norm",
     "bce_with_logits",
@@ -30,6 +31,7 @@ modules!(
     "leaky_relu",
     "linear",
     "pseudo_label",
+    "record",
     "reduce",
     "relu",
     "scale",

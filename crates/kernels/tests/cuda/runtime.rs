@@ -1,8 +1,8 @@
 //! The runtime: errors instead of panics, recorded steps, and what the stand-in finds.
 
 use crate::common::{devices, down, up};
-use kernels::cuda::{Cuda, CudaError};
-use kernels::relu;
+use kernels::cuda::{Cuda, CudaError, Precision};
+use kernels::{Device, fill, relu};
 use std::cell::{Cell, RefCell};
 
 #[test]
@@ -96,5 +96,23 @@ mod stand_in {
         let forward = Kernel { module: "relu", name: "relu_forward" };
         // SAFETY: never launched: the count is an int, where the kernel takes 64 bits.
         unsafe { cuda.launch(forward, Grid::elementwise(8), &[&x.slice::<f32>(), &x.slice::<f32>(), &8u32]) };
+    }
+}
+
+#[test]
+fn after_an_allocation_that_failed_nothing_runs_and_every_report_says_so() {
+    for cuda in devices() {
+        let device = Device::cuda(cuda.clone(), Precision::F32).unwrap();
+        let mut y = device.buffer::<f32>(16);
+        fill::constant(&device, 1.0, y.view_mut());
+        device.synchronize().unwrap();
+        let mut huge = device.buffer::<f32>(1 << 44);
+        fill::constant(&device, 2.0, huge.view_mut().slice(..16));
+        fill::constant(&device, 2.0, y.view_mut());
+        for report in [device.synchronize(), fill::to_host(&device, y.view()).map(drop), device.synchronize()] {
+            let error = report.unwrap_err();
+            assert!(matches!(error, CudaError::OutOfMemory { wanted, .. } if wanted == 64 << 40), "{error}");
+        }
+        drop((y, huge));
     }
 }

@@ -172,8 +172,9 @@ mod tests {
     }
 
     fn given<T: Real>(x: [&Var<T>; 3], residual: Option<&Var<T>>, activation: Activation) -> Result<Var<T>> {
-        let [mean, var] = [[0.3, -0.2, 0.1], [0.5, 1.5, 2.5]].map(|v| v.map(T::from_f64));
-        batch_norm(x[0], x[1], x[2], residual, Statistics::Given((&mean).into(), (&var).into()), activation, EPS)
+        let up = |v: [f64; 3]| Tensor::from_slice(x[0].device(), [3], &v.map(T::from_f64)).expect("three");
+        let (mean, var) = (up([0.3, -0.2, 0.1]), up([0.5, 1.5, 2.5]));
+        batch_norm(x[0], x[1], x[2], residual, Statistics::Given(mean.view(), var.view()), activation, EPS)
     }
 
     op_test!(batch_identity, [[2, 3, 2, 3], [3], [3]], |[x, g, b]| batch([x, g, b], None, Activation::Identity));

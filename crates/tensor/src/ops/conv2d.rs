@@ -73,7 +73,7 @@ mod tests {
 
     op_test!(conv_with_statistics_and_norm, [[2, 6, 4, 16], [16, 3, 3, 16], [16], [16]], |[x, w, g, b]| {
         let y = conv2d_with_statistics(x, w, [1, 1], [1, 1])?;
-        assert!(y.moments().is_some());
+        assert!(y.moments().is_some() || x.device().gpu().is_some());
         batch_norm(&y, g, b, None, Statistics::Batch(None), Activation::LeakyRelu(0.2), 1e-5)
     });
     op_test!(conv_3x3, [[2, 5, 6, 3], [4, 3, 3, 3]], |[x, w]| conv2d(x, w, [1, 1], [1, 1]));
