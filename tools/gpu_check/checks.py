@@ -1,13 +1,12 @@
 """Right or wrong: parity, determinism, and what compute-sanitizer finds."""
 import hashlib
-import json
 import os
 import re
 import shutil
 import struct
 import zlib
 
-from .programs import last_line
+from .programs import last_line, read
 
 PRECISIONS = ["f32", "tf32", "bf16"]
 
@@ -69,10 +68,10 @@ def determinism(session):
 
 def compare_losses(session):
     """The first epoch's losses on the GPU beside the CPU's: roundings part the two, mistakes do so at once."""
-    first = lambda run: json.loads(open(session.path(run, "metrics.jsonl")).readline())
-    if not os.path.exists(session.path("f32-recorded-1", "metrics.jsonl")):
+    paths = [session.path(run, "metrics.jsonl") for run in ("f32-recorded-1", "cpu")]
+    if not all(map(os.path.exists, paths)):
         return
-    gpu, cpu = first("f32-recorded-1"), first("cpu")
+    gpu, cpu = [read([path])[0] for path in paths]
     keys = [key for key in gpu if key.startswith("loss_") and cpu.get(key) and gpu[key] is not None]
     differences = {key: abs(gpu[key] - cpu[key]) / abs(cpu[key]) for key in keys}
     worst = max(differences.values(), default=1.0)

@@ -1,18 +1,9 @@
 """The results as Markdown."""
-import json
 import statistics
 from collections import defaultdict
 
 from .checks import PRECISIONS
 from .kernels import floor_ms, peaks
-
-
-def read(paths):
-    rows = []
-    for path in paths:
-        with open(path) as f:
-            rows += [json.loads(line) for line in f if line.strip()]
-    return rows
 
 
 def machine(rows):
@@ -81,7 +72,7 @@ def checks(rows):
                     "largest_relative_difference": lambda x: f"GPU and CPU differ by {x:.1e}"}
             result = ", ".join(form(row[key]) for key, form in said.items() if row.get(key) is not None)
             if row.get("failed"):
-                result = f"FAILED: {row['failed']}; {', '.join(row.get('failing', []))}"
+                result = "; ".join([f"FAILED: {row['failed']}", *row.get("failing", [])])
             body.append([row["part"], row["name"], result, row.get("seconds", "")])
             notes += [f"- {line}" for line in row.get("errors", [])]
     return lines(["check", "of", "result", "seconds"], body) + ([""] + notes if notes else [])

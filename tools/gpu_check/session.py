@@ -8,7 +8,7 @@ import time
 from datetime import date
 
 from . import checks, kernels, report, speed, training
-from .programs import OutOfTime, Programs, last_line
+from .programs import OutOfTime, Programs, last_line, read
 
 # Name, what runs it, its share of the time in seconds where other parts follow.
 PARTS = [
@@ -31,7 +31,7 @@ class Session(Programs):
         self.arguments = arguments
         self.end = time.monotonic() + 60 * arguments.minutes
         self.part, self.part_end = "start", self.end
-        self.rows = report.read([self.results]) if os.path.exists(self.results) else []
+        self.rows = read([self.results]) if os.path.exists(self.results) else []
 
     @property
     def results(self):

@@ -1,10 +1,9 @@
 """Whole trainings: accuracy and time on the GPU, beside the CPU's."""
 import importlib.machinery
 import importlib.util
-import json
 import os
 
-from .programs import last_line
+from .programs import last_line, read
 
 SYNTHETIC = [("cuda", "f32", 0), ("cuda", "tf32", 0), ("cuda", "bf16", 0), ("cpu", "f32", 0), ("cuda", "f32", 1),
              ("cuda", "tf32", 1), ("cuda", "bf16", 1), ("cuda", "f32", 2), ("cuda", "tf32", 2), ("cuda", "bf16", 2)]
@@ -51,13 +50,12 @@ def real(session):
 
 def on_cpu(session, name, method, seed):
     """The same run's accuracy as measured on a CPU before."""
-    with open(os.path.join(session.packed, "accuracy.jsonl")) as f:
-        runs = [json.loads(line) for line in f if line.strip()]
+    runs = read([os.path.join(session.packed, "accuracy.jsonl")])
     return next((r["last"] for r in runs if (r["data"], r["method"], r["seed"]) == (name, method, seed)), None)
 
 
 def train(session, folder, arguments, **what):
-    summary, done = session.ecgan(*arguments, "--out", session.path(folder), limit=120)
+    summary, done = session.ecgan(*arguments, "--out", session.path(folder), limit=120 if what["device"] == "cuda" else 60)
     if summary is None:
         return session.row(name="accuracy", **what, failed=last_line(done))
     session.row(name="accuracy", **what, accuracy=round(summary["test_accuracy"], 2), seconds=round(summary["seconds"], 1))
