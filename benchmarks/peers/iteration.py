@@ -1,19 +1,14 @@
 #!/usr/bin/env python3
-"""EC-GAN's training iteration in PyTorch, to measure `ecgan bench` against (benchmarks/run-cpu --peer, tools/gpu-check).
+"""EC-GAN's training iteration in PyTorch on the CPU, to measure `ecgan bench` against (benchmarks/run-cpu --peer).
 
 usage: benchmarks/peers/iteration.py [--batch 64] [--width 16] [--threads N] [--steps 12] [--channels-last] [--compile]
-       benchmarks/peers/iteration.py --device cuda [--modes f32-eager,bf16-compile-graph-cl,..] [--batch 64 256 1024]
-                                     [--limit SECONDS] [--minutes M]
 
 The iteration is crates/ecgan/src/methods/ec_gan.rs with the summed update and threshold 0, so that every fake is kept
 and no side can skip work: D's step on real images and fakes, G's against the updated and frozen D, C's on
-CE(real) + lambda * CE(fakes, their own labels). 32x32x3, data loading excluded; some steps come before the clock.
-
-The first form runs on the CPU in f32 and prints one JSON object. The second (modes.py has it, and says what the modes are)
-prints one a mode and batch as they come, a failure among them, each mode in a process of its own with a limit of time.
-Needs the package torch, nothing else.
+CE(real) + lambda * CE(fakes, their own labels). f32, 32x32x3, data loading excluded; three steps come before the clock.
+Prints one JSON object. Needs the package torch, nothing else.
 """
-import argparse, contextlib, json, resource, statistics, sys, time
+import argparse, json, resource, statistics, sys, time
 
 try:
     import torch
@@ -72,46 +67,24 @@ def classifier(width):
 
 
 class EcGan:
-    """The networks, their optimizers and one iteration. `compiled` is what each part of it goes through."""
-
-    def __init__(self, batch, width, device="cpu", channels_last=False, compiled=None, autocast=None, adam={}):
-        layout = torch.channels_last if channels_last else torch.contiguous_format
-        nets = [net.to(device, memory_format=layout) for net in (generator(), discriminator(), classifier(width))]
-        self.g, self.d, self.c = nets
-        optimizer = lambda net, decay: torch.optim.Adam(
-            net.parameters(), lr=LR, betas=BETAS, weight_decay=decay, **adam)
-        self.adam_g, self.adam_d, self.adam_c = map(optimizer, nets, [0.0, WEIGHT_DECAY, WEIGHT_DECAY])
-        self.real, self.fake = torch.ones(batch, device=device), torch.zeros(batch, device=device)
-        self.autocast = autocast or contextlib.nullcontext
-        parts = [self.g.forward, self.d_loss, self.g_loss, self.c_loss]
-        self.generate, self.d_part, self.g_part, self.c_part = map(compiled, parts) if compiled else parts
-
-    def d_loss(self, x, fakes):
-        bce = F.binary_cross_entropy_with_logits
-        return bce(self.d(x), self.real) + bce(self.d(fakes), self.fake)
-
-    def g_loss(self, images):
-        return F.binary_cross_entropy_with_logits(self.d(images), self.real)
-
-    def c_loss(self, x, labels, fakes):
-        return F.cross_entropy(self.c(x), labels) + LAMBDA * pseudo_label_loss(self.c(fakes))
-
-    def forward(self, part, *operands):
-        with self.autocast():
-            return part(*operands)
+    def __init__(self, a):
+        layout = torch.channels_last if a.channels_last else torch.contiguous_format
+        nets = [net.to(memory_format=layout) for net in (generator(), discriminator(), classifier(a.width))]
+        adam = lambda net, decay: torch.optim.Adam(net.parameters(), lr=LR, betas=BETAS, weight_decay=decay)
+        self.adam_g, self.adam_d, self.adam_c = map(adam, nets, [0.0, WEIGHT_DECAY, WEIGHT_DECAY])
+        self.g, self.d, self.c = map(torch.compile, nets) if a.compile else nets
+        self.real, self.fake = torch.ones(a.batch), torch.zeros(a.batch)
 
     def step(self, x, labels, z):
-        images = self.forward(self.generate, z)
+        bce = F.binary_cross_entropy_with_logits
+        images = self.g(z)
         fakes = images.detach()
-        descend(self.adam_d, self.forward(self.d_part, x, fakes))
+        descend(self.adam_d, bce(self.d(x), self.real) + bce(self.d(fakes), self.fake))
         # D's weights get no gradient from G's loss.
         self.d.requires_grad_(False)
-        descend(self.adam_g, self.forward(self.g_part, images))
+        descend(self.adam_g, bce(self.d(images), self.real))
         self.d.requires_grad_(True)
-        descend(self.adam_c, self.forward(self.c_part, x, labels, fakes))
-
-    def is_finite(self):
-        return all(bool(p.isfinite().all()) for net in (self.g, self.d, self.c) for p in net.parameters())
+        descend(self.adam_c, F.cross_entropy(self.c(x), labels) + LAMBDA * pseudo_label_loss(self.c(fakes)))
 
 
 def pseudo_label_loss(logits):
@@ -127,54 +100,36 @@ def descend(adam, loss):
     adam.step()
 
 
-def inputs(batch, device="cpu", channels_last=False):
-    """Real images in [-1, 1] and their labels."""
-    x = torch.rand(batch, 3, 32, 32, device=device) * 2 - 1
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    return x.to(memory_format=layout), torch.randint(CLASSES, (batch,), device=device)
-
-
-def on_cpu(a, after_import):
-    batch = a.batch[0]
-    if a.threads:
-        torch.set_num_threads(a.threads)
-    torch.manual_seed(0)
-    ec_gan = EcGan(batch, a.width, channels_last=a.channels_last, compiled=torch.compile if a.compile else None)
-    (x, labels), seconds = inputs(batch, channels_last=a.channels_last), []
-    for _ in range(WARM_UP + a.steps):
-        z = torch.randn(batch, NOISE, 1, 1)
-        start = time.perf_counter()
-        ec_gan.step(x, labels, z)
-        seconds.append(time.perf_counter() - start)
-    median = statistics.median(seconds[WARM_UP:])
-    print(json.dumps({
-        "images_per_s": round(batch / median, 1), "ms_per_step_median": round(median * 1e3, 2),
-        "peak_rss_mb": round(peak_mb()), "rss_after_import_mb": round(after_import), "batch": batch, "width": a.width,
-        "threads": torch.get_num_threads(), "channels_last": a.channels_last, "compiled": a.compile,
-        "peer": f"PyTorch {torch.__version__}",
-    }))
-
-
 def main():
     after_import = peak_mb()
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("--batch", type=int, nargs="+", default=[64])
+    a.add_argument("--batch", type=int, default=64)
     a.add_argument("--width", type=int, default=16, help="channels of the classifier's first stage")
     a.add_argument("--threads", type=int, help="default: PyTorch's own choice")
     a.add_argument("--steps", type=int, default=12)
     a.add_argument("--channels-last", action="store_true")
     a.add_argument("--compile", action="store_true")
-    a.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    a.add_argument("--modes", help="comma-separated, or `all`; with --device cuda all is the default")
-    a.add_argument("--limit", type=float, default=150, help="seconds for a mode, all batches together")
-    a.add_argument("--minutes", type=float, default=1e9, help="after which no further mode begins")
-    a.add_argument("--here", action="store_true", help="in this process")
-    a.add_argument("--warm", action="store_true", help="only fill the compiler's cache")
     a = a.parse_args()
-    if a.device == "cpu" and not a.modes:
-        return on_cpu(a, after_import)
-    import modes
-    modes.run(a)
+    if a.threads:
+        torch.set_num_threads(a.threads)
+    torch.manual_seed(0)
+    ec_gan = EcGan(a)
+    x = torch.rand(a.batch, 3, 32, 32) * 2 - 1
+    if a.channels_last:
+        x = x.to(memory_format=torch.channels_last)
+    labels, seconds = torch.randint(CLASSES, (a.batch,)), []
+    for _ in range(WARM_UP + a.steps):
+        z = torch.randn(a.batch, NOISE, 1, 1)
+        start = time.perf_counter()
+        ec_gan.step(x, labels, z)
+        seconds.append(time.perf_counter() - start)
+    median = statistics.median(seconds[WARM_UP:])
+    print(json.dumps({
+        "images_per_s": round(a.batch / median, 1), "ms_per_step_median": round(median * 1e3, 2),
+        "peak_rss_mb": round(peak_mb()), "rss_after_import_mb": round(after_import), "batch": a.batch, "width": a.width,
+        "threads": torch.get_num_threads(), "channels_last": a.channels_last, "compiled": a.compile,
+        "peer": f"PyTorch {torch.__version__}",
+    }))
 
 
 if __name__ == "__main__":

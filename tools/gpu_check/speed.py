@@ -1,103 +1,212 @@
-"""`ecgan bench` in turn with PyTorch's ways of running the same iteration."""
+"""The parts of tools/gpu-check that measure. Each gives whether all was measured, and a word on it."""
+
 import json
+import math
 import os
+import queue
+import statistics
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
-from .checks import PRECISIONS
-from .programs import last_line
+from gpu_check.running import spread
 
-BATCHES = [64, 256, 1024]
-# Of ours, each some iterations between two readings.
-STEPS = {64: 30, 256: 15, 1024: 8}
-RUNS, COMPILERS, WARM, PEER = 5, 5, 200, 110
-
-
-def names(session):
-    sys.path.insert(0, os.path.join(session.packed, "peers"))
-    import mode_names
-    return mode_names
+MODES = ["eager", "graph", "compile", "compile-graph"]
+# TB/s of the SXM boards' memory; TFLOP/s without sparsity, the same on both.
+BANDWIDTH = {"H200": 4.8, "H100": 3.35}
+RATE = {"f32": 67, "tf32": 495, "bf16": 989}
 
 
-def chosen(session):
-    asked = session.arguments.modes
-    return asked.split(",") if asked and asked != "all" else names(session).ALL
+class Peer:
+    """iteration_cuda.py as a server: a mode's name in, a result out."""
+
+    def __init__(self, check, batch, precision):
+        self.check, self.lines, self.measured = check, queue.Queue(), 0
+        steps = max(40, min(200, 25600 // batch))
+        self.child = check.start(
+            [sys.executable, check.packed / "iteration_cuda.py", "--serve", "--batch", batch, "--precision", precision,
+             "--steps", steps], stdin=subprocess.PIPE, stderr=check.log, env=os.environ | {"TORCHINDUCTOR_COMPILE_THREADS": "4"})
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.child.stdout:
+            line.startswith("{") and self.lines.put(json.loads(line))
+        self.lines.put({"error": "the program ended; see log.txt", "ended": True})
+
+    def ask(self, mode):
+        try:
+            print(mode, file=self.child.stdin, flush=True)
+        except OSError:
+            pass
+
+    def answer(self, mode, limit=math.inf):
+        """None when the time is up."""
+        try:
+            told = self.lines.get(timeout=max(1, min(limit, self.check.left())))
+        except queue.Empty:
+            return None
+        self.measured += 1
+        told.get("ended") and self.lines.put(told)
+        return {"mode": mode} | told
+
+    def close(self):
+        """Without more to measure it ends by itself, and its compilers with it."""
+        try:
+            self.child.stdin.close()
+            self.child.wait(3)
+        except (OSError, subprocess.TimeoutExpired):
+            pass
+        self.check.stop(self.child)
 
 
-def peer(session, mode, *more):
-    batches = map(str, BATCHES)
-    return [sys.executable, os.path.join(session.packed, "peers", "iteration.py"), "--device", "cuda", "--modes", mode,
-            "--batch", *batches, *more]
+def bench(check):
+    a, well, words = check.a, True, []
+    check.say("\nOurs: the median over a process's bursts of 20 iterations, read at the end of each. PyTorch: the mean between two "
+              "CUDA events. Each figure is images/s, the median over the rounds [least, largest], in which all sides ran in turn; "
+              "ratios are of the same round.")
+    check.table(["batch", "precision", "rounds", "ours", *MODES, "ours / eager", "ours / best of PyTorch"])
+    for k, batch in enumerate(a.batch):
+        if check.left() < 10:
+            words.append(f"batch {batch}: not measured, the time was up")
+            well = False
+            continue
+        # Preparation, compilation above all, at once for all precisions; what is measured meanwhile does not count.
+        peers, alive = prepared(check, batch, 0.65 * check.left() / (len(a.batch) - k), words)
+        rates = {p: {side: [] for side in ["ours", *MODES]} for p in a.precision}
+        for _ in range(a.runs):
+            for precision in a.precision:
+                if check.left() > 5:
+                    bench_round(check, batch, precision, peers[precision], alive[precision], rates[precision], words)
+        for precision, sides in rates.items():
+            bench_row(check, batch, precision, sides)
+            well &= bool(sides["ours"])
+        for peer in peers.values():
+            peer.close()
+    for word in dict.fromkeys(words):
+        check.say(f"\n- {word}")
+    return well, "measured" if well else "ours is missing in some rows"
 
 
-class WarmUp(threading.Thread):
-    """Fills the cache of PyTorch's compiler, several modes at once, while what is not timed runs."""
-
-    def __init__(self, session, found):
-        super().__init__(daemon=True)
-        self.session, self.stopped = session, threading.Event()
-        # A whole iteration's graph is of parts compiled as without it.
-        modes = {}
-        for mode in chosen(session) if found["pytorch"] != "none" else []:
-            precision, how, channels_last = names(session).parse(mode)
-            if names(session).compiler(how):
-                modes.setdefault((precision, names(session).compiler(how), channels_last), mode)
-        self.waiting = [peer(session, mode, "--warm") for mode in modes.values()]
-        self.start()
-
-    def run(self):
-        running, at_once = [], min(COMPILERS, max(1, (os.cpu_count() or 1) // 3))
-        while (running or self.waiting) and not self.stopped.wait(0.2):
-            while self.waiting and len(running) < at_once:
-                running.append(self.session.start(self.waiting.pop(0)))
-            for started in list(running):
-                if started.process.poll() is not None or time.monotonic() - started.began > WARM:
-                    running.remove(started)
-                    self.session.finish(started, 0)
-        for started in running:
-            self.session.finish(started, 0)
-
-    def stop(self, seconds=0.0):
-        """Lets it work for so long, and ends what then still runs."""
-        self.join(seconds)
-        self.stopped.set()
-        self.join()
+def prepared(check, batch, limit, words):
+    """A peer for each precision, and its modes that are ready within `limit` seconds."""
+    peers, alive = {p: Peer(check, batch, p) for p in check.a.precision}, {p: [] for p in check.a.precision}
+    end = time.monotonic() + limit
+    for peer in peers.values():
+        for mode in MODES:
+            peer.ask(mode)
+    for precision, peer in peers.items():
+        for mode in MODES:
+            told = peer.answer(mode, end - time.monotonic())
+            check.keep(**(told or {"error": "not ready"}) | {"batch": batch, "precision": precision, "side": mode, "warm_up": True})
+            if told is None or "error" in told:
+                why = told["error"][:300] if told else f"not ready after {limit:.0f} s"
+                words.append(f"PyTorch {mode}, batch {batch}, {precision}: {why}")
+            if told is None:
+                # It is busy with that mode: another one takes over those that were ready.
+                peer.close()
+                peers[precision] = Peer(check, batch, precision)
+                for ready in alive[precision]:
+                    peers[precision].ask(ready)
+                break
+            if "error" not in told:
+                alive[precision].append(mode)
+    for precision, peer in peers.items():
+        replaced = peer.measured == 0
+        alive[precision] = [m for m in alive[precision] if not replaced or "error" not in (peer.answer(m, 60) or {"error": ""})]
+    return peers, alive
 
 
-def ours(session, precision, batches, *flags):
-    for batch in batches:
-        report, done = session.ecgan("bench", "--batch", batch, "--steps", STEPS[batch], "--json", "--device", "cuda",
-                                     "--precision", precision, *flags, limit=60)
-        how = "launched" if flags else "recorded"
-        if report is None:
-            session.row(name="ours", precision=precision, batch=batch, how=how, failed=last_line(done))
-        else:
-            session.row(name="ours", precision=precision, batch=batch, how=how, device=report["device"],
-                        images_per_s=report["images_per_second"], ms=report["ms_per_step_median"],
-                        startup_ms=report["startup_ms"])
-
-
-def bench(session, warm_up):
-    # At most half of what is left goes to compiling ahead; from here on nothing runs beside what is timed.
-    warm_up.stop(session.left() / 2)
-    for precision in PRECISIONS:
-        ours(session, precision, BATCHES[:1], "--no-graph")
-    runs = dict.fromkeys(PRECISIONS, 0)
-    modes = chosen(session)
+def bench_round(check, batch, precision, peer, modes, rates, words):
+    """One measurement of each side, appended to its rates; an unfinished round counts for nobody."""
+    steps = max(5, min(20, 2560 // batch))
+    ran = check.ecgan("bench", "--json", "--device", "cuda", "--batch", batch, "--steps", steps, "--precision", precision)
+    told = ran.json()
+    if told is None:
+        words.append(f"ours, batch {batch}, {precision}: {ran.why()}")
+    results = {"ours": told and told["images_per_second"]}
+    check.keep(**(told or {"error": ran.why()}) | {"batch": batch, "precision": precision, "side": "ours"})
     for mode in modes:
-        precision = names(session).parse(mode)[0]
-        if runs[precision] < RUNS:
-            runs[precision] += 1
-            ours(session, precision, BATCHES)
-        done = session.call(peer(session, mode, "--here"), PEER)
-        rows = [json.loads(line) for line in done.out.splitlines() if line.startswith("{") and line.endswith("}")]
-        for row in rows:
-            session.row(name="peer", **{"mode": row["mode"], "precision": row["precision"], "batch": row["batch"]},
-                        images_per_s=row.get("images_per_s"), ms=row.get("ms_per_step_median"),
-                        memory_mb=row.get("memory_mb"), without=row.get("failed"))
-        for batch in set(BATCHES) - {row["batch"] for row in rows}:
-            session.row(name="peer", mode=mode, precision=precision, batch=batch, without=last_line(done))
-    for precision in PRECISIONS:
-        if runs[precision] < RUNS:
-            ours(session, precision, BATCHES)
+        peer.ask(mode)
+        told = peer.answer(mode)
+        if told is None:
+            return
+        check.keep(**told | {"batch": batch, "precision": precision, "side": mode})
+        results[mode] = told.get("images_per_s")
+        if "error" in told:
+            words.append(f"PyTorch {mode}, batch {batch}, {precision}: {told['error'][:300]}")
+    for side, rate in results.items():
+        rates[side].append(rate)
+
+
+def bench_row(check, batch, precision, sides):
+    theirs = {mode: statistics.median(map(float, filter(None, sides[mode]))) for mode in MODES if any(sides[mode])}
+    best = max(theirs, key=theirs.get, default=None)
+    ratios = lambda mode: [o / t for o, t in zip(sides["ours"], sides[mode]) if o and t] if mode else []
+    cells = [spread([rate for rate in sides[side] if rate]) for side in ["ours", *MODES]]
+    last = f"{spread(ratios(best), '%.2f')} ({best})" if best else ""
+    check.row(batch, precision, len(sides["ours"]), *cells, spread(ratios("eager"), "%.2f"), last)
+    sides["ours"] = [rate for rate in sides["ours"] if rate]
+
+
+def profile(check):
+    bandwidth = next((rate for name, rate in BANDWIDTH.items() if name in check.gpu), None)
+    note = "" if bandwidth else " (this GPU is neither; the H100's are taken)"
+    bandwidth = bandwidth or BANDWIDTH["H100"]
+    check.say(f"\nFloor: max(bytes / {bandwidth} TB/s, operations / rate), with f32 {RATE['f32']}, tf32 {RATE['tf32']}, bf16 "
+              f"{RATE['bf16']} TFLOP/s, of the SXM board{note}. Bytes are the tensors read and written once; what stays in the "
+              "cache can be faster. Kernels are timed one by one, launched.")
+    well = True
+    for precision in check.a.precision:
+        for batch in dict.fromkeys([check.a.batch[0], check.a.batch[-1]]):
+            ran = check.ecgan("bench", "--profile", "--json", "--device", "cuda", "--precision", precision, "--batch", batch,
+                              "--steps", 5, limit=60)
+            told = ran.json()
+            check.say(f"\n{precision}, batch {batch}:" + (f" {ran.why()}" if told is None else ""))
+            well &= told is not None
+            if told is not None:
+                profile_table(check, told, bandwidth, RATE[precision], precision, batch)
+    return well, "measured" if well else "something did not run"
+
+
+def profile_table(check, told, bandwidth, rate, precision, batch):
+    rows, by_op = [], {}
+    for r in told["profile"] or []:
+        # In GB and GFLOP, times 1000: over TB/s and TFLOP/s that gives ms.
+        moved, operations = ((r.get(key) or 0) * r["ms"] / 1e3 for key in ["gbs", "gflops"])
+        floor = max(moved / bandwidth, operations / (rate if r["op"].startswith(("conv", "linear")) else RATE["f32"]))
+        rows.append((f"{r['op']} {r['shape']}".strip(), r["calls"], r["ms"], floor))
+        check.keep(precision=precision, batch=batch, floor_ms=floor, **r)
+        op = by_op.setdefault(r["op"], [r["op"], 0, 0, 0])
+        op[1:] = [op[1] + r["calls"], op[2] + r["ms"], op[3] + floor]
+    total = sum(r[2] for r in rows)
+    line = lambda name, calls, ms, floor: check.row(
+        name, f"{calls:.0f}", f"{ms:.4f}", f"{100 * ms / total:.1f} %", f"{floor:.3g}", f"{ms / floor:.1f}" if floor else "")
+    for head, lines in [("kernel", list(by_op.values())), ("kernel and geometry, the 20 longest", rows)]:
+        check.table([head, "calls", "ms", "share", "floor ms", "ms / floor"])
+        for r in sorted(lines, key=lambda r: -r[2])[:20]:
+            line(*r)
+    line("iteration, profiled", 0, total, sum(r[3] for r in rows))
+    check.say(f"\nThe same iteration as recorded: {told['ms_per_step_median']:.4f} ms.")
+
+
+def train(check):
+    check.table(["data", "precision", "test accuracy", "best validation", "epochs", "training images", "seconds"])
+    well = True
+    data = ["synthetic"] + ([check.a.data] if check.a.data else [])
+    for given in data:
+        for precision in check.a.precision:
+            folder = check.work / f"train-{data.index(given)}-{precision}"
+            ran = check.ecgan("train", "--data", given, "--device", "cuda", "--precision", precision, "--out", folder, "--json",
+                              "--quiet")
+            told, name = ran.json(), Path(given).name
+            well &= told is not None
+            if told is None:
+                check.row(name, precision, ran.why(), "", "", "", f"{ran.seconds:.1f}")
+                continue
+            percent = lambda key: "" if told[key] is None else f"{told[key]:.2f} %"
+            check.row(name, precision, percent("test_accuracy"), percent("best_val_accuracy"), told["epochs"], told["n_train"],
+                      f"{told['seconds']:.1f}")
+            check.keep(precision=precision, **told)
+    return well, "trained" if well else "a training did not end"

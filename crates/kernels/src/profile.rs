@@ -22,7 +22,7 @@ pub struct Work {
     /// Floating-point operations by the definition: a matrix product's and a convolution's, two for each product; 0 for
     /// everything that memory bounds.
     pub flops: usize,
-    /// Bytes of the operands, each read or written once ([`Store::Add`] does both).
+    /// Bytes of the operands, each read or written once ([`Store::Add`](crate::Store::Add) does both).
     pub bytes: usize,
     /// The geometry: calls of one name and geometry share a row.
     pub shape: String,

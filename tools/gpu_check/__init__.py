@@ -1,1 +1,0 @@
-"""What tools/gpu-check is made of."""
