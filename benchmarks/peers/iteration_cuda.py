@@ -2,12 +2,14 @@
 """EC-GAN's training iteration in PyTorch on a GPU, to measure `ecgan bench --device cuda` against (tools/gpu-check).
 
 usage: benchmarks/peers/iteration_cuda.py [--batch 64] [--width 16] [--precision f32|tf32|bf16] [--steps 200]
-                                          [--mode eager compile graph compile-graph] [--serve] [--device cuda]
+                                          [--mode eager compile graph ..] [--serve] [--device cuda]
 
 The iteration is that of iteration.py beside this file, whose networks it takes; channels last, fused Adam, cuDNN's own
 search for the fastest algorithm, noise drawn on the device. Modes: `eager`; `compile`, the networks through
-torch.compile; `graph`, the whole iteration with its three Adam steps recorded as one CUDA graph and replayed;
-`compile-graph`, both. tf32 is PyTorch's switch for convolutions and products, bf16 its autocast.
+torch.compile; `reduce-overhead`, the same with that mode of it, PyTorch's own CUDA graphs; `graph`, the whole iteration with
+its three Adam steps recorded as one CUDA graph and replayed; `compile-graph`, both; `autotune-graph`, the same with
+torch.compile's mode max-autotune-no-cudagraphs; `eager-nchw` and `graph-nchw`, in PyTorch's default layout. tf32 is PyTorch's
+switch for convolutions and products, bf16 its autocast.
 
 Prints one JSON object for each mode: the mean of --steps iterations between two CUDA events, after a warm-up, or what
 went wrong as "error". --serve waits for a mode's name on each line of stdin and measures that one: the first time it is
@@ -22,25 +24,30 @@ from torch.nn import functional as F
 from iteration import BETAS, CLASSES, LAMBDA, LR, NOISE, WEIGHT_DECAY, classifier, descend, discriminator, generator
 from iteration import pseudo_label_loss
 
-MODES, WARM_UP = ["eager", "compile", "graph", "compile-graph"], 11
+# How the networks are compiled, in each mode.
+MODES = {"eager": None, "graph": None, "eager-nchw": None, "graph-nchw": None, "compile": "default",
+         "compile-graph": "default", "reduce-overhead": "reduce-overhead", "autotune-graph": "max-autotune-no-cudagraphs"}
+WARM_UP = 11
 
 
 class EcGan:
     """The networks, their Adams and one batch, all on the device."""
 
-    def __init__(self, a, compiled):
-        device = torch.device(a.device)
+    def __init__(self, a, mode):
+        device, compiled = torch.device(a.device), MODES[mode]
+        layout = torch.contiguous_format if mode.endswith("nchw") else torch.channels_last
         gpu = device.type == "cuda"
-        nets = [net.to(device, memory_format=torch.channels_last) for net in (generator(), discriminator(), classifier(a.width))]
+        nets = [net.to(device, memory_format=layout) for net in (generator(), discriminator(), classifier(a.width))]
         # A recorded step needs Adam's step count on the device.
         adam = lambda net, decay: torch.optim.Adam(
             net.parameters(), lr=LR, betas=BETAS, weight_decay=decay, fused=True, capturable=gpu)
         self.adam_g, self.adam_d, self.adam_c = map(adam, nets, [0.0, WEIGHT_DECAY, WEIGHT_DECAY])
-        self.g, self.d, self.c = map(torch.compile, nets) if compiled else nets
+        self.g, self.d, self.c = [torch.compile(net, mode=compiled) for net in nets] if compiled else nets
+        self.graphs_of_its_own = compiled == "reduce-overhead"
         self.d_weights = list(nets[1].parameters())
         self.real, self.fake = torch.ones(a.batch, device=device), torch.zeros(a.batch, device=device)
         x = torch.rand(a.batch, 3, 32, 32, device=device) * 2 - 1
-        self.x = x.to(memory_format=torch.channels_last)
+        self.x = x.to(memory_format=layout)
         self.labels = torch.randint(CLASSES, (a.batch,), device=device)
         # A context keeps the cast weights until it ends: each spans one network's use, up to its next update.
         self.cast = lambda: (
@@ -48,6 +55,8 @@ class EcGan:
 
     def step(self):
         bce = F.binary_cross_entropy_with_logits
+        if self.graphs_of_its_own:
+            torch.compiler.cudagraph_mark_step_begin()
         z = torch.randn(len(self.x), NOISE, 1, 1, device=self.x.device)
         with self.cast():
             images = self.g(z)
@@ -91,8 +100,8 @@ def recorded(step):
 def prepare(a, mode):
     """The iteration in this mode, warm."""
     torch.manual_seed(0)
-    step = EcGan(a, mode.startswith("compile")).step
-    if mode.endswith("graph"):
+    step = EcGan(a, mode).step
+    if "graph" in mode:
         step = recorded(step)
     for _ in range(WARM_UP if a.device.startswith("cuda") else 1):
         loss = step()

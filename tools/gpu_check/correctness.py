@@ -87,22 +87,24 @@ def sanitizer(check):
     if not tool:
         return False, "compute-sanitizer was found neither on PATH nor in /usr/local/cuda/bin"
     check.table(["tool", "over", "errors", "seconds"])
-    jobs = [(kind, over) for over in ["tests", *check.a.precision] for kind in ["memcheck", "racecheck", "initcheck"]]
+    # A recorded run launches its first step and replays the other two.
+    whats = [("tests", []), *((p, how) for how in (["--no-graph"], []) for p in check.a.precision)]
+    jobs = [(kind, *what) for what in whats for kind in ["memcheck", "racecheck", "initcheck"]]
     well, reports = True, []
-    for i, (kind, over) in enumerate(jobs):
+    for i, (kind, over, how) in enumerate(jobs):
         limit, prefix = max(20, 2 * check.left() / (len(jobs) - i)), [tool, "--tool", kind]
         if over == "tests":
             command = [*prefix, check.packed / "kernels-cuda-tests", *SMALL_TESTS, "--test-threads=1"]
             ran, what = check.run(command, limit, both=True, ECGAN_CUDA_TESTS="1"), "small kernel tests"
         else:
-            ran, _ = short_training(check, f"{kind}-{over}", over, 3, 4, "--no-graph", prefix=prefix, limit=limit, both=True)
-            what = f"train, 3 steps, {over}"
+            ran, _ = short_training(check, f"{kind}-{over}-{i}", over, 3, 4, *how, prefix=prefix, limit=limit, both=True)
+            what = f"train, 3 steps, {over}, {'launched' if how else 'recorded'}"
         counts = [int(n) for n in re.findall(r"(?:ERROR|RACECHECK) SUMMARY: (\d+)", ran.text)]
         count = sum(counts) if counts and ran.code is not None else None
         well &= count == 0 and ran.code == 0
         shown = ran.why() if count is None or (not count and ran.code) else count
         check.row(kind, what, shown, f"{ran.seconds:.1f}")
-        check.keep(tool=kind, over=over, errors=count, code=ran.code, seconds=ran.seconds)
+        check.keep(tool=kind, over=what, errors=count, code=ran.code, seconds=ran.seconds)
         if count:
             reports.append((f"{kind}, {what}", [line for line in ran.text.splitlines() if line.startswith("=====")][:40]))
     for name, lines in reports:

@@ -37,7 +37,9 @@ class Check:
         self.end = self.part_end = time.monotonic() + 60 * a.minutes
         self.work = Path(tempfile.mkdtemp(prefix="gpu-check-"))
         self.out.mkdir(parents=True, exist_ok=True)
-        self.report, self.rows, self.log = (open(self.out / n, "w") for n in ["gpu.md", "results.jsonl", "log.txt"])
+        # h100.md for an NVIDIA H100 80GB HBM3.
+        name = "".join(c for c in gpu.replace("NVIDIA", "").split()[0].lower() if c.isalnum())
+        self.report, self.rows, self.log = (open(self.out / n, "w") for n in [f"{name}.md", "results.jsonl", "log.txt"])
         self.children, self.part = [], ""
 
     def say(self, text=""):

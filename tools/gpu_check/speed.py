@@ -13,9 +13,20 @@ from pathlib import Path
 
 from gpu_check.running import spread
 
-MODES = ["eager", "graph", "compile", "compile-graph"]
 # TB/s of the SXM boards' memory; TFLOP/s without sparsity, the same on both.
 BANDWIDTH = {"H200": 4.8, "H100": 3.35}
+# Bytes read and written over the median of 20 copies that no cache holds.
+COPY = """
+import json, torch
+x = torch.empty(1 << 30, dtype=torch.uint8, device="cuda").random_()
+y = torch.empty_like(x)
+ms = []
+for _ in range(22):
+    began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    began.record(); y.copy_(x); ended.record(); ended.synchronize()
+    ms.append(began.elapsed_time(ended))
+print(json.dumps({"TB_per_s": 2e-9 * x.numel() / sorted(ms)[11]}))
+"""
 RATE = {"f32": 67, "tf32": 495, "bf16": 989}
 
 
@@ -66,7 +77,7 @@ def bench(check):
     check.say("\nOurs: the median over a process's bursts of 20 iterations, read at the end of each. PyTorch: the mean between two "
               "CUDA events. Each figure is images/s, the median over the rounds [least, largest], in which all sides ran in turn; "
               "ratios are of the same round.")
-    check.table(["batch", "precision", "rounds", "ours", *MODES, "ours / eager", "ours / best of PyTorch"])
+    check.table(["batch", "precision", "rounds", "ours", *a.modes, "ours / eager", "ours / best of PyTorch"])
     for k, batch in enumerate(a.batch):
         if check.left() < 10:
             words.append(f"batch {batch}: not measured, the time was up")
@@ -74,7 +85,7 @@ def bench(check):
             continue
         # Preparation, compilation above all, at once for all precisions; what is measured meanwhile does not count.
         peers, alive = prepared(check, batch, 0.65 * check.left() / (len(a.batch) - k), words)
-        rates = {p: {side: [] for side in ["ours", *MODES]} for p in a.precision}
+        rates = {p: {side: [] for side in ["ours", *a.modes]} for p in a.precision}
         for _ in range(a.runs):
             for precision in a.precision:
                 if check.left() > 5:
@@ -94,10 +105,10 @@ def prepared(check, batch, limit, words):
     peers, alive = {p: Peer(check, batch, p) for p in check.a.precision}, {p: [] for p in check.a.precision}
     end = time.monotonic() + limit
     for peer in peers.values():
-        for mode in MODES:
+        for mode in check.a.modes:
             peer.ask(mode)
     for precision, peer in peers.items():
-        for mode in MODES:
+        for mode in check.a.modes:
             told = peer.answer(mode, end - time.monotonic())
             check.keep(**(told or {"error": "not ready"}) | {"batch": batch, "precision": precision, "side": mode, "warm_up": True})
             if told is None or "error" in told:
@@ -141,12 +152,14 @@ def bench_round(check, batch, precision, peer, modes, rates, words):
 
 
 def bench_row(check, batch, precision, sides):
-    theirs = {mode: statistics.median(map(float, filter(None, sides[mode]))) for mode in MODES if any(sides[mode])}
+    modes = check.a.modes
+    theirs = {mode: statistics.median(map(float, filter(None, sides[mode]))) for mode in modes if any(sides[mode])}
     best = max(theirs, key=theirs.get, default=None)
     ratios = lambda mode: [o / t for o, t in zip(sides["ours"], sides[mode]) if o and t] if mode else []
-    cells = [spread([rate for rate in sides[side] if rate]) for side in ["ours", *MODES]]
+    eager = max((mode for mode in theirs if mode.startswith("eager")), key=theirs.get, default=None)
+    cells = [spread([rate for rate in sides[side] if rate]) for side in ["ours", *modes]]
     last = f"{spread(ratios(best), '%.2f')} ({best})" if best else ""
-    check.row(batch, precision, len(sides["ours"]), *cells, spread(ratios("eager"), "%.2f"), last)
+    check.row(batch, precision, len(sides["ours"]), *cells, spread(ratios(eager), "%.2f"), last)
     sides["ours"] = [rate for rate in sides["ours"] if rate]
 
 
@@ -157,6 +170,9 @@ def profile(check):
     check.say(f"\nFloor: max(bytes / {bandwidth} TB/s, operations / rate), with f32 {RATE['f32']}, tf32 {RATE['tf32']}, bf16 "
               f"{RATE['bf16']} TFLOP/s, of the SXM board{note}. Bytes are the tensors read and written once; what stays in the "
               "cache can be faster. Kernels are timed one by one, launched.")
+    copy = check.run([sys.executable, "-c", COPY], 60).json()
+    check.say("\nA copy of 1 GiB by PyTorch moves " + (f"{copy['TB_per_s']:.2f} TB/s, read and written." if copy else "nothing: see log.txt."))
+    check.keep(copy=copy)
     well = True
     for precision in check.a.precision:
         for batch in dict.fromkeys([check.a.batch[0], check.a.batch[-1]]):
@@ -192,14 +208,15 @@ def profile_table(check, told, bandwidth, rate, precision, batch):
 
 
 def train(check):
-    check.table(["data", "precision", "test accuracy", "best validation", "epochs", "training images", "seconds"])
+    check.table(["data", "device", "test accuracy", "best validation", "epochs", "training images", "seconds"])
     well = True
     data = ["synthetic"] + ([check.a.data] if check.a.data else [])
     for given in data:
-        for precision in check.a.precision:
+        # The CPU's figure beside them, at last: it takes the longest.
+        for precision in [*check.a.precision, "cpu"]:
             folder = check.work / f"train-{data.index(given)}-{precision}"
-            ran = check.ecgan("train", "--data", given, "--device", "cuda", "--precision", precision, "--out", folder, "--json",
-                              "--quiet")
+            device = ["cpu"] if precision == "cpu" else ["cuda", "--precision", precision]
+            ran = check.ecgan("train", "--data", given, "--device", *device, "--out", folder, "--json", "--quiet")
             told, name = ran.json(), Path(given).name
             well &= told is not None
             if told is None:
@@ -210,3 +227,22 @@ def train(check):
                       f"{told['seconds']:.1f}")
             check.keep(precision=precision, **told)
     return well, "trained" if well else "a training did not end"
+
+
+def kernels(check):
+    """The benchmark binary's rows on the GPU; its ceilings of the CPU are measured too, and are not asked for."""
+    command = [check.packed / "kernels-bench", "--bench", "/cuda", "--sample-size", "10", "--warm-up-time", "0.05",
+               "--measurement-time", "0.2", "--nresamples", "1001", "--noplot"]
+    ran = check.run(command, both=True, CRITERION_HOME=str(check.work / "criterion"))
+    found = check.work / "criterion" / "kernels.json"
+    rows = json.loads(found.read_text()).get("cuda", []) if found.exists() else []
+    if not rows:
+        return False, ran.why()
+    bandwidth = next((rate for name, rate in BANDWIDTH.items() if name in check.gpu), BANDWIDTH["H100"])
+    check.say("\nEach launched many times in a graph. What the GPU's cache holds stays there, and can be faster than its memory.")
+    check.table(["kernel", "shape", "precision", "us", "rate", "of the stated peak"])
+    for r in rows:
+        peak = 1e3 * (bandwidth if r["unit"] == "GB/s" else RATE[r["precision"]])
+        check.row(r["kernel"], r["shape"], r["precision"], f"{1e3 * r['ms']:.2f}", f"{r['rate']:.0f} {r['unit']}", f"{100 * r['rate'] / peak:.0f} %")
+        check.keep(**r)
+    return ran.code == 0, f"{len(rows)} rows"

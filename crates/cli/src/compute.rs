@@ -2,21 +2,16 @@
 
 use clap::Args;
 use ecgan::Error;
-use ecgan::settings::{DeviceChoice, PrecisionChoice};
-use kernels::cuda::Precision;
+use ecgan::settings::{DeviceChoice, Precision};
 use kernels::{Device, Simd};
 
 /// What to compute with.
 #[derive(Args)]
 #[command(next_help_heading = "Device")]
 pub struct ComputeArgs {
-    /// `auto`, `cpu` or `cuda[:N]`
+    /// `cpu`, `cuda[:N]`, or the first GPU where there is one and else the CPU (auto)
     #[arg(long, value_name = "DEVICE", env = "ECGAN_DEVICE", hide_env = true, default_value = "auto")]
     device: DeviceChoice,
-
-    /// What a GPU's convolutions multiply: `f32`, or on tensor cores `tf32` or `bf16` [default: f32]
-    #[arg(long, value_name = "WHAT", env = "ECGAN_PRECISION", hide_env = true)]
-    precision: Option<PrecisionChoice>,
 
     /// Threads [default: one a core]
     #[arg(long, value_name = "N", env = "ECGAN_THREADS", hide_env = true, value_parser = clap::value_parser!(u16).range(1..=4096))]
@@ -26,8 +21,12 @@ pub struct ComputeArgs {
 impl ComputeArgs {
     /// Starts the threads and opens the device.
     pub fn open(&self) -> anyhow::Result<Device> {
+        self.open_in(Precision::F32)
+    }
+
+    /// The same for a GPU that multiplies in `precision`.
+    pub fn open_in(&self, precision: Precision) -> anyhow::Result<Device> {
         use_threads(self.threads.map(usize::from))?;
-        let precision = self.precision.map_or(Precision::F32, |PrecisionChoice(precision)| precision);
         Ok(self.device.open(simd_variable()?, precision)?)
     }
 }

@@ -6,8 +6,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use ecgan::Error;
 use ecgan::settings::{
-    Augment, Choice, DeviceChoice, FakeStatistics, Method, Partial, PrecisionChoice, Preset, Schedule, Settings,
-    SimdChoice, Subset, nearest,
+    Augment, Choice, DeviceChoice, FakeStatistics, Method, Partial, Precision, Preset, Schedule, Settings, SimdChoice,
+    Subset, nearest,
 };
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -93,14 +93,15 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "W", env = "ECGAN_WEIGHT_DECAY_C", help_heading = "Optimisation")]
     weight_decay_c: Option<f64>,
 
-    /// `auto`, `cpu` or `cuda[:N]`
+    /// `cpu`, `cuda[:N]`, or the first GPU where there is one and else the CPU (auto) [default: auto]
     #[arg(long, value_name = "DEVICE", env = "ECGAN_DEVICE", help_heading = "Device")]
     device: Option<DeviceChoice>,
-    /// What a GPU's convolutions multiply: `f32`, or on tensor cores `tf32` or `bf16`; sums are f32 in each
-    #[arg(long, value_name = "WHAT", env = "ECGAN_PRECISION", help_heading = "Device")]
-    precision: Option<PrecisionChoice>,
-    /// On a GPU, launch every kernel of every iteration instead of replaying a recorded one: slower, the same bits
-    #[arg(long, env = "ECGAN_NO_GRAPH", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Device")]
+    /// What convolutions and matrix products multiply on a GPU: f32, or for speed f32 rounded to 11 (tf32) or 8 (bf16)
+    /// bits; sums, weights and statistics are f32 in each [default: f32]
+    #[arg(long, value_parser = choice::<Precision>(), env = "ECGAN_PRECISION", help_heading = "Device")]
+    precision: Option<Precision>,
+    /// On a GPU launch each kernel of an iteration, rather than a recording of all: slower, the same bits; for debugging
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", env = "ECGAN_NO_GRAPH", help_heading = "Device")]
     no_graph: Option<bool>,
     /// Threads [default: one a core]
     #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_THREADS", help_heading = "Device")]

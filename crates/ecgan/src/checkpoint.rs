@@ -38,7 +38,8 @@ pub struct Meta {
     pub channels: usize,
     /// The class names; a label is an index into them.
     pub classes: Vec<String>,
-    /// The resolved settings, as `config.toml` has them, but for the threads: they change nothing in the numbers.
+    /// The resolved settings, as `config.toml` has them, but for what changes nothing in the numbers: threads, and how
+    /// a GPU's kernels are launched.
     pub config: String,
 }
 
@@ -239,7 +240,7 @@ impl Meta {
             image_size: settings.image_size,
             channels: settings.channels,
             classes: classes.to_vec(),
-            config: Settings { threads: None, ..settings.clone() }.to_toml(),
+            config: Settings { threads: None, no_graph: false, ..settings.clone() }.to_toml(),
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use crate::compute::ComputeArgs;
 use crate::output::Output;
+use crate::settings_args::choice;
 use clap::Args;
 use ecgan::bench::bench;
 use ecgan::metrics::{BenchReport, ProfileRow};
+use ecgan::settings::Precision;
 use std::io;
 use std::time::Instant;
 
@@ -24,14 +26,17 @@ pub struct BenchArgs {
     /// Then run as many steps again and show where their time goes, kernel by kernel
     #[arg(long)]
     profile: bool,
-    /// On a GPU, launch every kernel of every step instead of replaying a recorded one
-    #[arg(long)]
-    no_graph: bool,
     /// Print one JSON object on stdout; everything else goes to stderr
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     compute: ComputeArgs,
+    /// What convolutions and matrix products multiply on a GPU
+    #[arg(long, value_parser = choice::<Precision>(), env = "ECGAN_PRECISION", hide_env = true, default_value = "f32", help_heading = "Device")]
+    precision: Precision,
+    /// On a GPU launch each kernel of an iteration, rather than a recording of all
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", env = "ECGAN_NO_GRAPH", hide_env = true, help_heading = "Device")]
+    no_graph: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -41,7 +46,7 @@ Example:
 
 /// Runs the command, in a process that began at `started`.
 pub fn run(args: &BenchArgs, started: Instant) -> anyhow::Result<()> {
-    let device = args.compute.open()?;
+    let device = args.compute.open_in(args.precision)?;
     let [batch, width, steps] = [args.batch, args.width, args.steps].map(|size| size as usize);
     let report = kernels::on_a_worker(|| bench(batch, width, steps, args.profile, !args.no_graph, &device, started))?;
     let output = Output::new(args.json, false);

@@ -5,17 +5,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// The binary in `folder`, without the variables of whoever runs the tests.
+/// The binary in `folder`, without the variables of whoever runs the tests, and without a GPU, so that it does the same
+/// on every machine.
 pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = program(folder, env!("CARGO_BIN_EXE_ecgan"));
     command.args(arguments);
     command
 }
 
-/// Any program in `folder`, without those variables.
+/// Any program in `folder`, likewise.
 pub fn program(folder: &Path, program: &str) -> Command {
     let mut command = Command::new(program);
-    command.current_dir(folder);
+    command.current_dir(folder).env("CUDA_VISIBLE_DEVICES", "-1");
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ECGAN_")) {
         command.env_remove(name);
     }

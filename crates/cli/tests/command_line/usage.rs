@@ -1,6 +1,7 @@
 //! What is refused before anything is computed, where settings come from, and help.
 
-use crate::binary::{command, ecgan, entries, refused, stdout};
+use crate::binary::{command, ecgan, entries, refused, stdout, train};
+use crate::data_sets::pets;
 
 #[test]
 fn usage_errors_exit_with_2_and_name_the_flag() {
@@ -12,6 +13,11 @@ fn usage_errors_exit_with_2_and_name_the_flag() {
         (&["train", "--epochs", "0"], "epochs: expected an integer >= 1, got 0"),
         (&["train", "--method", "shared-dc"], "[possible values: ec-gan, classifier]"),
         (&["train", "--device", "gpu"], "'--device <DEVICE>': expected auto, cpu, cuda or cuda:N, got gpu"),
+        (&["train", "--precision", "f16"], "[possible values: f32, tf32, bf16]"),
+        (&["train", "--no-graph=perhaps"], "--no-graph"),
+        (&["train", "--precision", "tf32", "--device", "cpu"], "precision: expected f32 on the CPU, got tf32"),
+        (&["train", "--precision", "tf32"], "precision: expected f32 on the CPU (`ecgan devices` says why"),
+        (&["bench", "--precision", "bf16"], "precision: expected f32 on the CPU (`ecgan devices` says why"),
         (&["train", "--samples", "3", "--fraction", "0.1"], "samples and fraction: expected at most one of them"),
         (&["train", "--epocs", "3"], "--epochs"),
         (&["eval", "--data", "synthetic"], "--checkpoint"),
@@ -29,15 +35,16 @@ fn usage_errors_exit_with_2_and_name_the_flag() {
 }
 
 #[test]
-fn cuda_exits_with_5_for_every_command_that_computes() {
+fn a_gpu_that_is_not_there_exits_with_5_for_every_command_that_computes() {
     let here = tempfile::tempdir().unwrap();
     for arguments in [
-        &["train", "--device", "cuda:9999"][..],
-        &["eval", "--checkpoint", "x", "--data", "synthetic", "--device", "cuda:9999"],
-        &["generate", "--checkpoint", "x", "--grid", "x.png", "--device", "cuda:9999"],
-        &["bench", "--device", "cuda:9999"],
+        &["train", "--device", "cuda"][..],
+        &["eval", "--checkpoint", "x", "--data", "synthetic", "--device", "cuda"],
+        &["generate", "--checkpoint", "x", "--grid", "x.png", "--device", "cuda"],
+        &["bench", "--device", "cuda", "--precision", "bf16"],
     ] {
-        refused(here.path(), arguments, 5, "device cuda:9999: cuda: ");
+        refused(here.path(), arguments, 5, "error: device cuda:0: ");
+        refused(here.path(), arguments, 5, ", or use --device cpu\n");
     }
     assert_eq!(entries(here.path()), 0);
 }
@@ -96,6 +103,40 @@ fn flags_win_over_variables_over_the_file_over_the_preset() {
 }
 
 #[test]
+fn precision_and_graph_are_settings_from_every_source() {
+    let here = tempfile::tempdir().unwrap();
+    std::fs::write(here.path().join("my.toml"), "precision = \"f32\"\nno_graph = true\n").unwrap();
+    let resolved = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = command(here.path(), &[&["train", "--dry-run"], arguments].concat());
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        let text = stdout(&output);
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        let of_gpu = text.lines().filter(|line| ["precision", "no_graph"].iter().any(|key| line.starts_with(key)));
+        of_gpu.collect::<Vec<_>>().join(" ")
+    };
+    let (on, off) = ("precision = \"f32\" no_graph = true", "precision = \"f32\" no_graph = false");
+    assert_eq!(resolved(&[], &[]), off);
+    assert_eq!(resolved(&["--no-graph"], &[]), on);
+    assert_eq!(resolved(&["--config", "my.toml"], &[]), on);
+    assert_eq!(resolved(&["--config", "my.toml"], &[("ECGAN_NO_GRAPH", "false")]), off);
+    assert_eq!(resolved(&["--no-graph=false"], &[("ECGAN_NO_GRAPH", "true"), ("ECGAN_PRECISION", "f32")]), off);
+    let variable = command(here.path(), &["train", "--dry-run"]).env("ECGAN_PRECISION", "bf16").output().unwrap();
+    assert_eq!(variable.status.code(), Some(2));
+}
+
+/// How a GPU's kernels are launched is nothing to the numbers, so nothing to the checkpoint.
+#[test]
+fn a_checkpoint_has_the_same_bytes_with_and_without_a_recording() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    let checkpoint = |out: &str, more: &[&str]| {
+        train(here.path(), &[&["--data", "pets", "--max-steps", "1", "--out", out], more].concat());
+        std::fs::read(here.path().join(out).join("checkpoints/last.safetensors")).unwrap()
+    };
+    assert!(checkpoint("recorded", &[]) == checkpoint("launched", &["--no-graph"]));
+}
+
+#[test]
 fn help_lists_the_commands_that_exist() {
     let here = tempfile::tempdir().unwrap();
     let text = stdout(&ecgan(here.path(), &["--help"]));
@@ -117,6 +158,11 @@ fn devices_as_json_is_one_object() {
     let cpu = &devices["devices"][0];
     assert_eq!((cpu["name"].as_str(), cpu["active_simd"].as_str()), (Some("cpu"), Some("portable")));
     assert!(cpu["cores"].as_u64().unwrap() >= 1 && cpu["simd"][0] == "portable");
+    let why = devices["no_gpu"].as_str().unwrap();
+    assert!(why.starts_with("cuda: ") && !why.contains("--device"), "{why}");
+    assert_eq!((devices["devices"].as_array().unwrap().len(), devices["auto"].as_str()), (1, Some("cpu")));
+    let lines = stdout(&ecgan(here.path(), &["devices"]));
+    assert!(lines.ends_with(&format!("\n{why}\n--device auto is cpu\n")), "{lines}");
     let output = command.env("ECGAN_SIMD", "sse9").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let stderr = String::from_utf8_lossy(&output.stderr);

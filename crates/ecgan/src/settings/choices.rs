@@ -67,6 +67,18 @@ choice! {
 }
 
 choice! {
+    /// What convolutions and matrix products multiply on a GPU. Storage, sums and everything else are f32.
+    Precision {
+        /// f32, the only one on the CPU.
+        F32 = "f32",
+        /// f32 rounded to 11 bits of significand, on tensor cores.
+        Tf32 = "tf32",
+        /// f32 rounded to 8 bits of significand, on tensor cores.
+        Bf16 = "bf16",
+    }
+}
+
+choice! {
     /// A part of a data set.
     SplitName {
         /// The images kept for the final figure.
@@ -85,6 +97,16 @@ pub enum ClassifierUpdate {
     Summed,
     /// Two Adam steps: on the reals, then on lambda times the fakes' loss.
     TwoSteps,
+}
+
+impl From<Precision> for kernels::cuda::Precision {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::F32,
+            Precision::Tf32 => Self::Tf32,
+            Precision::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 impl Schedule {

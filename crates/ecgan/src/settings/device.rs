@@ -1,7 +1,8 @@
 //! Which device is asked for: `auto`, `cpu` or `cuda[:N]`.
 
+use super::Precision;
 use crate::Error;
-use kernels::cuda::{self, Cuda, Precision};
+use kernels::cuda::{Cuda, CudaError};
 use kernels::{Device, Simd};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -10,7 +11,7 @@ use std::str::FromStr;
 /// The device as the user names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The best there is.
+    /// The first GPU, or else the CPU.
     Auto,
     /// The processor.
     Cpu,
@@ -19,34 +20,42 @@ pub enum DeviceChoice {
 }
 
 impl DeviceChoice {
-    /// The device that `auto` stands for on this machine: the first GPU, or the processor where there is none.
-    pub fn concrete(self) -> Self {
+    /// Opens the device: `auto` is the first GPU, or where none can be opened the CPU. `simd` forces a path of the
+    /// processor instead of its widest; `precision` is a GPU's.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where this machine lacks the device or the path, or the GPU the precision; [`Error::Setting`]
+    /// for a precision that the CPU does not have.
+    pub fn open(self, simd: Option<Simd>, precision: Precision) -> Result<Device, Error> {
+        let cpu = |expected: &str| match precision {
+            Precision::F32 => simd.map_or_else(|| Ok(Device::cpu()), cpu_with),
+            _ => Err(Error::Setting { name: "precision", expected: expected.into(), got: precision.to_string() }),
+        };
         match self {
-            DeviceChoice::Auto if cuda::devices().is_ok_and(|gpus| !gpus.is_empty()) => DeviceChoice::Cuda(0),
-            DeviceChoice::Auto => DeviceChoice::Cpu,
-            device => device,
+            DeviceChoice::Cpu => cpu("f32 on the CPU"),
+            DeviceChoice::Cuda(ordinal) => cuda(ordinal, precision).map_err(|error| self.failed(&error)),
+            DeviceChoice::Auto => match cuda(0, precision) {
+                Ok(device) => Ok(device),
+                // There is a GPU, but for this precision it will not do.
+                Err(error @ CudaError::OldDevice { .. }) if precision != Precision::F32 => Err(self.failed(&error)),
+                Err(_) => cpu("f32 on the CPU (`ecgan devices` says why there is no GPU)"),
+            },
         }
     }
 
-    /// Opens the device; `simd` forces a path of the processor instead of its widest.
-    ///
-    /// # Errors
-    /// [`Error::Device`] where this machine lacks the device or the path, [`Error::Setting`] for a precision that only
-    /// GPUs have on the processor.
-    pub fn open(self, simd: Option<Simd>, precision: Precision) -> Result<Device, Error> {
-        match self.concrete() {
-            DeviceChoice::Cuda(ordinal) => {
-                let device = Cuda::open(ordinal).and_then(|cuda| Device::cuda(cuda, precision));
-                device.map_err(|error| Error::Device { device: self.to_string(), problem: error.to_string() })
-            }
-            _ if precision != Precision::F32 => Err(Error::Setting {
-                name: "precision",
-                expected: "f32 on the processor (tf32 and bf16 are a GPU's)".into(),
-                got: precision.to_string(),
-            }),
-            _ => simd.map_or_else(|| Ok(Device::cpu()), cpu_with),
+    fn failed(self, error: &CudaError) -> Error {
+        let text = error.to_string();
+        // "cuda: " is said by the device.
+        let mut problem = text.strip_prefix("cuda: ").unwrap_or(&text).to_owned();
+        if matches!(error, CudaError::OldDevice { .. } | CudaError::Call { .. }) {
+            problem.push_str("; use --device cpu");
         }
+        Error::Device { device: self.to_string(), problem }
     }
+}
+
+fn cuda(ordinal: usize, precision: Precision) -> Result<Device, CudaError> {
+    Device::cuda(Cuda::open(ordinal)?, precision.into())
 }
 
 fn cpu_with(simd: Simd) -> Result<Device, Error> {
@@ -102,6 +111,8 @@ impl<'de> Deserialize<'de> for DeviceChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ErrorKind;
+    use kernels::cuda::devices;
 
     #[test]
     fn names_are_read_and_written() {
@@ -119,20 +130,35 @@ mod tests {
 
     #[test]
     fn every_path_of_this_machine_opens() {
-        assert_eq!(DeviceChoice::Auto.open(None, Precision::F32).unwrap().simd(), Simd::detect());
         for simd in Simd::available() {
             assert_eq!(DeviceChoice::Cpu.open(Some(simd), Precision::F32).unwrap().simd(), simd);
         }
     }
 
     #[test]
-    fn what_is_not_there_is_refused() {
-        let error = DeviceChoice::Cpu.open(None, Precision::Tf32).err().unwrap();
-        let expected = "precision: expected f32 on the processor (tf32 and bf16 are a GPU's), got tf32";
-        assert_eq!((error.to_string().as_str(), error.kind()), (expected, crate::ErrorKind::Usage));
-        // No machine has as many.
-        let error = DeviceChoice::Cuda(9999).open(None, Precision::F32).err().unwrap();
-        assert_eq!(error.kind(), crate::ErrorKind::Device);
-        assert!(error.to_string().starts_with("device cuda:9999: cuda: "), "{error}");
+    fn auto_is_the_gpu_where_one_opens_and_else_the_cpu() {
+        let auto = DeviceChoice::Auto.open(None, Precision::F32).unwrap();
+        assert_eq!(auto.gpu().is_some(), cuda(0, Precision::F32).is_ok());
+        assert_eq!(auto.simd(), Simd::detect());
+    }
+
+    #[test]
+    fn the_cpu_has_one_precision() {
+        for (precision, got) in [(Precision::Tf32, "tf32"), (Precision::Bf16, "bf16")] {
+            let error = DeviceChoice::Cpu.open(None, precision).err().unwrap();
+            assert_eq!(error.to_string(), format!("precision: expected f32 on the CPU, got {got}"));
+            assert_eq!(error.kind(), ErrorKind::Usage);
+            assert_eq!(kernels::cuda::Precision::from(precision).name(), got);
+        }
+    }
+
+    #[test]
+    fn a_gpu_that_is_not_there_is_a_device_error_that_says_so_once() {
+        let ordinal = devices().map_or(1, |all| all.len());
+        let error = DeviceChoice::Cuda(ordinal).open(None, Precision::F32).err().unwrap();
+        let text = error.to_string();
+        assert_eq!(error.kind(), ErrorKind::Device);
+        assert!(text.starts_with(&format!("device cuda:{ordinal}: ")) && !text.contains(" cuda: "), "{text}");
+        assert!(text.contains("use --device cpu") || text.contains("numbered from 0"), "{text}");
     }
 }

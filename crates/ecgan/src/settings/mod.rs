@@ -12,14 +12,13 @@ mod validate;
 
 pub use crate::data::Budget;
 pub use choice::Choice;
-pub use choices::{Augment, ClassifierUpdate, FakeStatistics, Method, Preset, Schedule, SplitName, Subset};
+pub use choices::{Augment, ClassifierUpdate, FakeStatistics, Method, Precision, Preset, Schedule, SplitName, Subset};
 pub use device::DeviceChoice;
 pub use nearest::nearest;
-pub use partial::{Partial, PrecisionChoice, SimdChoice};
+pub use partial::{Partial, SimdChoice};
 pub use preset::SYNTHETIC;
 
 use crate::Error;
-use kernels::cuda::Precision;
 use kernels::{Device, Simd};
 use std::path::{Path, PathBuf};
 
@@ -70,11 +69,14 @@ pub struct Settings {
     pub weight_decay: f64,
     /// L2 weight decay in the classifier.
     pub weight_decay_c: f64,
-    /// The device, no longer `auto`.
+    /// The device. Once resolved, `auto` is a GPU: `config.toml` then asks for one where there is one, and serves on
+    /// other machines too.
     pub device: DeviceChoice,
-    /// What a GPU's convolutions multiply; f32 on the processor.
+    /// What the device was when the settings were resolved, where it is a GPU: a comment of `config.toml`.
+    pub gpu: Option<String>,
+    /// What convolutions and matrix products multiply on a GPU.
     pub precision: Precision,
-    /// On a GPU, launch every kernel of every iteration instead of replaying a recorded one.
+    /// Whether each kernel of an iteration is launched, rather than a recording of all; for debugging.
     pub no_graph: bool,
     /// The processor's SIMD path.
     pub simd: Simd,
@@ -92,9 +94,12 @@ impl Settings {
     /// # Errors
     /// Each names the setting, what is expected and what was given; [`Error::Device`] where the device is missing.
     pub fn resolve(given: Partial) -> Result<Self, Error> {
-        let settings = Self::complete(given)?;
+        let mut settings = Self::complete(given)?;
         settings.validate()?;
-        settings.open_device()?;
+        match settings.open_device()?.gpu() {
+            None => settings.device = DeviceChoice::Cpu,
+            Some(gpu) => settings.gpu = Some(gpu.name().to_owned()),
+        }
         Ok(settings)
     }
 
@@ -131,9 +136,10 @@ impl Settings {
             schedule: set(all.schedule),
             weight_decay,
             weight_decay_c: all.weight_decay_c.unwrap_or(weight_decay),
-            device: set(all.device).concrete(),
-            precision: all.precision.map_or(Precision::F32, |PrecisionChoice(precision)| precision),
-            no_graph: all.no_graph.unwrap_or(false),
+            device: set(all.device),
+            gpu: None,
+            precision: set(all.precision),
+            no_graph: set(all.no_graph),
             simd: all.simd.map_or_else(Simd::detect, |SimdChoice(simd)| simd),
             threads: all.threads,
             out: all.out,
@@ -143,7 +149,7 @@ impl Settings {
     /// Opens the device and SIMD path of these settings.
     ///
     /// # Errors
-    /// [`Error::Device`] where this machine lacks them, [`Error::Setting`] for a precision that the processor lacks.
+    /// As [`DeviceChoice::open`].
     pub fn open_device(&self) -> Result<Device, Error> {
         self.device.open(Some(self.simd), self.precision)
     }
@@ -165,9 +171,10 @@ impl Settings {
     }
 
     /// `config.toml`: every setting as resolved. It reads back as a settings file that gives the same run; `out`
-    /// is left out, being the folder that the file is in.
+    /// is left out, being the folder that the file is in. A GPU's name is a comment on top.
     pub fn to_toml(&self) -> String {
-        toml::to_string(&self.to_partial()).expect("numbers and words are TOML")
+        let gpu = self.gpu.as_ref().map(|name| format!("# on {name}\n")).unwrap_or_default();
+        gpu + &toml::to_string(&self.to_partial()).expect("numbers and words are TOML")
     }
 
     /// These settings as a source that gives all of them.
@@ -198,9 +205,10 @@ impl Settings {
             weight_decay: Some(self.weight_decay),
             weight_decay_c: Some(self.weight_decay_c),
             device: Some(self.device),
-            precision: Some(PrecisionChoice(self.precision)),
+            precision: Some(self.precision),
             no_graph: Some(self.no_graph),
-            simd: Some(SimdChoice(self.simd)),
+            // On a GPU it changes nothing in the numbers, and another machine may lack it.
+            simd: self.gpu.is_none().then_some(SimdChoice(self.simd)),
             threads: self.threads,
             out: None,
         }

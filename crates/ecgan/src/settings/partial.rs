@@ -1,6 +1,6 @@
 //! Settings as one source gives them: every value optional, and one source laid over another.
 
-use super::{Augment, DeviceChoice, FakeStatistics, Method, Preset, Schedule, Subset, nearest};
+use super::{Augment, DeviceChoice, FakeStatistics, Method, Precision, Preset, Schedule, Subset, nearest};
 use crate::Error;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -81,9 +81,9 @@ partial! {
     weight_decay_c: f64,
     /// The device asked for.
     device: DeviceChoice,
-    /// What a GPU's convolutions multiply.
-    precision: PrecisionChoice,
-    /// On a GPU, launch every kernel of every iteration instead of replaying a recorded one.
+    /// What convolutions and matrix products multiply on a GPU.
+    precision: Precision,
+    /// Launch each kernel of an iteration, rather than a recording of all; for debugging.
     no_graph: bool,
     /// The processor's SIMD path, where one is forced.
     simd: SimdChoice,
@@ -142,30 +142,6 @@ impl Partial {
     }
 }
 
-/// A precision in a settings file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PrecisionChoice(pub kernels::cuda::Precision);
-
-impl Serialize for PrecisionChoice {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for PrecisionChoice {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map(PrecisionChoice).map_err(serde::de::Error::custom)
-    }
-}
-
-impl std::str::FromStr for PrecisionChoice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        text.parse().map(PrecisionChoice)
-    }
-}
-
 /// A SIMD path in a settings file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SimdChoice(pub kernels::Simd);
@@ -217,7 +193,6 @@ mod tests {
             ("epochs = -1", "epochs = -1"),
             ("method = \"shared-dc\"", "expected `ec-gan` or `classifier`"),
             ("device = \"gpu\"", "expected auto, cpu, cuda or cuda:N, got gpu"),
-            ("precision = \"f16\"", "expected f32, tf32 or bf16, got f16"),
             ("simd = \"sse9\"", "unknown SIMD path `sse9`"),
         ] {
             let error = read(text).unwrap_err();

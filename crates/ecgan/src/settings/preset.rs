@@ -1,6 +1,8 @@
 //! What each preset says; every setting without a natural "unset" has a value here.
 
-use super::{Augment, ClassifierUpdate, DeviceChoice, FakeStatistics, Method, Partial, Preset, Schedule, Subset};
+use super::{
+    Augment, ClassifierUpdate, DeviceChoice, FakeStatistics, Method, Partial, Precision, Preset, Schedule, Subset,
+};
 
 /// The name of the built-in data set.
 pub const SYNTHETIC: &str = "synthetic";
@@ -46,6 +48,8 @@ fn paper() -> Partial {
         schedule: Some(Schedule::Constant),
         weight_decay: Some(1e-3),
         device: Some(DeviceChoice::Auto),
+        precision: Some(Precision::F32),
+        no_graph: Some(false),
         ..Partial::default()
     }
 }

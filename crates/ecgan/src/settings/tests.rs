@@ -22,7 +22,9 @@ fn nothing_given_is_the_quick_run_and_a_users_folder_is_used_whole() {
     let quick = Settings::resolve(Partial::default()).unwrap();
     assert_eq!((quick.preset, quick.data.as_str()), (Preset::Quick, SYNTHETIC));
     assert!(matches!(quick.budget, Budget::Samples(_)));
-    assert_eq!(quick.device, DeviceChoice::Cpu);
+    let gpu = Settings { device: DeviceChoice::Auto, ..quick.clone() }.open_device().unwrap().gpu().is_some();
+    assert_eq!(quick.device, if gpu { DeviceChoice::Auto } else { DeviceChoice::Cpu });
+    assert_eq!((quick.precision, quick.no_graph), (Precision::F32, false));
     assert_eq!(resolve("data = \"d\"\npreset = \"quick\"").unwrap().budget, Budget::All);
     assert_eq!(resolve("data = \"d\"\nsamples = 7").unwrap().budget, Budget::Samples(7));
     assert_eq!(resolve("fraction = 0.5").unwrap().budget, Budget::Fraction(0.5));
@@ -67,7 +69,9 @@ fn a_value_out_of_range_names_setting_expectation_and_value() {
     }
     let seed = Partial { seed: Some(u64::MAX), ..Partial::default() };
     assert!(Settings::resolve(seed).unwrap_err().to_string().starts_with("seed: expected an integer from 0 to"));
-    assert_eq!(resolve("device = \"cuda\"").unwrap_err().kind(), ErrorKind::Device);
+    assert_eq!(resolve("device = \"cuda:99\"").unwrap_err().kind(), ErrorKind::Device);
+    let error = resolve("device = \"cpu\"\nprecision = \"bf16\"").unwrap_err();
+    assert_eq!(error.to_string(), "precision: expected f32 on the CPU, got bf16");
 }
 
 #[test]
@@ -76,12 +80,25 @@ fn config_toml_reads_back_as_the_same_settings() {
         "",
         "preset = \"notebook\"\nlr_c = 1e-4\nweight_decay_c = 0\nseed = 9223372036854775807\nmax_steps = 3\nthreads = 2",
         "data = \"d\"\nper_class = 20\nmethod = \"classifier\"\nval_fraction = 0",
-        "fraction = 0.1\nsubset = \"first\"\nsimd = \"portable\"",
+        "fraction = 0.1\nsubset = \"first\"\nsimd = \"portable\"\ndevice = \"cpu\"\nno_graph = true",
     ] {
         let settings = resolve(toml).unwrap();
         assert_eq!(resolve(&settings.to_toml()).unwrap(), settings, "{}", settings.to_toml());
     }
     assert!(resolve("out = \"runs/x\"").unwrap().to_toml().lines().all(|line| !line.starts_with("out")));
+}
+
+/// A run on a GPU that `auto` found is repeated on one, and can be begun on a machine without.
+#[test]
+fn config_toml_of_a_gpu_names_it_and_asks_for_no_more_than_was_asked_for() {
+    let cpu = resolve("device = \"cpu\"\nsimd = \"portable\"").unwrap();
+    let gpu = Settings { device: DeviceChoice::Auto, gpu: Some("NVIDIA H100 80GB HBM3".into()), ..cpu.clone() };
+    let text = gpu.to_toml();
+    assert!(text.starts_with("# on NVIDIA H100 80GB HBM3\n"), "{text}");
+    assert!(text.contains("\ndevice = \"auto\"\nprecision = \"f32\"\nno_graph = false\n"), "{text}");
+    assert!(!text.contains("simd"), "which is nothing to a GPU: {text}");
+    assert_eq!(resolve(&text).unwrap().seed, cpu.seed);
+    assert!(cpu.to_toml().contains("\ndevice = \"cpu\"\n") && cpu.to_toml().contains("\nsimd = \"portable\""));
 }
 
 #[test]

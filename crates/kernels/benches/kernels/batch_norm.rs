@@ -2,7 +2,8 @@
 //! and without residual.
 
 use crate::layers::Layers;
-use crate::{Bench, Work::Bytes, normal};
+use crate::operand::Operand;
+use crate::{Bench, Work::Bytes};
 use kernels::batch_norm::{self, BatchStatistics, Normalize, Running, statistics};
 use kernels::view::{View, ViewMut};
 use kernels::{Device, Store};
@@ -23,9 +24,9 @@ pub fn run(bench: &mut Bench) {
 }
 
 fn forward(bench: &mut Bench, device: &Device, shape: &str, n: usize, channels: usize) {
-    let (x, residual, gamma, beta) = (normal(n), normal(n), normal(channels), normal(channels));
-    let (mut mean, mut var, mut y) = (vec![0.0; channels], vec![1.0; channels], vec![0.0; n]);
-    let (mut running_mean, mut running_var) = (vec![0.0; channels], vec![1.0; channels]);
+    let (x, residual, gamma, beta) = (bench.normal(n), bench.normal(n), bench.normal(channels), bench.normal(channels));
+    let (mut mean, mut var, mut y) = (bench.filled(0.0, channels), bench.filled(1.0, channels), bench.filled(0.0, n));
+    let (mut running_mean, mut running_var) = (bench.filled(0.0, channels), bench.filled(1.0, channels));
     bench.time("batch_norm_statistics", shape, Bytes(4 * n), || {
         statistics(device, channels, &x, &mut mean, &mut var, None)
     });
@@ -33,7 +34,7 @@ fn forward(bench: &mut Bench, device: &Device, shape: &str, n: usize, channels: 
         let relu = Normalize { channels, eps: 1e-5, slope: RELU };
         batch_norm::forward(device, relu, &x, [&mean, &var, &gamma, &beta], None, &mut y);
     });
-    let mut whole = |slope, residual: Option<&[f32]>| {
+    let mut whole = |slope, residual: Option<&Operand<f32>>| {
         let running = Running { momentum: 0.1, mean: (&mut running_mean).into(), var: (&mut running_var).into() };
         statistics(device, channels, &x, &mut mean, &mut var, Some(running));
         let normalize = Normalize { channels, eps: 1e-5, slope };
@@ -46,14 +47,15 @@ fn forward(bench: &mut Bench, device: &Device, shape: &str, n: usize, channels: 
 
 fn backward(bench: &mut Bench, device: &Device, shape: &str, n: usize, channels: usize) {
     // dy becomes dx where it lies: with gamma 1 it stays of its size from one repetition to the next.
-    let (x, y, mut dy, gamma, beta) = (normal(n), normal(n), normal(n), vec![1.0; channels], normal(channels));
-    let (mean, var, mut dresidual) = (vec![0.0; channels], vec![1.0; channels], vec![0.0; n]);
-    let (mut dgamma, mut dbeta) = (vec![0.0; channels], vec![0.0; channels]);
-    let mut gradient = |slope, y: Option<&[f32]>, dresidual: Option<&mut [f32]>| {
+    let (x, y, mut dy, gamma, beta) =
+        (bench.normal(n), bench.normal(n), bench.normal(n), bench.filled(1.0, channels), bench.normal(channels));
+    let (mean, var, mut dresidual) = (bench.filled(0.0, channels), bench.filled(1.0, channels), bench.filled(0.0, n));
+    let (mut dgamma, mut dbeta) = (bench.filled(0.0, channels), bench.filled(0.0, channels));
+    let mut gradient = |slope, y: Option<&Operand<f32>>, dresidual: Option<&mut Operand<f32>>| {
         let normalize = Normalize { channels, eps: 1e-5, slope };
         let [dgamma, dbeta] = [&mut dgamma, &mut dbeta].map(|out| Some((out.into(), Store::Set)));
         let (y, dresidual) = (y.map(View::from), dresidual.map(ViewMut::from));
-        let (constants, batch) = ([&mean[..], &var, &gamma, &beta], BatchStatistics::Batch);
+        let (constants, batch) = ([&mean, &var, &gamma, &beta], BatchStatistics::Batch);
         batch_norm::backward(device, normalize, batch, &x, y, &mut dy, constants, dgamma, dbeta, dresidual);
     };
     // Two passes, the sums' and dx's.

@@ -1,6 +1,6 @@
 //! The optimizers over a whole network's parameters.
 
-use crate::{Bench, Work::Bytes, normal};
+use crate::{Bench, Work::Bytes};
 use kernels::adam::{self, Adam, Steps};
 use kernels::sgd::{self, Sgd};
 
@@ -9,8 +9,8 @@ const PARAMETERS: usize = 1_068_928;
 
 pub fn run(bench: &mut Bench) {
     let device = bench.device.clone();
-    let (mut values, mut grads) = (normal(PARAMETERS), normal(PARAMETERS));
-    let (mut m, mut v) = (vec![0.0; PARAMETERS], vec![0.0; PARAMETERS]);
+    let (mut values, mut grads) = (bench.normal(PARAMETERS), bench.normal(PARAMETERS));
+    let (mut m, mut v) = (bench.filled(0.0, PARAMETERS), bench.filled(0.0, PARAMETERS));
     let settings = Adam { lr: 1e-6, beta1: 0.5, beta2: 0.999, eps: 1e-8, weight_decay: 1e-3 };
     let mut steps = Steps::new(&device, settings, 0);
     // Reads four operands and writes three, and the gradients' zeros.

@@ -4,7 +4,7 @@
 //! Floating-point kernels are held against the better of the two `ceiling/fma`; those bound by memory against the copy
 //! that no cache holds, and against the copy of as many bytes as they move themselves (rounded up to a power of two).
 //! The same rows go to `kernels.json` beside criterion's files. A kernel's time is the median of its samples, a
-//! ceiling's the least.
+//! ceiling's the least. What ran on a GPU is a table of its own, and `cuda` in `kernels.json`.
 
 use crate::ceiling::{COPY, FMA, LARGE, copy_of};
 use crate::{Work, results};
@@ -37,6 +37,16 @@ impl Measured {
         let (Work::Flops(n) | Work::Bytes(n)) = self.work;
         n as f64 / self.seconds
     }
+
+    fn unit(&self) -> &'static str {
+        if matches!(self.work, Work::Flops(_)) { "GFLOP/s" } else { "GB/s" }
+    }
+
+    /// The precision, empty where it has none, of a kernel that ran on a GPU.
+    fn on_gpu(&self) -> Option<&str> {
+        let name = self.rival.as_deref()?.strip_prefix("cuda")?;
+        Some(name.trim_start_matches('-'))
+    }
 }
 
 /// Prints the table of what was measured since `start`, and writes `kernels.json`; nothing where nothing was.
@@ -49,6 +59,7 @@ pub fn report(simd: Simd, start: SystemTime) {
     found.sort_by_key(|&(when, _)| when);
     let measured: Vec<Measured> = found.into_iter().map(|(_, measured)| measured).collect();
     let rows: Vec<Value> = measured.iter().filter(|m| m.rival.is_none()).map(|m| row(m, &measured)).collect();
+    let cuda: Vec<Value> = measured.iter().filter_map(on_gpu).collect();
     let threads = rayon::current_num_threads();
     println!(
         "\nSIMD path {simd}, {threads} threads. Shares are of `ceiling/fma` or of the copy of {} MiB;",
@@ -60,7 +71,13 @@ pub fn report(simd: Simd, start: SystemTime) {
     println!("| kernel | shape | time | rate | share of ceiling | own size | rival | ratio |");
     println!("|---|---|---|---|---|---|---|---|");
     rows.iter().for_each(print);
-    let table = json!({"simd": simd.name(), "threads": threads, "rows": rows});
+    if !cuda.is_empty() {
+        println!("\nOn the GPU; operands that its cache holds lie there.\n");
+        println!("| kernel | shape | precision | time | rate |");
+        println!("|---|---|---|---|---|");
+        cuda.iter().for_each(print_on_gpu);
+    }
+    let table = json!({"simd": simd.name(), "threads": threads, "rows": rows, "cuda": cuda});
     fs::write(results().join("kernels.json"), format!("{table:#}\n")).expect("kernels.json");
 }
 
@@ -116,14 +133,29 @@ fn row(ours: &Measured, measured: &[Measured]) -> Value {
     };
     let rivals: Vec<Value> = measured
         .iter()
-        .filter(|m| m.rival.is_some() && m.kernel == ours.kernel && m.shape == ours.shape)
+        .filter(|m| m.rival.is_some() && m.on_gpu().is_none() && m.kernel == ours.kernel && m.shape == ours.shape)
         .map(|m| json!({"name": m.rival, "ms": m.seconds * 1e3, "ratio": m.seconds / ours.seconds}))
         .collect();
-    let unit = if matches!(ours.work, Work::Flops(_)) { "GFLOP/s" } else { "GB/s" };
     json!({
-        "kernel": ours.kernel, "shape": ours.shape, "ms": ours.seconds * 1e3, "rate": ours.rate() * 1e-9, "unit": unit,
+        "kernel": ours.kernel, "shape": ours.shape, "ms": ours.seconds * 1e3, "rate": ours.rate() * 1e-9, "unit": ours.unit(),
         "share": share, "own_size": own_size, "rivals": rivals,
     })
+}
+
+/// A row of the GPU's table, if it is one.
+fn on_gpu(m: &Measured) -> Option<Value> {
+    let precision = m.on_gpu()?;
+    Some(json!({
+        "kernel": m.kernel, "shape": m.shape, "precision": precision, "ms": m.seconds * 1e3, "rate": m.rate() * 1e-9,
+        "unit": m.unit(),
+    }))
+}
+
+fn print_on_gpu(row: &Value) {
+    let text = |key: &str| row[key].as_str().unwrap_or_default();
+    let (time, rate) = (time(&row["ms"]), number(&row["rate"]));
+    let cells = [text("kernel"), text("shape"), text("precision"), &time, &format!("{rate:.1} {}", text("unit"))];
+    println!("| {} |", cells.join(" | "));
 }
 
 fn print(row: &Value) {
