@@ -32,9 +32,9 @@ impl Axis {
     pub fn grid(text: &str) -> Result<Self, Error> {
         let wrong = || Error::Setting { name: "grid", expected: "key=value,value..".into(), got: text.into() };
         let (key, values) = text.split_once('=').ok_or_else(wrong)?;
-        let values = values.split(',').map(|value| {
-            Ok(Value { label: value.trim().into(), given: setting("grid", key.trim(), value.trim())? })
-        });
+        let values = values
+            .split(',')
+            .map(|value| Ok(Value { label: value.trim().into(), given: setting("grid", key.trim(), value.trim())? }));
         Ok(Self { name: key.trim().replace('-', "_"), values: values.collect::<Result<_, Error>>()? })
     }
 
@@ -73,9 +73,9 @@ fn setting(name: &'static str, key: &str, value: &str) -> Result<Partial, Error>
         return Err(Error::Setting { name, expected, got: format!("{key}{near}") });
     }
     let quoted = toml::Value::String(value.into());
-    toml::from_str(&format!("{key} = {value}")).or_else(|_| toml::from_str(&format!("{key} = {quoted}"))).map_err(
-        |error| Error::Setting { name, expected: error.message().to_owned(), got: format!("{key}={value}") },
-    )
+    toml::from_str(&format!("{key} = {value}"))
+        .or_else(|_| toml::from_str(&format!("{key} = {quoted}")))
+        .map_err(|error| Error::Setting { name, expected: error.message().to_owned(), got: format!("{key}={value}") })
 }
 
 #[cfg(test)]
@@ -104,13 +104,22 @@ mod tests {
     fn what_is_no_setting_is_named() {
         for (text, message) in [
             ("lambda", "grid: expected key=value,value.., got lambda"),
-            ("lamda=1", "grid: expected a setting but out and seed, see `ecgan train --help`, got lamda (did you mean lambda?)"),
-            ("seed=1,2", "grid: expected a setting but out and seed, see `ecgan train --help`, got seed (did you mean seed?)"),
+            (
+                "lamda=1",
+                "grid: expected a setting but out and seed, see `ecgan train --help`, got lamda (did you mean lambda?)",
+            ),
+            (
+                "seed=1,2",
+                "grid: expected a setting but out and seed, see `ecgan train --help`, got seed (did you mean seed?)",
+            ),
         ] {
             assert_eq!(Axis::grid(text).unwrap_err().to_string(), message);
         }
         assert!(Axis::grid("method=gan").unwrap_err().to_string().ends_with("got method=gan"));
         let twice = ["a:lambda=1".to_owned(), "a:lambda=2".to_owned()];
-        assert_eq!(Axis::arms(&twice).unwrap_err().to_string(), "arm: expected a name of its own for each, got `a` twice");
+        assert_eq!(
+            Axis::arms(&twice).unwrap_err().to_string(),
+            "arm: expected a name of its own for each, got `a` twice"
+        );
     }
 }

@@ -68,7 +68,8 @@ impl Ledger {
     /// # Errors
     /// [`Error::Io`]; [`Error::BadFile`] naming the line that is none.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let text = if path.exists() { fs::read_to_string(path).map_err(Error::io(path, "read"))? } else { String::new() };
+        let text =
+            if path.exists() { fs::read_to_string(path).map_err(Error::io(path, "read"))? } else { String::new() };
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(|(i, line)| {
             let bad = |error| Error::BadFile { path: path.into(), problem: format!("line {}: {error}", i + 1) };
             serde_json::from_str(line).map_err(bad)

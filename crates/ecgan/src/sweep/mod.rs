@@ -82,7 +82,8 @@ fn identity(settings: &Settings) -> Identity {
     let table = |settings: &Settings| toml::Table::try_from(settings.to_partial()).expect("settings are TOML");
     let (mut table, paper) = (table(&settings), table(&paper));
     table.retain(|key, value| {
-        ["data", "method"].contains(&key) || (!["seed", "device", "simd"].contains(&key) && paper.get(key) != Some(value))
+        ["data", "method"].contains(&key)
+            || (!["seed", "device", "simd"].contains(&key) && paper.get(key) != Some(value))
     });
     table
 }

@@ -44,7 +44,10 @@ fn an_identity_has_what_matters_and_nothing_else() {
     // To the classifier, lambda is nothing.
     assert_eq!(cells[0].identity(), cells[1].identity());
     assert_ne!(cells[2].identity(), cells[3].identity());
-    assert_eq!(cells[3].identity().to_string(), "data = \"synthetic\"\nlambda = 0.2\nmethod = \"ec-gan\"\nper_class = 3\n");
+    assert_eq!(
+        cells[3].identity().to_string(),
+        "data = \"synthetic\"\nlambda = 0.2\nmethod = \"ec-gan\"\nper_class = 3\n"
+    );
     assert_eq!(cells[3].bare_identity(), cells[0].identity());
     let with = |text: &str| cells_of(text)[0].identity();
     assert_eq!(with("threads = 1\nseed = 3\nsimd = \"portable\""), with(""));
