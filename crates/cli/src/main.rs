@@ -33,6 +33,7 @@ enum Command {
     Train(Box<commands::train::TrainArgs>),
     Eval(commands::eval::EvalArgs),
     Generate(commands::generate::GenerateArgs),
+    Sweep(Box<commands::sweep::SweepArgs>),
     Bench(commands::bench::BenchArgs),
     Devices(commands::devices::DevicesArgs),
 }
@@ -50,6 +51,7 @@ fn run(started: Instant) -> anyhow::Result<()> {
         Command::Train(args) => commands::train::run(&args, given),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Generate(args) => commands::generate::run(&args),
+        Command::Sweep(args) => commands::sweep::run(&args, given),
         Command::Bench(args) => commands::bench::run(&args, started),
         Command::Devices(args) => commands::devices::run(&args),
     }

@@ -128,11 +128,16 @@ fn integer<T: FromStr>(text: &str) -> Result<T, &'static str> {
 impl SettingsArgs {
     /// The settings of these flags (as parsed into `matches`), the variables, the file and the preset.
     pub fn resolve(&self, matches: &ArgMatches) -> Result<Settings, Error> {
+        Settings::resolve(self.given(matches)?)
+    }
+
+    /// What flags, variables and file say, without the preset.
+    pub fn given(&self, matches: &ArgMatches) -> Result<Partial, Error> {
         let flags = self.layer(matches, ValueSource::CommandLine);
         let variables =
             Partial { simd: simd_variable()?.map(SimdChoice), ..self.layer(matches, ValueSource::EnvVariable) };
         let file = self.config.as_deref().map(Partial::from_file).transpose()?.unwrap_or_default();
-        Settings::resolve(flags.over(variables.over(file)))
+        Ok(flags.over(variables.over(file)))
     }
 
     /// The values that came from one source.

@@ -16,6 +16,7 @@ pub mod networks;
 pub mod pseudo_label;
 pub mod run_folder;
 pub mod settings;
+pub mod sweep;
 pub mod train;
 
 pub use error::{Error, ErrorKind};

@@ -11,5 +11,6 @@ mod generate;
 mod messages;
 mod own_data;
 mod repeatable;
+mod sweep;
 mod usage;
 mod whole_runs;

@@ -170,7 +170,7 @@ fn leading_number(name: &str) -> Option<u64> {
 }
 
 /// A folder name without what a shell or a path would take apart.
-fn plain(name: &str) -> String {
+pub(crate) fn plain(name: &str) -> String {
     let name: String =
         name.chars().map(|c| if c.is_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' }).collect();
     if name.trim_matches('.').is_empty() { "data".into() } else { name }

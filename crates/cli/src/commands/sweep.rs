@@ -1,0 +1,300 @@
+//! `ecgan sweep`.
+
+use crate::output::Output;
+use crate::progress::duration;
+use crate::settings_args::{SettingsArgs, unknown_variables};
+use crate::{compute, interrupt};
+use anyhow::anyhow;
+use clap::{ArgMatches, Args};
+use ecgan::Error;
+use ecgan::metrics::{EpochMetrics, Observer, Started, StepMetrics, Summary};
+use ecgan::run_folder::{RunFolder, write_atomically};
+use ecgan::settings::Partial;
+use ecgan::sweep::{Axis, Cell, Identity, Ledger, Line, Table, cells, outcome, run_folder};
+use ecgan::train::train;
+use serde::Serialize;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Train many combinations of settings with several seeds each, and compare them
+#[derive(Args)]
+#[command(after_help = EXAMPLES, allow_negative_numbers = true, mut_args(|arg| arg.hide_env(true)))]
+pub struct SweepArgs {
+    /// Vary a setting: `lambda=0.05,0.1`; given several times, every combination
+    #[arg(long, value_name = "KEY=V,V..", help_heading = "Sweep")]
+    grid: Vec<String>,
+    /// Name a combination of settings: `gan:method=ec-gan,lambda=0.1`; each is taken in turn
+    #[arg(long, value_name = "NAME:KEY=V,..", help_heading = "Sweep")]
+    arm: Vec<String>,
+    /// Seeds of each combination: --seed (0 where it is not given) and those after it
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=10_000), help_heading = "Sweep")]
+    seeds: u64,
+    /// Compare with the arm or grid value of this name [default: each with the bare classifier of its settings]
+    #[arg(long, value_name = "NAME", help_heading = "Sweep")]
+    baseline: Option<String>,
+    /// Train every Nth run only, beginning with the Ith: for N processes or machines that share --out
+    #[arg(long, value_name = "I/N", help_heading = "Sweep")]
+    shard: Option<Shard>,
+    /// The file of finished combinations, a line each: what is in it is not trained again [default: ledger.jsonl in --out]
+    #[arg(long, value_name = "FILE", help_heading = "Sweep")]
+    ledger: Option<PathBuf>,
+    /// Print what would be trained, and the table of what is finished, and stop
+    #[arg(long, help_heading = "Sweep")]
+    dry_run: bool,
+    /// Print the table as one JSON object on stdout; everything else goes to stderr
+    #[arg(long, help_heading = "Sweep")]
+    json: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+const EXAMPLES: &str = "\
+Every setting of `ecgan train` is one here, for all runs; --out is the sweep's folder [default:
+sweep]. Begun again, a sweep goes on where it was: finished runs are skipped.
+
+Examples:
+  ecgan sweep --grid method=classifier,ec-gan --seeds 5
+  ecgan sweep --data DIR --preset paper --per-class 100 \\
+    --grid lambda=0.05,0.1,0.2 --grid threshold=0.5,0.7,0.9 --arm ec-gan: --arm bare:method=classifier
+  ecgan sweep .. --shard $SLURM_ARRAY_TASK_ID/8";
+
+/// The Ith of N, from 1.
+#[derive(Clone, Copy)]
+struct Shard {
+    index: usize,
+    of: usize,
+}
+
+impl FromStr for Shard {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+        match parts {
+            Some((index, of)) if (1..=of).contains(&index) => Ok(Self { index, of }),
+            _ => Err("expected I/N with I from 1 to N"),
+        }
+    }
+}
+
+/// The JSON object.
+#[derive(Serialize)]
+struct Report<'a> {
+    sweep: &'a Path,
+    #[serde(flatten)]
+    table: &'a Table,
+}
+
+/// One training run to do.
+struct Run<'a> {
+    cell: &'a Cell,
+    seed: u64,
+}
+
+/// Runs the command.
+pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
+    let output = Output::new(args.json, false);
+    unknown_variables().iter().for_each(|message| eprintln!("warning: {message}"));
+    let given = args.settings.given(matches)?;
+    let folder = given.out.clone().unwrap_or_else(|| "sweep".into());
+    let cells = args.cells(Partial { out: None, ..given.clone() })?;
+    args.check_baseline(&cells)?;
+    let seeds: Vec<u64> = (given.seed.unwrap_or(0)..).take(args.seeds as usize).collect();
+    let ledger_path = args.ledger.clone().unwrap_or_else(|| folder.join("ledger.jsonl"));
+    let mut ledger = Ledger::open(&ledger_path)?;
+    let (runs, all) = args.runs(&cells, &seeds, &ledger, &folder)?;
+    output.line(format!(
+        "{} combinations, {} seeds: {all} runs, of which {} to train here",
+        cells.len(),
+        seeds.len(),
+        runs.len()
+    ))?;
+    if args.dry_run {
+        for Run { cell, seed } in &runs {
+            output.line(format!("  {}, seed {seed}", label(cell)))?;
+        }
+    } else {
+        compute::use_threads(given.threads)?;
+        interrupt::listen()?;
+        fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
+        let failed = train_all(output, &runs, &cells, &seeds, &folder, &mut ledger);
+        finish(args, output, &cells, &folder, &Ledger::open(&ledger_path)?)?;
+        return failed;
+    }
+    show(args, output, &folder, &Table::new(&cells, args.baseline.as_deref(), &ledger))
+}
+
+impl SweepArgs {
+    fn cells(&self, base: Partial) -> Result<Vec<Cell>, Error> {
+        let mut axes = Vec::new();
+        if !self.arm.is_empty() {
+            axes.push(Axis::arms(&self.arm)?);
+        }
+        for text in &self.grid {
+            axes.push(Axis::grid(text)?);
+        }
+        cells(&base, &axes)
+    }
+
+    fn check_baseline(&self, cells: &[Cell]) -> Result<(), Error> {
+        let labels = || cells.iter().flat_map(|cell| cell.labels.iter().map(|(_, label)| label.as_str()));
+        match &self.baseline {
+            Some(name) if !labels().any(|label| label == name) => {
+                let mut labels: Vec<&str> = labels().collect();
+                labels.sort_unstable();
+                labels.dedup();
+                let expected = format!("one of {}", labels.join(", "));
+                Err(Error::Setting { name: "baseline", expected, got: name.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is left to train here, seed by seed so that a sweep that is cut short has something of each cell; and how many runs
+    /// there are in all.
+    fn runs<'a>(
+        &self,
+        cells: &'a [Cell],
+        seeds: &[u64],
+        ledger: &Ledger,
+        folder: &Path,
+    ) -> Result<(Vec<Run<'a>>, usize), Error> {
+        let mut distinct: Vec<(Identity, &Cell)> = Vec::new();
+        for cell in cells {
+            let identity = cell.identity();
+            if distinct.iter().all(|(known, _)| *known != identity) {
+                distinct.push((identity, cell));
+            }
+        }
+        let all =
+            seeds.iter().flat_map(|&seed| distinct.iter().map(move |(identity, cell)| (identity, Run { cell, seed })));
+        let mut runs = Vec::new();
+        for (i, (identity, run)) in all.enumerate() {
+            let ours = self.shard.is_none_or(|shard| i % shard.of == shard.index - 1);
+            let done = || Ok::<_, Error>(outcome(&run_folder(folder, run.cell, run.seed)?)?.is_some());
+            if ours && !ledger.has(identity, seeds) && !done()? {
+                runs.push(run);
+            }
+        }
+        Ok((runs, seeds.len() * distinct.len()))
+    }
+}
+
+/// Trains what is left. A run that diverges or fails does not stop the others; the first such failure is the outcome.
+fn train_all(
+    output: Output,
+    runs: &[Run],
+    cells: &[Cell],
+    seeds: &[u64],
+    folder: &Path,
+    ledger: &mut Ledger,
+) -> anyhow::Result<()> {
+    let mut failed = Vec::new();
+    let mut spent = 0.0;
+    settle(cells, seeds, folder, ledger)?;
+    for (i, run) in runs.iter().enumerate() {
+        let what = format!("{}, seed {}", label(run.cell), run.seed);
+        match train_one(run, folder) {
+            Ok(summary) => {
+                spent += summary.seconds;
+                let left = Duration::from_secs_f64(spent / (i + 1) as f64 * (runs.len() - i - 1) as f64);
+                let accuracy = summary.test_accuracy.unwrap_or(f64::NAN);
+                let (of, took) = (runs.len(), duration(Duration::from_secs_f64(summary.seconds)));
+                output.line(format!(
+                    "run {}/{of}  {what}: test {accuracy:.2} %, {took}; {} left",
+                    i + 1,
+                    duration(left)
+                ))?;
+                settle(cells, seeds, folder, ledger)?;
+            }
+            Err(error @ Error::Interrupted) => return Err(error.into()),
+            Err(error) => {
+                eprintln!("warning: {what}: {error}");
+                failed.push((what, error));
+            }
+        }
+    }
+    let n = failed.len();
+    failed
+        .into_iter()
+        .next()
+        .map_or(Ok(()), |(what, error)| Err(anyhow!(error).context(format!("{n} runs failed, first {what}"))))
+}
+
+/// One run, anew where it was begun.
+fn train_one(run: &Run, folder: &Path) -> Result<Summary, Error> {
+    let path = run_folder(folder, run.cell, run.seed)?;
+    if path.exists() {
+        fs::remove_dir_all(&path).map_err(Error::io(&path, "remove"))?;
+    }
+    let settings = run.cell.with_seed(run.seed, path.clone());
+    let run_folder = RunFolder::create(Some(&path), folder, settings.method, &settings.data_name())?;
+    kernels::on_a_worker(|| train(&settings, &run_folder, &mut Quiet))
+}
+
+/// Adds the cells all of whose seeds are done to the ledger.
+fn settle(cells: &[Cell], seeds: &[u64], folder: &Path, ledger: &mut Ledger) -> Result<(), Error> {
+    for cell in cells.iter() {
+        if ledger.has(&cell.identity(), seeds) {
+            continue;
+        }
+        let outcomes =
+            seeds.iter().map(|&seed| outcome(&run_folder(folder, cell, seed)?)).collect::<Result<Vec<_>, Error>>()?;
+        if let Some(outcomes) = outcomes.into_iter().collect::<Option<Vec<_>>>() {
+            ledger.add(Line::new(cell, seeds, &outcomes))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the table into the sweep's folder, and shows it.
+fn finish(args: &SweepArgs, output: Output, cells: &[Cell], folder: &Path, ledger: &Ledger) -> anyhow::Result<()> {
+    let table = Table::new(cells, args.baseline.as_deref(), ledger);
+    let json = serde_json::to_string_pretty(&table)? + "\n";
+    for (name, text) in [("table.md", table.markdown()), ("table.csv", table.csv()), ("table.json", json)] {
+        write_atomically(&folder.join(name), |file| file.write_all(text.as_bytes()))?;
+    }
+    show(args, output, folder, &table)
+}
+
+fn show(args: &SweepArgs, output: Output, folder: &Path, table: &Table) -> anyhow::Result<()> {
+    output.result(&Report { sweep: folder, table })?;
+    if !table.rows.is_empty() {
+        output.line("")?;
+        table.markdown().lines().try_for_each(|line| output.line(line))?;
+    }
+    if table.unfinished > 0 {
+        output.line(format!("{} combinations have not all seeds yet", table.unfinished))?;
+    }
+    if !args.dry_run && !table.rows.is_empty() {
+        output.line(format!("the same in {} (.csv, .json)", folder.join("table.md").display()))?;
+    }
+    Ok(())
+}
+
+fn label(cell: &Cell) -> String {
+    let labels: Vec<String> = cell.labels.iter().map(|(name, label)| format!("{name} {label}")).collect();
+    if labels.is_empty() { "the settings given".into() } else { labels.join(", ") }
+}
+
+/// Says nothing but warnings while a run trains.
+struct Quiet;
+
+impl Observer for Quiet {
+    fn started(&mut self, _: &Started) {}
+
+    fn warning(&mut self, message: &str) {
+        eprintln!("warning: {message}");
+    }
+
+    fn step(&mut self, _: &StepMetrics) {}
+
+    fn epoch(&mut self, _: &EpochMetrics) {}
+
+    fn interrupted(&self) -> bool {
+        interrupt::requested()
+    }
+}

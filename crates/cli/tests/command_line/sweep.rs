@@ -1,0 +1,96 @@
+//! `ecgan sweep`: what is trained, skipped, shared out and compared.
+
+use crate::binary::{json, refused, small, stdout};
+use crate::data_sets::pets;
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+const SWEEP: [&str; 15] = [
+    "sweep",
+    "--out",
+    "s",
+    "--data",
+    "pets",
+    "--val-fraction",
+    "0",
+    "--epochs",
+    "1",
+    "--seeds",
+    "2",
+    "--grid",
+    "method=classifier,ec-gan",
+    "--grid",
+    "lambda=0.1,0.5",
+];
+
+fn sweep(folder: &Path, more: &[&str]) -> Output {
+    small(folder, &[&SWEEP, more].concat()).output().unwrap()
+}
+
+fn trains(folder: &Path, more: &[&str]) -> String {
+    stdout(&sweep(folder, more)).lines().next().unwrap().to_owned()
+}
+
+#[test]
+fn a_sweep_trains_each_run_once_and_tells_the_difference() {
+    let folder = tempfile::tempdir().unwrap();
+    pets(&folder.path().join("pets"));
+    let told = json(&sweep(folder.path(), &["--json"]));
+    // To the classifier both lambdas are one.
+    assert_eq!(fs::read_dir(folder.path().join("s/runs")).unwrap().count(), 6);
+    let rows = told["rows"].as_array().unwrap();
+    assert_eq!((rows.len(), told["unfinished"].as_u64()), (4, Some(0)));
+    assert!(rows[0]["difference"].is_null() && rows[3]["difference"]["n"] == 2);
+    let summary = |run: &str| {
+        let text = fs::read_to_string(folder.path().join("s/runs").join(run).join("summary.json")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["test_accuracy"].as_f64().unwrap()
+    };
+    let run = |start: &str| {
+        let names =
+            fs::read_dir(folder.path().join("s/runs")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        summary(&names.filter(|name| name.starts_with(start)).last().unwrap())
+    };
+    let difference =
+        (0..2).map(|s| run(&format!("ec-gan-0.5-seed{s}")) - run(&format!("classifier-0.1-seed{s}"))).sum::<f64>();
+    assert!((rows[3]["difference"]["mean"].as_f64().unwrap() - difference / 2.0).abs() < 1e-3);
+    for name in ["table.md", "table.csv", "table.json", "ledger.jsonl"] {
+        assert!(folder.path().join("s").join(name).exists(), "{name}");
+    }
+
+    assert_eq!(trains(folder.path(), &[]), "4 combinations, 2 seeds: 6 runs, of which 0 to train here");
+    // The ledger alone is enough.
+    fs::remove_dir_all(folder.path().join("s/runs")).unwrap();
+    assert!(trains(folder.path(), &[]).ends_with("of which 0 to train here"));
+    let grown = ["--grid", "threshold=0.7,0.9", "--dry-run"];
+    assert!(trains(folder.path(), &grown).ends_with("8 combinations, 2 seeds: 10 runs, of which 4 to train here"));
+}
+
+#[test]
+fn shards_share_the_runs_and_a_finished_one_of_another_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    pets(&folder.path().join("pets"));
+    assert!(trains(folder.path(), &["--shard", "1/2"]).ends_with("6 runs, of which 3 to train here"));
+    let second = json(&sweep(folder.path(), &["--shard", "2/2", "--json"]));
+    assert_eq!(second["unfinished"], 0);
+    // A run that was cut off is trained again.
+    fs::remove_file(folder.path().join("s/ledger.jsonl")).unwrap();
+    let run = fs::read_dir(folder.path().join("s/runs")).unwrap().next().unwrap().unwrap().path();
+    fs::remove_file(run.join("summary.json")).unwrap();
+    assert!(trains(folder.path(), &[]).ends_with("of which 1 to train here"));
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    pets(&folder.path().join("pets"));
+    for (arguments, message) in [
+        (["--shard", "3/2"], "expected I/N with I from 1 to N"),
+        (["--baseline", "bare"], "baseline: expected one of 0.1, 0.5, classifier, ec-gan, got bare"),
+        (["--grid", "seed=1"], "grid: expected a setting but out and seed"),
+        (["--arm", "a:threshold=2"], "threshold: expected a number from 0 to 1, got 2"),
+    ] {
+        refused(folder.path(), &[&SWEEP, &arguments[..]].concat(), 2, message);
+    }
+    assert!(!folder.path().join("s").exists());
+}

@@ -1,0 +1,125 @@
+//! What a sweep varies: `--grid lambda=0,0.1` takes each value in turn, `--arm NAME:key=value,..` names a combination.
+
+use crate::Error;
+use crate::settings::{Partial, nearest};
+
+/// What the axis made of all `--arm`s is called.
+pub const ARM: &str = "arm";
+
+/// One thing that a sweep varies.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    /// Its name: a setting's key, or [`ARM`].
+    pub name: String,
+    /// What it takes in turn.
+    pub values: Vec<Value>,
+}
+
+/// One of an axis' values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Value {
+    /// As it stands in tables.
+    pub label: String,
+    /// The settings it means.
+    pub given: Partial,
+}
+
+impl Axis {
+    /// From `key=value,value..`, as in a settings file but for quotes.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where a key or a value is none.
+    pub fn grid(text: &str) -> Result<Self, Error> {
+        let wrong = || Error::Setting { name: "grid", expected: "key=value,value..".into(), got: text.into() };
+        let (key, values) = text.split_once('=').ok_or_else(wrong)?;
+        let values = values
+            .split(',')
+            .map(|value| Ok(Value { label: value.trim().into(), given: setting("grid", key.trim(), value.trim())? }));
+        Ok(Self { name: key.trim().replace('-', "_"), values: values.collect::<Result<_, Error>>()? })
+    }
+
+    /// From `NAME:key=value,key=value..`, each an arm.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where a key or a value is none, or two arms have one name.
+    pub fn arms<'a>(texts: impl IntoIterator<Item = &'a String>) -> Result<Self, Error> {
+        let values: Vec<Value> = texts.into_iter().map(|text| arm(text)).collect::<Result<_, Error>>()?;
+        if let Some(twice) = values.iter().enumerate().find(|(i, v)| values[..*i].iter().any(|w| w.label == v.label)) {
+            let got = format!("`{}` twice", twice.1.label);
+            return Err(Error::Setting { name: ARM, expected: "a name of its own for each".into(), got });
+        }
+        Ok(Self { name: ARM.into(), values })
+    }
+}
+
+fn arm(text: &str) -> Result<Value, Error> {
+    let expected = || "NAME:key=value,key=value..".to_owned();
+    let wrong = || Error::Setting { name: ARM, expected: expected(), got: text.into() };
+    let (label, settings) = text.split_once(':').ok_or_else(wrong)?;
+    let mut given = Partial::default();
+    for one in settings.split(',').filter(|one| !one.trim().is_empty()) {
+        let (key, value) = one.split_once('=').ok_or_else(wrong)?;
+        given = setting(ARM, key.trim(), value.trim())?.over(given);
+    }
+    Ok(Value { label: label.trim().into(), given })
+}
+
+/// One setting, its value written as in a settings file or, words, without quotes.
+fn setting(name: &'static str, key: &str, value: &str) -> Result<Partial, Error> {
+    let key = key.replace('-', "_");
+    if !Partial::KEYS.contains(&key.as_str()) || ["out", "seed"].contains(&key.as_str()) {
+        let near = nearest(&key, Partial::KEYS).map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
+        let expected = "a setting but out and seed, see `ecgan train --help`".into();
+        return Err(Error::Setting { name, expected, got: format!("{key}{near}") });
+    }
+    let quoted = toml::Value::String(value.into());
+    toml::from_str(&format!("{key} = {value}"))
+        .or_else(|_| toml::from_str(&format!("{key} = {quoted}")))
+        .map_err(|error| Error::Setting { name, expected: error.message().to_owned(), got: format!("{key}={value}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{FakeStatistics, Method};
+
+    #[test]
+    fn a_grid_takes_words_and_numbers() {
+        let axis = Axis::grid("fake-statistics=shared, frozen").unwrap();
+        assert_eq!(axis.name, "fake_statistics");
+        assert_eq!(axis.values[1].given.fake_statistics, Some(FakeStatistics::Frozen));
+        assert_eq!(Axis::grid("lambda=0,0.1").unwrap().values[1].given.lambda, Some(0.1));
+        assert_eq!(Axis::grid("data=a b").unwrap().values[0].given.data.as_deref(), Some("a b"));
+    }
+
+    #[test]
+    fn arms_name_combinations() {
+        let arms = ["bare: method=classifier".to_owned(), "gan:method=ec-gan,lambda=0.2".to_owned()];
+        let axis = Axis::arms(&arms).unwrap();
+        assert_eq!((axis.values[0].label.as_str(), axis.values[0].given.method), ("bare", Some(Method::Classifier)));
+        assert_eq!(axis.values[1].given.lambda, Some(0.2));
+    }
+
+    #[test]
+    fn what_is_no_setting_is_named() {
+        for (text, message) in [
+            ("lambda", "grid: expected key=value,value.., got lambda"),
+            (
+                "lamda=1",
+                "grid: expected a setting but out and seed, see `ecgan train --help`, got lamda (did you mean lambda?)",
+            ),
+            (
+                "seed=1,2",
+                "grid: expected a setting but out and seed, see `ecgan train --help`, got seed (did you mean seed?)",
+            ),
+        ] {
+            assert_eq!(Axis::grid(text).unwrap_err().to_string(), message);
+        }
+        assert!(Axis::grid("method=gan").unwrap_err().to_string().ends_with("got method=gan"));
+        let twice = ["a:lambda=1".to_owned(), "a:lambda=2".to_owned()];
+        assert_eq!(
+            Axis::arms(&twice).unwrap_err().to_string(),
+            "arm: expected a name of its own for each, got `a` twice"
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! Sweeps: a training run for each combination of settings and each seed, and what they say together.
+//!
+//! A run is known by its [`Identity`], the settings that its numbers depend on, and lies in a folder named after it. So a sweep
+//! begins where it was left, runs that two sweeps share are trained once, and shards that share a folder need no coordination.
+
+mod axis;
+mod ledger;
+mod statistics;
+mod table;
+
+pub use axis::{ARM, Axis, Value};
+pub use ledger::{Ledger, Line};
+pub use statistics::Mean;
+pub use table::{Row, Table};
+
+use crate::Error;
+use crate::metrics::{EpochMetrics, Summary};
+use crate::settings::{Method, Partial, Preset, Settings};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The settings that a run's numbers depend on, as far as they are not those of preset `paper`; all but the seed. What a method
+/// does not use is left out, the data is its name alone, and device and threads do not count.
+pub type Identity = toml::Table;
+
+/// One combination of settings.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    /// The value it has on each axis.
+    pub labels: Vec<(String, String)>,
+    /// Its settings, the seed being the first.
+    pub settings: Settings,
+}
+
+impl Cell {
+    /// What its runs are known by.
+    pub fn identity(&self) -> Identity {
+        identity(&self.settings)
+    }
+
+    /// The identity of the bare classifier with the same settings.
+    pub fn bare_identity(&self) -> Identity {
+        identity(&Settings { method: Method::Classifier, ..self.settings.clone() })
+    }
+
+    /// Its settings with a seed, for a run in this folder.
+    pub fn with_seed(&self, seed: u64, out: PathBuf) -> Settings {
+        Settings { seed, out: Some(out), ..self.settings.clone() }
+    }
+}
+
+/// Every combination of the axes' values over `base`, the last axis changing fastest.
+///
+/// # Errors
+/// Where settings that resolve to a run do not come about; the message names the combination.
+pub fn cells(base: &Partial, axes: &[Axis]) -> Result<Vec<Cell>, Error> {
+    let mut found: Vec<(Vec<(String, String)>, Partial)> = vec![(Vec::new(), base.clone())];
+    for axis in axes {
+        found = found
+            .into_iter()
+            .flat_map(|(labels, given)| {
+                axis.values.iter().map(move |value| {
+                    let label = (axis.name.clone(), value.label.clone());
+                    ([labels.clone(), vec![label]].concat(), value.given.clone().over(given.clone()))
+                })
+            })
+            .collect();
+    }
+    found.into_iter().map(|(labels, given)| Ok(Cell { labels, settings: Settings::resolve(given)? })).collect()
+}
+
+fn identity(settings: &Settings) -> Identity {
+    let mut settings = Settings { threads: None, no_graph: false, ..settings.clone() };
+    settings.data = settings.data_name();
+    let paper = Settings::complete(Preset::Paper.values()).expect("a preset is complete");
+    if settings.method == Method::Classifier {
+        settings.preset = Preset::Paper;
+        (settings.lambda, settings.threshold) = (paper.lambda, paper.threshold);
+        settings.fake_statistics = paper.fake_statistics;
+        (settings.lr, settings.weight_decay) = (paper.lr, paper.weight_decay);
+    }
+    let table = |settings: &Settings| toml::Table::try_from(settings.to_partial()).expect("settings are TOML");
+    let (mut table, paper) = (table(&settings), table(&paper));
+    table.retain(|key, value| {
+        ["data", "method"].contains(&key)
+            || (!["seed", "device", "simd"].contains(&key) && paper.get(key) != Some(value))
+    });
+    table
+}
+
+/// The folder of one run below the sweep's: where one with this identity and seed is, or else a new name.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn run_folder(sweep: &Path, cell: &Cell, seed: u64) -> Result<PathBuf, Error> {
+    let ending = format!("-seed{seed}-{:016x}", fnv1a(&cell.identity().to_string()));
+    let runs = sweep.join("runs");
+    if runs.is_dir() {
+        for entry in fs::read_dir(&runs).map_err(Error::io(&runs, "read"))? {
+            let entry = entry.map_err(Error::io(&runs, "read"))?;
+            if entry.file_name().to_string_lossy().ends_with(&ending) {
+                return Ok(entry.path());
+            }
+        }
+    }
+    let labels: Vec<String> = cell.labels.iter().map(|(_, label)| crate::run_folder::plain(label)).collect();
+    Ok(runs.join(format!("{}{ending}", labels.join("-"))))
+}
+
+/// FNV-1a, 64 bits (Fowler, Noll and Vo): the same on every machine and in every version.
+fn fnv1a(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// What a finished run found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Its summary.
+    pub summary: Summary,
+    /// Its last epoch.
+    pub last: EpochMetrics,
+}
+
+/// What a run's folder says; `None` where it is not finished.
+///
+/// # Errors
+/// [`Error::BadFile`] where its files are not what a run writes.
+pub fn outcome(run: &Path) -> Result<Option<Outcome>, Error> {
+    let path = run.join("summary.json");
+    let Ok(text) = fs::read_to_string(&path) else { return Ok(None) };
+    let bad = |path: &Path, problem: String| Error::BadFile { path: path.into(), problem };
+    let summary = serde_json::from_str(&text).map_err(|error| bad(&path, error.to_string()))?;
+    let path = run.join("metrics.jsonl");
+    let text = fs::read_to_string(&path).map_err(Error::io(&path, "read"))?;
+    let last = text.lines().last().ok_or_else(|| bad(&path, "no epoch; expected a line each".into()))?;
+    let last = serde_json::from_str(last).map_err(|error| bad(&path, error.to_string()))?;
+    Ok(Some(Outcome { summary, last }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! What the finished cells say: mean and deviation over the seeds, and the paired difference to the bare classifier.
+
+use super::{Cell, Ledger, Line, Mean};
+use serde::Serialize;
+use std::fmt::Write;
+
+/// A row: one cell.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Its values on the axes.
+    pub cell: Vec<(String, String)>,
+    /// Labelled images trained on.
+    pub n_train: usize,
+    /// Test accuracy of the last weights, in percent.
+    pub test_accuracy: Mean,
+    /// The same on the validation part.
+    pub val_accuracy: Option<Mean>,
+    /// Test accuracy less that of the comparator, seed by seed, in points; `None` of the comparator itself, or without one.
+    pub difference: Option<Mean>,
+    /// Half of the 95 % interval of [`Row::difference`].
+    pub half_interval: Option<f64>,
+    /// The part of the fakes that counted in the last epoch.
+    pub kept_fraction: Option<Mean>,
+    /// Seconds a run.
+    pub seconds: Mean,
+}
+
+/// The rows of a sweep.
+#[derive(Clone, Debug, Serialize)]
+pub struct Table {
+    /// The axes' names.
+    pub axes: Vec<String>,
+    /// A row for each finished cell.
+    pub rows: Vec<Row>,
+    /// Cells that are not finished.
+    pub unfinished: usize,
+}
+
+impl Table {
+    /// Of the cells that the ledger has. Each is compared with the bare classifier of the same settings or, where a cell is
+    /// named as `baseline` by one of its labels, with that.
+    pub fn new(cells: &[Cell], baseline: Option<&str>, ledger: &Ledger) -> Self {
+        let named = cells.iter().find(|cell| cell.labels.iter().any(|(_, label)| Some(label.as_str()) == baseline));
+        let rows: Vec<Row> = cells
+            .iter()
+            .filter_map(|cell| {
+                let line = ledger.find(&cell.identity())?;
+                let other = named.map_or_else(|| cell.bare_identity(), Cell::identity);
+                let other = (other != cell.identity()).then(|| ledger.find(&other)).flatten();
+                Some(row(cell, line, other))
+            })
+            .collect();
+        let axes = cells.first().map(|cell| cell.labels.iter().map(|(name, _)| name.clone()).collect());
+        Self { axes: axes.unwrap_or_default(), unfinished: cells.len() - rows.len(), rows }
+    }
+
+    /// As Markdown.
+    pub fn markdown(&self) -> String {
+        let mut text = format!("| {} | ", self.axes.join(" | "));
+        text += "images | seeds | test accuracy, % | difference, points [95 %] | validation, % | kept, % |\n";
+        text += &format!("|{}\n", "---|".repeat(self.axes.len() + 6));
+        for row in &self.rows {
+            let labels: Vec<&str> = row.cell.iter().map(|(_, label)| label.as_str()).collect();
+            let difference = row.difference.map_or_else(String::new, |d| match row.half_interval {
+                Some(half) => format!("{:+.2} [{:+.2}, {:+.2}]", d.mean, d.mean - half, d.mean + half),
+                None => format!("{:+.2}", d.mean),
+            });
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {} | {difference} | {} | {} |",
+                labels.join(" | "),
+                row.n_train,
+                row.test_accuracy.n,
+                spread(Some(row.test_accuracy), 1.0),
+                spread(row.val_accuracy, 1.0),
+                spread(row.kept_fraction, 100.0)
+            );
+        }
+        text
+    }
+
+    /// As CSV, a header first; figures unrounded, what is not there empty.
+    pub fn csv(&self) -> String {
+        let mut text = self.axes.iter().map(|name| quoted(name) + ",").collect::<String>();
+        text += "n_train,seeds,test_accuracy,test_deviation,difference,half_interval_95,val_accuracy,kept_fraction,seconds\n";
+        let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+        for row in &self.rows {
+            text += &row.cell.iter().map(|(_, label)| quoted(label) + ",").collect::<String>();
+            let _ = write!(text, "{},{},{},", row.n_train, row.test_accuracy.n, row.test_accuracy.mean);
+            let cells = [
+                row.test_accuracy.deviation,
+                row.difference.map(|d| d.mean),
+                row.half_interval,
+                row.val_accuracy.map(|v| v.mean),
+                row.kept_fraction.map(|k| k.mean),
+                Some(row.seconds.mean),
+            ];
+            text += &cells.map(number).join(",");
+            text.push('\n');
+        }
+        text
+    }
+}
+
+fn row(cell: &Cell, line: &Line, other: Option<&Line>) -> Row {
+    let pairs: Vec<f64> = other.map_or_else(Vec::new, |other| {
+        let theirs = |seed| other.seeds.iter().position(|s| s == seed).map(|i| other.test_accuracy[i]);
+        line.seeds.iter().zip(&line.test_accuracy).filter_map(|(seed, ours)| Some(ours - theirs(seed)?)).collect()
+    });
+    let present = |values: &[Option<f64>]| Mean::of(&values.iter().copied().flatten().collect::<Vec<_>>());
+    let difference = Mean::of(&pairs);
+    Row {
+        cell: cell.labels.clone(),
+        n_train: line.images[0],
+        test_accuracy: Mean::of(&line.test_accuracy).expect("a line has a seed"),
+        val_accuracy: present(&line.val_accuracy),
+        difference,
+        half_interval: difference.and_then(|d| d.half_interval()),
+        kept_fraction: present(&line.kept_fraction),
+        seconds: Mean::of(&line.seconds).expect("a line has a seed"),
+    }
+}
+
+/// `mean ± deviation`.
+fn spread(mean: Option<Mean>, factor: f64) -> String {
+    mean.map_or_else(String::new, |m| match m.deviation {
+        Some(deviation) => format!("{:.1} ± {:.1}", factor * m.mean, factor * deviation),
+        None => format!("{:.1}", factor * m.mean),
+    })
+}
+
+/// RFC 4180.
+fn quoted(field: &str) -> String {
+    if field.contains([',', '"', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field.into() }
+}

@@ -1,0 +1,116 @@
+use super::*;
+
+fn partial(text: &str) -> Partial {
+    toml::from_str(text).unwrap()
+}
+
+fn grid(texts: &[&str]) -> Vec<Cell> {
+    let axes: Vec<Axis> = texts.iter().map(|text| Axis::grid(text).unwrap()).collect();
+    cells(&partial("preset = \"paper\"\nper_class = 3"), &axes).unwrap()
+}
+
+fn ledger_of(cells: &[(&Cell, &[f64])]) -> Ledger {
+    let mut ledger = Ledger::default();
+    for (cell, accuracies) in cells {
+        let n = accuracies.len();
+        ledger
+            .add(Line {
+                data: "d".into(),
+                cell: cell.labels.clone(),
+                settings: cell.identity(),
+                images: [30, 0, 100],
+                seeds: (0..n as u64).collect(),
+                test_accuracy: accuracies.to_vec(),
+                val_accuracy: vec![None; n],
+                kept_fraction: vec![Some(0.5); n],
+                seconds: vec![1.0; n],
+            })
+            .unwrap();
+    }
+    ledger
+}
+
+#[test]
+fn cells_are_the_product_of_the_axes() {
+    let cells = grid(&["method=classifier,ec-gan", "lambda=0.1,0.2,0.4"]);
+    assert_eq!(cells.len(), 6);
+    assert_eq!(cells[5].labels, [("method".into(), "ec-gan".into()), ("lambda".into(), "0.4".into())]);
+    assert_eq!((cells[4].settings.method, cells[4].settings.lambda), (Method::EcGan, 0.2));
+}
+
+#[test]
+fn an_identity_has_what_matters_and_nothing_else() {
+    let cells = grid(&["method=classifier,ec-gan", "lambda=0.1,0.2"]);
+    // To the classifier, lambda is nothing.
+    assert_eq!(cells[0].identity(), cells[1].identity());
+    assert_ne!(cells[2].identity(), cells[3].identity());
+    assert_eq!(
+        cells[3].identity().to_string(),
+        "data = \"synthetic\"\nlambda = 0.2\nmethod = \"ec-gan\"\nper_class = 3\n"
+    );
+    assert_eq!(cells[3].bare_identity(), cells[0].identity());
+    let with = |text: &str| cells_of(text)[0].identity();
+    assert_eq!(with("threads = 1\nseed = 3\nsimd = \"portable\""), with(""));
+    assert_ne!(with("lr_c = 0.5"), with(""));
+    assert_eq!(with("method = \"classifier\"\npreset = \"notebook\""), with("method = \"classifier\""));
+}
+
+fn cells_of(text: &str) -> Vec<Cell> {
+    cells(&partial(text).over(partial("preset = \"paper\"")), &[]).unwrap()
+}
+
+#[test]
+fn a_run_is_found_under_whatever_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let cells = grid(&["lambda=0.1,0.2"]);
+    let first = run_folder(folder.path(), &cells[0], 4).unwrap();
+    assert!(first.file_name().unwrap().to_str().unwrap().starts_with("0.1-seed4-"), "{first:?}");
+    let renamed = first.with_file_name(first.file_name().unwrap().to_str().unwrap().replacen("0.1", "other", 1));
+    fs::create_dir_all(&renamed).unwrap();
+    assert_eq!(run_folder(folder.path(), &cells[0], 4).unwrap(), renamed);
+    assert_ne!(run_folder(folder.path(), &cells[1], 4).unwrap(), renamed);
+    assert_ne!(run_folder(folder.path(), &cells[0], 5).unwrap(), renamed);
+}
+
+#[test]
+fn differences_are_paired_by_seed() {
+    let cells = grid(&["method=classifier,ec-gan"]);
+    let ledger = ledger_of(&[(&cells[0], &[10.0, 20.0, 30.0]), (&cells[1], &[11.0, 22.0, 33.0, 90.0])]);
+    let table = Table::new(&cells, None, &ledger);
+    assert!(table.rows[0].difference.is_none());
+    let row = &table.rows[1];
+    assert_eq!((row.difference.unwrap().mean, row.difference.unwrap().n, row.test_accuracy.n), (2.0, 3, 4));
+    // 4.303 x 1 / sqrt 3
+    assert!((row.half_interval.unwrap() - 2.484).abs() < 1e-3);
+    assert_eq!(
+        table.markdown().lines().nth(3).unwrap(),
+        "| ec-gan | 30 | 4 | 39.0 ± 35.2 | +2.00 [-0.48, +4.48] |  | 50.0 ± 0.0 |"
+    );
+    assert!(table.csv().lines().nth(2).unwrap().starts_with("ec-gan,30,4,39,"));
+}
+
+#[test]
+fn a_named_baseline_is_for_every_row() {
+    let cells = grid(&["lambda=0.1,0.2"]);
+    let ledger = ledger_of(&[(&cells[0], &[10.0, 20.0]), (&cells[1], &[11.0, 21.0])]);
+    assert!(Table::new(&cells, None, &ledger).rows.iter().all(|row| row.difference.is_none()), "no classifier ran");
+    let table = Table::new(&cells, Some("0.1"), &ledger);
+    assert!(table.rows[0].difference.is_none());
+    assert_eq!(table.rows[1].difference.unwrap().mean, 1.0);
+}
+
+#[test]
+fn a_ledger_reads_back_and_skips_what_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("l.jsonl");
+    let cells = grid(&["lambda=0.1,0.2"]);
+    let mut ledger = Ledger::open(&path).unwrap();
+    ledger.add(ledger_of(&[(&cells[0], &[1.0, 2.0])]).lines[0].clone()).unwrap();
+    let back = Ledger::open(&path).unwrap();
+    assert_eq!(back.lines, ledger.lines);
+    assert!(back.has(&cells[0].identity(), &[0, 1]));
+    assert!(!back.has(&cells[0].identity(), &[0, 1, 2]) && !back.has(&cells[1].identity(), &[0]));
+    fs::write(&path, "{}\n").unwrap();
+    let message = Ledger::open(&path).unwrap_err().to_string();
+    assert!(message.contains("l.jsonl: line 1: missing field"), "{message}");
+}
