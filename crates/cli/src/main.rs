@@ -36,6 +36,9 @@ enum Command {
     Sweep(Box<commands::sweep::SweepArgs>),
     Bench(commands::bench::BenchArgs),
     Devices(commands::devices::DevicesArgs),
+    Config(commands::config::ConfigArgs),
+    Completions(commands::completions::CompletionsArgs),
+    Man(commands::completions::ManArgs),
 }
 
 fn main() -> ExitCode {
@@ -54,5 +57,8 @@ fn run(started: Instant) -> anyhow::Result<()> {
         Command::Sweep(args) => commands::sweep::run(&args, given),
         Command::Bench(args) => commands::bench::run(&args, started),
         Command::Devices(args) => commands::devices::run(&args),
+        Command::Config(args) => commands::config::run(&args),
+        Command::Completions(args) => commands::completions::run(&args, Cli::command()),
+        Command::Man(args) => commands::completions::man(&args, Cli::command()),
     }
 }

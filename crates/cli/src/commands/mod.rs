@@ -1,6 +1,8 @@
 //! One file a command: its flags, and how its result is printed.
 
 pub mod bench;
+pub mod completions;
+pub mod config;
 pub mod devices;
 pub mod eval;
 pub mod generate;
