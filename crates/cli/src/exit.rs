@@ -1,6 +1,7 @@
 //! How a run ends: the one place that knows the exit codes.
 
 use ecgan::ErrorKind;
+use ecgan::printable::printable_text;
 use std::io;
 use std::process::ExitCode;
 
@@ -24,7 +25,7 @@ pub fn code(result: anyhow::Result<()>) -> ExitCode {
         // The reader of a pipe has seen enough.
         return ExitCode::SUCCESS;
     }
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", printable_text(&format!("{error:#}")));
     ExitCode::from(number(&error))
 }
 

@@ -1,10 +1,10 @@
-//! Ctrl-C: the first ends training after the current step, the second ends the process.
+//! Ctrl-C, and the signals that ask a process to end: the first ends training after the current step, the second ends the process.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
-/// Listens for Ctrl-C from now on.
+/// Listens for Ctrl-C, SIGTERM and SIGHUP from now on.
 pub fn listen() -> anyhow::Result<()> {
     ctrlc::set_handler(|| {
         if REQUESTED.swap(true, Ordering::Relaxed) {

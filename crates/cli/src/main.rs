@@ -1,5 +1,7 @@
 //! The `ecgan` command line: arguments and printing, nothing else.
 
+#[cfg(test)]
+mod any_arguments;
 mod commands;
 mod compute;
 mod exit;
@@ -25,6 +27,8 @@ Examples:
   ecgan train                        a run of minutes on built-in data
   ecgan train --data DIR --preset paper --per-class 100
   ecgan eval --checkpoint RUN/checkpoints/last.safetensors --data synthetic
+  ecgan predict --checkpoint RUN/checkpoints/best.safetensors IMAGE DIR
+  ecgan report RUN                   one HTML page about a run
 
 Exit codes: 0 done, 1 internal, 2 usage, 3 bad data or file, 4 diverged, 5 device, 130 interrupted.";
 
@@ -32,8 +36,11 @@ Exit codes: 0 done, 1 internal, 2 usage, 3 bad data or file, 4 diverged, 5 devic
 enum Command {
     Train(Box<commands::train::TrainArgs>),
     Eval(commands::eval::EvalArgs),
+    Predict(commands::predict::PredictArgs),
+    Data(commands::data::DataArgs),
     Generate(commands::generate::GenerateArgs),
     Sweep(Box<commands::sweep::SweepArgs>),
+    Report(commands::report::ReportArgs),
     Bench(commands::bench::BenchArgs),
     Devices(commands::devices::DevicesArgs),
     Config(commands::config::ConfigArgs),
@@ -53,8 +60,11 @@ fn run(started: Instant) -> anyhow::Result<()> {
     match Cli::from_arg_matches(&matches)?.command {
         Command::Train(args) => commands::train::run(&args, given),
         Command::Eval(args) => commands::eval::run(&args),
+        Command::Predict(args) => commands::predict::run(&args),
+        Command::Data(args) => commands::data::run(&args),
         Command::Generate(args) => commands::generate::run(&args),
         Command::Sweep(args) => commands::sweep::run(&args, given),
+        Command::Report(args) => commands::report::run(&args),
         Command::Bench(args) => commands::bench::run(&args, started),
         Command::Devices(args) => commands::devices::run(&args),
         Command::Config(args) => commands::config::run(&args),

@@ -1,5 +1,6 @@
 //! Where results go: to stdout for people, or one JSON object there and people's text to stderr.
 
+use ecgan::printable::printable_text;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -18,10 +19,11 @@ impl Output {
 
     /// A line for people.
     pub fn line(self, line: impl AsRef<str>) -> io::Result<()> {
+        let line = printable_text(line.as_ref());
         match (self.quiet, self.json) {
             (true, _) => Ok(()),
-            (_, true) => writeln!(io::stderr(), "{}", line.as_ref()),
-            (_, false) => writeln!(io::stdout(), "{}", line.as_ref()),
+            (_, true) => writeln!(io::stderr(), "{line}"),
+            (_, false) => writeln!(io::stdout(), "{line}"),
         }
     }
 
@@ -32,27 +34,5 @@ impl Output {
         }
         let text = serde_json::to_string_pretty(value).map_err(io::Error::other)?;
         writeln!(io::stdout(), "{text}")
-    }
-}
-
-/// An argument as a POSIX shell takes it back: quoted where it has to be.
-pub fn quoted(argument: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./:=+,@%".contains(c);
-    if !argument.is_empty() && argument.chars().all(plain) {
-        return argument.to_owned();
-    }
-    format!("'{}'", argument.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn arguments_are_quoted_where_a_shell_needs_it() {
-        assert_eq!(quoted("runs/0001-ec-gan/x.y"), "runs/0001-ec-gan/x.y");
-        assert_eq!(quoted("my data"), "'my data'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
     }
 }

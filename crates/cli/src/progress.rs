@@ -2,6 +2,7 @@
 
 use crate::interrupt;
 use ecgan::metrics::{EpochMetrics, Observer, Started, StepMetrics};
+use ecgan::printable::printable_text;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -28,6 +29,7 @@ impl Progress {
     }
 
     fn say(&self, line: &str) {
+        let line = printable_text(line);
         match &self.bar {
             Some(bar) => bar.println(line),
             None => eprintln!("{line}"),
@@ -44,7 +46,9 @@ impl Progress {
 
     /// Remaining time at the pace of the whole run so far, validation included.
     fn remaining(&self, step: u64, steps: u64) -> Duration {
-        self.began.elapsed().div_f64(step.max(1) as f64).mul_f64(steps.saturating_sub(step) as f64)
+        let done = step.saturating_sub(self.run.as_ref().map_or(0, |run| run.done)).max(1);
+        let seconds = self.began.elapsed().as_secs_f64() / done as f64 * steps.saturating_sub(step) as f64;
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }
 }
 
@@ -66,9 +70,12 @@ impl Observer for Progress {
             run.steps,
             run.device
         ));
+        if run.done > 0 {
+            self.say(&format!("going on after {} steps", run.done));
+        }
         if std::io::stderr().is_terminal() {
             let style = ProgressStyle::with_template(BAR).expect("a constant template").progress_chars("=> ");
-            self.bar = Some(ProgressBar::new(run.steps).with_style(style));
+            self.bar = Some(ProgressBar::new(run.steps).with_position(run.done).with_style(style));
         }
     }
 

@@ -7,9 +7,9 @@ use clap::{ArgMatches, Args};
 use ecgan::Error;
 use ecgan::settings::{
     Augment, Choice, DeviceChoice, FakeStatistics, Method, Partial, Precision, Preset, Schedule, Settings, SimdChoice,
-    Subset, nearest,
+    Subset, TimeLimit, nearest,
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// Values: a flag here, else the variable `ECGAN_<FLAG>`, else `--config`, else the preset.
@@ -31,7 +31,8 @@ pub struct SettingsArgs {
     /// Which images the budget takes: drawn by --seed, or the first of each class in file order
     #[arg(long, value_parser = choice::<Subset>(), env = "ECGAN_SUBSET", help_heading = "Data")]
     subset: Option<Subset>,
-    /// The part of the budget that is not trained on but chooses best.safetensors, from 0 (none) to below 1
+    /// The part of the budget that is not trained on but chooses best.safetensors, from 0 (none) to below 1; where the
+    /// data has a val/ folder, that is what chooses, unless this is 0
     #[arg(long, value_name = "F", env = "ECGAN_VAL_FRACTION", help_heading = "Data")]
     val_fraction: Option<f64>,
     /// Change real images each time they are trained on: not at all, or a random crop after padding by 4 and a rotation of up to 10 degrees
@@ -71,6 +72,12 @@ pub struct SettingsArgs {
     /// Iterations of the whole run at most; the run ends there as it does after the last epoch
     #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_MAX_STEPS", help_heading = "Optimisation")]
     max_steps: Option<usize>,
+    /// End the run after this many epochs without a better validation accuracy; a cosine still spans all --epochs
+    #[arg(long, value_name = "E", value_parser = integer::<usize>, env = "ECGAN_PATIENCE", help_heading = "Optimisation")]
+    patience: Option<usize>,
+    /// End the run after this time (90s, 30m, 2h), within an epoch too; --resume goes on for as long again
+    #[arg(long, value_name = "TIME", env = "ECGAN_MAX_TIME", help_heading = "Optimisation")]
+    max_time: Option<TimeLimit>,
     /// Images in a batch; lowered where there are fewer
     #[arg(long, value_name = "B", value_parser = integer::<usize>, env = "ECGAN_BATCH", help_heading = "Optimisation")]
     batch: Option<usize>,
@@ -106,10 +113,23 @@ pub struct SettingsArgs {
     /// Threads [default: one a core]
     #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_THREADS", help_heading = "Device")]
     threads: Option<usize>,
+    /// Memory that decoded images may take, in MiB; what needs more, with 0 all, is decoded while it trains, with the same results
+    /// [default: a quarter of what is available]
+    #[arg(long, value_name = "MIB", value_parser = integer::<usize>, env = "ECGAN_MEMORY_LIMIT", help_heading = "Device")]
+    memory_limit: Option<usize>,
 
     /// The run folder, new or empty; without it `runs/NNNN-<method>-<data>`
     #[arg(long, value_name = "DIR", env = "ECGAN_OUT", help_heading = "Run")]
     out: Option<PathBuf>,
+    /// Also save last.safetensors every N iterations, for epochs too long to lose
+    #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_CHECKPOINT_EVERY", help_heading = "Run")]
+    checkpoint_every: Option<usize>,
+    /// Also keep epoch-NNNN.safetensors of every E-th epoch
+    #[arg(long, value_name = "E", value_parser = integer::<usize>, env = "ECGAN_SAVE_EVERY", help_heading = "Run")]
+    save_every: Option<usize>,
+    /// Write event files for TensorBoard into the run folder: `tensorboard --logdir runs` shows them
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", env = "ECGAN_TENSORBOARD", help_heading = "Run")]
+    tensorboard: Option<bool>,
     /// A settings file (TOML); a run's config.toml is one, and repeats that run
     #[arg(long, value_name = "FILE", help_heading = "Run")]
     config: Option<PathBuf>,
@@ -134,10 +154,25 @@ impl SettingsArgs {
     /// What flags, variables and file say, without the preset.
     pub fn given(&self, matches: &ArgMatches) -> Result<Partial, Error> {
         let flags = self.layer(matches, ValueSource::CommandLine);
-        let variables =
-            Partial { simd: simd_variable()?.map(SimdChoice), ..self.layer(matches, ValueSource::EnvVariable) };
+        let variables = self.variables(matches)?;
         let file = self.config.as_deref().map(Partial::from_file).transpose()?.unwrap_or_default();
         Ok(flags.over(variables.over(file)))
+    }
+
+    /// The settings with which the run in the folder `run` goes on, and warnings.
+    pub fn resume(&self, matches: &ArgMatches, run: &Path) -> Result<(Settings, Vec<String>), Error> {
+        if let Some(config) = &self.config {
+            let expected = "nothing beside --resume, which takes the settings from the run folder".to_owned();
+            return Err(Error::Setting { name: "config", expected, got: config.display().to_string() });
+        }
+        let flags = self.layer(matches, ValueSource::CommandLine);
+        let variables = self.variables(matches)?;
+        let (settings, warnings) = Partial::from_file(&run.join("config.toml"))?.resumed(flags, &variables)?;
+        Ok((Settings::resolve(settings)?, warnings))
+    }
+
+    fn variables(&self, matches: &ArgMatches) -> Result<Partial, Error> {
+        Ok(Partial { simd: simd_variable()?.map(SimdChoice), ..self.layer(matches, ValueSource::EnvVariable) })
     }
 
     /// The values that came from one source.
@@ -165,6 +200,8 @@ impl SettingsArgs {
             width,
             epochs,
             max_steps,
+            patience,
+            max_time,
             batch,
             seed,
             lambda,
@@ -179,6 +216,10 @@ impl SettingsArgs {
             precision,
             no_graph,
             threads,
+            checkpoint_every,
+            save_every,
+            tensorboard,
+            memory_limit,
             out
         )
     }

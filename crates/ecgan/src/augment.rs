@@ -1,6 +1,6 @@
 //! Which augmentation a batch gets; the arithmetic is [`kernels::augment`].
 
-use crate::data::Images;
+use crate::data::{DataError, Images};
 use crate::settings::Augment;
 use kernels::augment::{Pixels, crop_and_rotate, normalise, words};
 use kernels::view::View;
@@ -51,13 +51,16 @@ impl Staged {
 }
 
 /// The images at `indices` as they are, normalised to [-1, 1]: `[n, size, size, channels]`.
-pub fn plain(device: &Device, images: &Images, indices: &[usize]) -> Tensor {
+///
+/// # Errors
+/// An image that cannot be decoded.
+pub fn plain(device: &Device, images: &Images, indices: &[usize]) -> Result<Tensor, DataError> {
     let pixels = Pixels { size: images.size, channels: images.channels };
-    let bytes: Vec<u8> = indices.iter().flat_map(|&index| images.image(index)).copied().collect();
+    let bytes = images.batch(indices)?;
     let count: Vec<i32> = (0..indices.len() as i32).collect();
     let upload = |bytes: &[u8]| Tensor::from_slice(device, [bytes.len()], bytes).expect("as many as there are");
     let count = Tensor::from_slice(device, [count.len()], &count).expect("as many as there are");
     let mut x = Tensor::uninit(device, [indices.len(), images.size, images.size, images.channels]);
     normalise(device, pixels, &upload(&bytes), &count, &mut x);
-    x
+    Ok(x)
 }

@@ -63,12 +63,9 @@ fn time(batch: usize, width: usize, steps: usize, record: bool, device: &Device)
     let settings = Settings::complete(given)?;
     let networks = Networks::new(device, &settings, &ResNet18 { width }, IMAGE, CLASSES);
     let mut random = Stream::Synthetic.start(0);
-    let images = Images {
-        pixels: (0..batch * IMAGE.size * IMAGE.size * IMAGE.channels).map(|_| random.next_u32() as u8).collect(),
-        labels: (0..batch).map(|_| random.below(CLASSES as u32) as i32).collect(),
-        size: IMAGE.size,
-        channels: IMAGE.channels,
-    };
+    let pixels = (0..batch * IMAGE.size * IMAGE.size * IMAGE.channels).map(|_| random.next_u32() as u8).collect();
+    let labels = (0..batch).map(|_| random.below(CLASSES as u32) as i32).collect();
+    let images = Images::held(pixels, labels, IMAGE.size, IMAGE.channels);
     let feed = Feed { batch, augment: Augment::None, seed: 0, classes: CLASSES, record, resident: None };
     let mut iterations = Iterations::new(device, networks, &images, feed)?;
     let indices: Vec<usize> = (0..batch).collect();
@@ -163,7 +160,7 @@ mod tests {
         let settings = Settings::complete(Partial { preset: Some(Preset::Paper), ..Partial::default() }).unwrap();
         let networks = Networks::new(&device, &settings, &ResNet18 { width: 4 }, IMAGE, CLASSES);
         let (size, channels) = (IMAGE.size, IMAGE.channels);
-        let images = Images { pixels: vec![7; 2 * size * size * channels], labels: vec![3, 7], size, channels };
+        let images = Images::held(vec![7; 2 * size * size * channels], vec![3, 7], size, channels);
         let feed = Feed { batch: 2, augment: Augment::Paper, seed: 0, classes: CLASSES, record: true, resident: None };
         let mut iterations = Iterations::new(&device, networks, &images, feed).unwrap();
         let mut allocations = Vec::new();

@@ -1,6 +1,7 @@
 //! The crate's one error: every message names the setting or the file, and what was expected of it.
 
 use crate::data::DataError;
+use crate::printable::Shown;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -26,7 +27,7 @@ pub enum Error {
     },
 
     /// A settings file has a key that is not a setting.
-    #[error("{}: unknown key `{key}`{}", path.display(), did_you_mean(*nearest))]
+    #[error("{}: unknown key `{key}`{}", Shown(path), did_you_mean(*nearest))]
     UnknownKey {
         /// The settings file.
         path: PathBuf,
@@ -37,7 +38,7 @@ pub enum Error {
     },
 
     /// A settings file gives a key a value of the wrong kind.
-    #[error("{}: {problem}", path.display())]
+    #[error("{}: {problem}", Shown(path))]
     ConfigValue {
         /// The settings file.
         path: PathBuf,
@@ -46,7 +47,7 @@ pub enum Error {
     },
 
     /// The folder to write to already holds something.
-    #[error("{name}: expected a new or an empty folder, got {} which {problem}", path.display())]
+    #[error("{name}: expected a new or an empty folder, got {} which {problem}", Shown(path))]
     Occupied {
         /// The setting that named the folder.
         name: &'static str,
@@ -56,8 +57,15 @@ pub enum Error {
         problem: &'static str,
     },
 
+    /// Another process is at work in a run folder.
+    #[error("{}: another process trains in this folder; wait until it ends, or stop it", path.display())]
+    Locked {
+        /// The run folder.
+        path: PathBuf,
+    },
+
     /// The operating system refused to read or write.
-    #[error("{}: cannot {action}: {reason}", path.display())]
+    #[error("{}: cannot {action}: {reason}", Shown(path))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -68,12 +76,21 @@ pub enum Error {
     },
 
     /// A file was read, and its contents are not what they should be.
-    #[error("{}: {problem}", path.display())]
+    #[error("{}: {problem}", Shown(path))]
     BadFile {
         /// The file or folder.
         path: PathBuf,
         /// What is wrong, and what was expected.
         problem: String,
+    },
+
+    /// Some of many files could not be used; what is wrong with each was said before.
+    #[error("{failed} of {total} images could not be read, as said above")]
+    Unread {
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        total: usize,
     },
 
     /// A data set could not be read or does not fit the settings.
@@ -132,10 +149,11 @@ impl Error {
             | Error::Exclusive { .. }
             | Error::UnknownKey { .. }
             | Error::ConfigValue { .. }
-            | Error::Occupied { .. } => ErrorKind::Usage,
+            | Error::Occupied { .. }
+            | Error::Locked { .. } => ErrorKind::Usage,
             // What was asked for does not fit the data: the files are fine.
             Error::Dataset(DataError::Format { .. } | DataError::Split { .. }) => ErrorKind::Usage,
-            Error::Io { .. } | Error::BadFile { .. } | Error::Dataset(_) => ErrorKind::Data,
+            Error::Io { .. } | Error::BadFile { .. } | Error::Unread { .. } | Error::Dataset(_) => ErrorKind::Data,
             Error::Tensor(tensor::Error::Device(_)) => ErrorKind::Device,
             Error::Tensor(_) => ErrorKind::Internal,
             Error::Diverged { .. } => ErrorKind::Diverged,

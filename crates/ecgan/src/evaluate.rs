@@ -4,8 +4,7 @@ use crate::augment;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Format, Images};
 use crate::labelled::Labelled;
-use crate::methods::argmax;
-use crate::metrics::Evaluation;
+use crate::metrics::{Evaluation, Tally};
 use crate::settings::{Partial, Settings, SplitName};
 use crate::{Error, data};
 use nn::Network;
@@ -15,58 +14,54 @@ use tensor::Device;
 /// Images a pass.
 const BATCH: usize = 100;
 
-/// Logits of the images at `indices`, `[classes]` each, in [`BATCH`]es; running statistics, no augmentation.
-fn for_each_prediction(
+/// Measures a classifier on the images at `indices`; running statistics, no augmentation.
+///
+/// # Errors
+/// A network that does not fit the images, and what failed on a GPU.
+pub fn measure(
     network: &mut Network,
     images: &Images,
     indices: &[usize],
+    classes: &[String],
     device: &Device,
-    mut each: impl FnMut(usize, usize),
-) -> Result<(), Error> {
+) -> Result<Evaluation, Error> {
+    let mut tally = Tally::new(classes.len());
+    images.read_ahead(indices, BATCH);
     for part in indices.chunks(BATCH) {
-        let predicted = argmax(&network.evaluate(augment::plain(device, images, part))?).to_vec()?;
-        for (&index, prediction) in part.iter().zip(predicted) {
-            each(images.labels[index] as usize, prediction as usize);
+        let logits = network.evaluate(augment::plain(device, images, part)?)?.to_vec()?; // [part, classes]
+        for (&index, row) in part.iter().zip(logits.chunks_exact(classes.len())) {
+            tally.add(images.labels[index] as usize, row);
         }
     }
-    Ok(())
-}
-
-/// `confusion[actual][predicted]` over the images at `indices`.
-pub fn confusion(
-    network: &mut Network,
-    images: &Images,
-    indices: &[usize],
-    classes: usize,
-    device: &Device,
-) -> Result<Vec<Vec<usize>>, Error> {
-    let mut confusion = vec![vec![0; classes]; classes];
-    for_each_prediction(network, images, indices, device, |actual, predicted| confusion[actual][predicted] += 1)?;
-    Ok(confusion)
+    Ok(tally.evaluation(classes))
 }
 
 /// Measures a checkpoint's classifier on one split of `data`, resized and converted to what it was trained on.
 ///
-/// The splits of the training images are those of the run that wrote the checkpoint.
+/// The splits of the training images are those of the run that wrote the checkpoint. `warning` is given what is odd about
+/// the data, a sentence each.
 ///
 /// # Errors
 /// [`Error::Dataset`] and [`Error::BadFile`]; also where the classes are not those of the checkpoint.
 /// [`Error::Setting`] for the validation part of a run that had none.
-pub fn evaluate(checkpoint: &Path, data: &str, split: SplitName, device: &Device) -> Result<Evaluation, Error> {
+pub fn evaluate(
+    checkpoint: &Path,
+    data: &str,
+    split: SplitName,
+    device: &Device,
+    warning: &mut dyn FnMut(&str),
+) -> Result<Evaluation, Error> {
     let read = Checkpoint::read(checkpoint)?;
     let bad = |problem: String| Error::BadFile { path: checkpoint.to_path_buf(), problem };
     let mut network = read.classifier(device)?;
     let config: Partial =
         toml::from_str(&read.meta.config).map_err(|error| bad(format!("metadata: config: {error}")))?;
-    let settings = Settings::complete(Partial { data: Some(data.to_owned()), ..config })?;
+    let settings = Settings::without_device(Partial { data: Some(data.to_owned()), ..config });
+    let settings = settings.map_err(|error| bad(format!("metadata: config: {error}")))?;
     let source = data::Source::open(data, &settings.synthetic())?;
-    if source.classes() != read.meta.classes {
-        let names = |classes: &[String]| classes.join(", ");
-        return Err(bad(format!(
-            "trained on the classes {}; {data} has {}",
-            names(&read.meta.classes),
-            names(source.classes())
-        )));
+    source.warnings().iter().for_each(|message| warning(message));
+    if let Some(problem) = difference(&read.meta.classes, source.classes(), data) {
+        return Err(bad(problem));
     }
     let format = Format { size: read.meta.image_size, channels: read.meta.channels };
     let (images, indices) = match split {
@@ -85,6 +80,54 @@ pub fn evaluate(checkpoint: &Path, data: &str, split: SplitName, device: &Device
             (labelled.images, indices)
         }
     };
-    let matrix = confusion(&mut network, &images, &indices, source.classes().len(), device)?;
-    Ok(Evaluation::from_confusion(source.classes(), matrix))
+    measure(&mut network, &images, &indices, source.classes(), device)
+}
+
+/// Where the classes of `data` are not those trained on, what to say about it.
+fn difference(trained: &[String], found: &[String], data: &str) -> Option<String> {
+    if trained == found {
+        return None;
+    }
+    let first_not_in = |names: &[String], others: &[String]| names.iter().find(|name| !others.contains(name)).cloned();
+    let detail = match (first_not_in(trained, found), first_not_in(found, trained)) {
+        (Some(missing), Some(extra)) => format!("`{missing}` is not in the data, and `{extra}` was not trained on"),
+        (Some(missing), None) => format!("`{missing}` is not in the data"),
+        (None, Some(extra)) => format!("`{extra}` was not trained on"),
+        (None, None) => "the order differs".to_owned(),
+    };
+    Some(format!(
+        "trained on the classes {}; {data} has {}: {detail}; give --data a set with the classes of the training",
+        names(trained),
+        names(found)
+    ))
+}
+
+/// All names, or of many the first few and how many there are.
+fn names(classes: &[String]) -> String {
+    const SHOWN: usize = 12;
+    match classes.len() {
+        0..=SHOWN => classes.join(", "),
+        n => format!("{}, ... ({n} in all)", classes[..SHOWN].join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::difference;
+
+    #[test]
+    fn other_classes_are_named() {
+        let names = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let said = |trained: &str, found: &str| difference(&names(trained), &names(found), "DIR");
+        assert_eq!(said("a b", "a b"), None);
+        assert_eq!(
+            said("a b", "a c").unwrap(),
+            "trained on the classes a, b; DIR has a, c: `b` is not in the data, and `c` was not trained on; \
+             give --data a set with the classes of the training"
+        );
+        assert!(said("a b", "b a").unwrap().contains(": the order differs;"));
+        assert!(said("a", "a b").unwrap().contains(": `b` was not trained on;"));
+        let many = (0..40).map(|k| k.to_string()).collect::<Vec<_>>().join(" ");
+        assert!(said(&many, "a").unwrap().contains("10, 11, ... (40 in all); DIR has a"));
+    }
 }

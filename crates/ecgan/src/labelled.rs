@@ -1,8 +1,12 @@
 //! The labelled images of a run: what it trains on and what it validates on.
 
 use crate::Error;
-use crate::data::{Budget, DataError, Format, Images, Order, Source, Split, SyntheticOptions, split};
+use crate::data::{
+    Budget, Chosen, DataError, Format, Images, Listing, Order, Part, Source, Split, SyntheticOptions, default_limit,
+    split,
+};
 use crate::settings::{Settings, Subset};
+use std::sync::Arc;
 
 /// Labelled images that the built-in data set has where no number is asked for.
 const SYNTHETIC_TRAIN: usize = 10_000;
@@ -10,22 +14,27 @@ const SYNTHETIC_TRAIN: usize = 10_000;
 /// Held-out images of the built-in data set.
 const SYNTHETIC_TEST: usize = 2_000;
 
-/// The training images of a source and the parts a run uses.
+/// The labelled budget of a run.
 pub struct Labelled {
-    /// All training images.
+    /// Its images; those beyond the budget are never decoded.
     pub images: Images,
     /// Which of them train and which validate.
     pub split: Split,
+    /// What a user should know of how they were chosen, a sentence each.
+    pub warnings: Vec<String>,
 }
 
 impl Labelled {
-    /// Reads the training images and draws the budget.
+    /// Draws the budget by the labels and decodes its images, at once where they fit into the memory they may take.
+    ///
+    /// Where the data set has a validation part of its own, that is what validates, whole, and the budget trains.
     ///
     /// # Errors
     /// [`Error::Dataset`]; also where a class has no training image.
     pub fn read(source: &Source, settings: &Settings, format: Format) -> Result<Self, Error> {
-        let images = source.read_train(format)?;
-        if let Some(class) = (0..source.classes().len()).find(|&k| !images.labels.contains(&(k as i32))) {
+        let train = source.listing(Part::Train)?;
+        let labels = train.labels();
+        if let Some(class) = (0..source.classes().len()).find(|&k| !labels.contains(&(k as i32))) {
             return Err(Error::Dataset(DataError::Layout {
                 path: settings.data.as_str().into(),
                 wrong: format!("no training image of class `{}`", source.classes()[class]),
@@ -36,9 +45,54 @@ impl Labelled {
             Subset::First => Order::First,
             Subset::Seed => Order::Seed(settings.seed),
         };
-        let split = split(&images.labels, source.classes().len(), settings.budget, order, settings.val_fraction)?;
-        Ok(Self { images, split })
+        let mut warnings = Vec::new();
+        let val = own_validation(source, settings, &mut warnings)?;
+        let val_fraction = if val.is_some() { 0.0 } else { settings.val_fraction };
+        let split = split(labels, source.classes().len(), settings.budget, order, val_fraction)?;
+        let limit = settings.memory_limit.map_or_else(default_limit, |mib| mib.saturating_mul(1 << 20));
+        let (chosen, split) = choose(train, val, split);
+        Ok(Self { images: Images::read(chosen, format, limit)?, split, warnings })
     }
+}
+
+/// The validation part that the data set has, unless none is wanted.
+fn own_validation(
+    source: &Source,
+    settings: &Settings,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Arc<dyn Listing>>, Error> {
+    if !source.has(Part::Val) {
+        return Ok(None);
+    }
+    if settings.val_fraction == 0.0 {
+        warnings.push("the data set's own validation images are not used, as val_fraction is 0".into());
+        return Ok(None);
+    }
+    let val = source.listing(Part::Val)?;
+    let n = val.labels().len();
+    warnings.push(format!(
+        "the data set's own {n} validation images choose the best checkpoint, beside the labelled budget; val_fraction \
+         draws none (0: no validation)"
+    ));
+    Ok(Some(val))
+}
+
+/// The budget alone, in file order, and the split in its numbers; after it a validation part of its own.
+fn choose(train: Arc<dyn Listing>, val: Option<Arc<dyn Listing>>, split: Split) -> (Chosen, Split) {
+    let mut order: Vec<(usize, bool)> = split.train.iter().map(|&index| (index, false)).collect();
+    order.extend(split.val.iter().map(|&index| (index, true)));
+    order.sort_unstable();
+    let of = |wanted| (0..order.len()).filter(|&i| order[i].1 == wanted).collect::<Vec<usize>>();
+    let (in_train, mut in_val) = (of(false), of(true));
+    let mut images: Vec<(usize, usize)> = order.iter().map(|&(index, _)| (0, index)).collect();
+    let mut parts = vec![train];
+    if let Some(val) = val {
+        let n = val.labels().len();
+        in_val.extend(images.len()..images.len() + n);
+        images.extend((0..n).map(|index| (1, index)));
+        parts.push(val);
+    }
+    (Chosen { parts, order: images }, Split { train: in_train, val: in_val })
 }
 
 impl Settings {

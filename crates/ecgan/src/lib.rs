@@ -13,10 +13,16 @@ pub mod methods;
 pub mod metrics;
 pub mod models;
 pub mod networks;
+pub mod predict;
+pub mod printable;
 pub mod pseudo_label;
+mod regular_file;
+pub mod report;
 pub mod run_folder;
 pub mod settings;
+pub mod shell;
 pub mod sweep;
+pub mod tensorboard;
 pub mod train;
 
 pub use error::{Error, ErrorKind};

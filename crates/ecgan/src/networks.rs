@@ -124,6 +124,18 @@ impl Networks {
         }
     }
 
+    /// Every network with its optimizer, to restore, in the order of [`Networks::named`].
+    pub fn named_mut(&mut self) -> Vec<(&'static str, &mut Network, &mut nn::Adam)> {
+        match self {
+            Self::Classifier(c) => vec![("classifier", &mut c.network, &mut c.adam)],
+            Self::EcGan(e) => vec![
+                ("classifier", &mut e.classifier.network, &mut e.classifier.adam),
+                ("generator", &mut e.generator, &mut e.adam_g),
+                ("discriminator", &mut e.discriminator, &mut e.adam_d),
+            ],
+        }
+    }
+
     /// Every network with its optimizer, under the names of checkpoints.
     pub fn named(&self) -> Vec<(&'static str, &Network, &nn::Adam)> {
         match self {

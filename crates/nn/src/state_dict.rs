@@ -114,10 +114,26 @@ impl<T: Real> Network<T> {
         Ok(entries.map(|entry| external(entry, &flat[entry.range.clone()])).collect())
     }
 
+    /// The opposite of [`Network::as_state_dict`]: what `state` has under exactly the parameters' names, flat; all finite.
+    ///
+    /// # Errors
+    /// [`StateError`] names the tensor that does not fit.
+    pub fn from_state_dict(&self, state: &StateDict) -> std::result::Result<Vec<T>, StateError> {
+        let mut given = by_name(state);
+        let params = self.params().values();
+        let mut flat = vec![T::default(); params.flat().numel()];
+        for entry in params.entries() {
+            let values = take_real::<T>(&mut given, &entry.name, entry.shape)?;
+            flat[entry.range.clone()].copy_from_slice(&values);
+        }
+        nothing_left(&given)?;
+        Ok(flat)
+    }
+
     /// Takes the numbers of a state dict with exactly this network's names and shapes; all finite.
     /// On an error the network is unchanged.
     pub fn load_state_dict(&mut self, state: &StateDict) -> std::result::Result<(), StateError> {
-        let mut given: BTreeMap<&str, &StateTensor> = state.iter().map(|(name, t)| (name.as_str(), t)).collect();
+        let mut given = by_name(state);
         let mut reals = Vec::new();
         let mut batches_tracked = self.batches_tracked;
         for entry in &self.entries {
@@ -132,9 +148,7 @@ impl<T: Real> Network<T> {
             let tensor = &named.entries()[id.index()];
             reals.push((*id, trained, take_real::<T>(&mut given, &tensor.name, tensor.shape)?));
         }
-        if let Some(name) = given.keys().next() {
-            return Err(StateError::Unexpected((*name).to_owned()));
-        }
+        nothing_left(&given)?;
         for (id, trained, values) in reals {
             let named = if trained { self.params_mut().values_mut() } else { &mut self.buffers };
             named.write(id, &values);
@@ -142,6 +156,14 @@ impl<T: Real> Network<T> {
         self.batches_tracked = batches_tracked;
         Ok(())
     }
+}
+
+fn by_name(state: &StateDict) -> BTreeMap<&str, &StateTensor> {
+    state.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect()
+}
+
+fn nothing_left(given: &BTreeMap<&str, &StateTensor>) -> std::result::Result<(), StateError> {
+    given.keys().next().map_or(Ok(()), |name| Err(StateError::Unexpected((*name).to_owned())))
 }
 
 /// One tensor under its name, in PyTorch's layout.
@@ -231,6 +253,18 @@ mod tests {
         assert_ne!(two.state_dict().unwrap(), state);
         two.load_state_dict(&state).unwrap();
         assert_eq!(two.state_dict().unwrap(), state);
+
+        let flat = one.params().values().flat();
+        let moments = one.as_state_dict(flat).unwrap();
+        assert_eq!(network(2).from_state_dict(&moments).unwrap(), flat.as_slice());
+        assert_eq!(
+            network(2).from_state_dict(&moments[1..].to_vec()).unwrap_err().to_string(),
+            "`conv.weight` is missing"
+        );
+        assert!(
+            matches!(network(2).from_state_dict(&state), Err(StateError::Unexpected(_))),
+            "statistics are no moments"
+        );
 
         let refuse = |edit: &dyn Fn(&mut StateDict)| {
             let mut edited = state.clone();

@@ -5,6 +5,7 @@ use crate::output::Output;
 use clap::Args;
 use ecgan::evaluate::evaluate;
 use ecgan::metrics::Evaluation;
+use ecgan::printable::printable;
 use ecgan::settings::SplitName;
 use std::path::PathBuf;
 
@@ -32,14 +33,20 @@ pub struct EvalArgs {
 }
 
 const EXAMPLES: &str = "\
-Example:
+Precision, recall, F1, confidences and the calibration error (15 bins of equal width) are
+in 0..1. --json has the bins as well.
+
+Examples:
   ecgan eval --checkpoint runs/0001-ec-gan-synthetic/checkpoints/last.safetensors \\
-    --data synthetic";
+    --data synthetic
+  ecgan eval --checkpoint RUN/checkpoints/best.safetensors --data DIR --split val --json";
 
 /// Runs the command.
 pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
     let device = args.compute.open()?;
-    let evaluation = kernels::on_a_worker(|| evaluate(&args.checkpoint, &args.data, args.split, &device))?;
+    let mut warning = |message: &str| eprintln!("warning: {message}");
+    let evaluation =
+        kernels::on_a_worker(|| evaluate(&args.checkpoint, &args.data, args.split, &device, &mut warning))?;
     let output = Output::new(args.json, false);
     output.result(&evaluation)?;
     lines(&evaluation).iter().try_for_each(|line| output.line(line))?;
@@ -47,19 +54,31 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
 }
 
 fn lines(evaluation: &Evaluation) -> Vec<String> {
-    let Evaluation { accuracy, correct, total, per_class, confusion } = evaluation;
-    let width = per_class.iter().map(|class| class.class.chars().count()).max().unwrap_or(0);
-    let mut lines = vec![format!("accuracy {accuracy:.2} % ({correct} of {total})"), String::new()];
-    for class in per_class {
-        let accuracy = class.accuracy.map_or_else(|| "     -".into(), |accuracy| format!("{accuracy:6.2}"));
-        lines.push(format!("  {:width$}  {accuracy} %  {} of {}", class.class, class.correct, class.total));
+    let Evaluation { accuracy, correct, total, per_class, confusion, .. } = evaluation;
+    let names: Vec<_> = per_class.iter().map(|class| printable(&class.class)).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("class".len());
+    let mut lines = vec![
+        format!("accuracy {accuracy:.2} % ({correct} of {total})"),
+        format!("macro F1 {:.3}", evaluation.macro_f1),
+        format!(
+            "expected calibration error {:.3}, mean negative log-likelihood {:.3}",
+            evaluation.expected_calibration_error, evaluation.negative_log_likelihood
+        ),
+        String::new(),
+        format!("  {:width$}  precision  recall     F1  right", "class"),
+    ];
+    for (class, name) in per_class.iter().zip(&names) {
+        let [precision, recall, f1] = [class.precision, class.recall, class.f1]
+            .map(|figure| figure.map_or_else(|| "-".into(), |figure| format!("{figure:.3}")));
+        let (correct, total) = (class.correct, class.total);
+        lines.push(format!("  {name:width$}  {precision:>9}  {recall:>6}  {f1:>5}  {correct} of {total}"));
     }
     if confusion.len() <= SHOWN_CLASSES {
         lines.extend([String::new(), "actual (rows) against predicted, in the order above:".into()]);
         let column = confusion.iter().flatten().map(|count| count.to_string().len()).max().unwrap_or(1) + 1;
-        for (class, row) in per_class.iter().zip(confusion) {
+        for (name, row) in names.iter().zip(confusion) {
             let row: String = row.iter().map(|count| format!("{count:column$}")).collect();
-            lines.push(format!("  {:width$} {row}", class.class));
+            lines.push(format!("  {:width$} {row}", name));
         }
     }
     lines
@@ -68,14 +87,18 @@ fn lines(evaluation: &Evaluation) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ecgan::metrics::Tally;
 
     #[test]
     fn a_table_lines_up() {
-        let classes = ["cat", "horse"].map(String::from);
-        let evaluation = Evaluation::from_confusion(&classes, vec![vec![12, 3], vec![0, 0]]);
+        let mut tally = Tally::new(2);
+        (0..15).for_each(|i| tally.add(0, &[1.0, if i < 12 { 0.0 } else { 2.0 }]));
+        let evaluation = tally.evaluation(&["cat", "horse"].map(String::from));
         assert_eq!(
             lines(&evaluation).join("\n"),
-            "accuracy 80.00 % (12 of 15)\n\n  cat     80.00 %  12 of 15\n  horse       - %  0 of 0\n\n\
+            "accuracy 80.00 % (12 of 15)\nmacro F1 0.444\nexpected calibration error 0.069, mean negative \
+             log-likelihood 0.513\n\n  class  precision  recall     F1  right\n  cat        1.000   0.800  0.889  \
+             12 of 15\n  horse      0.000       -  0.000  0 of 0\n\n\
              actual (rows) against predicted, in the order above:\n  cat    12  3\n  horse   0  0"
         );
     }

@@ -3,8 +3,11 @@
 pub mod bench;
 pub mod completions;
 pub mod config;
+pub mod data;
 pub mod devices;
 pub mod eval;
 pub mod generate;
+pub mod predict;
+pub mod report;
 pub mod sweep;
 pub mod train;

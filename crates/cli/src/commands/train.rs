@@ -1,24 +1,31 @@
 //! `ecgan train`.
 
-use crate::output::{Output, quoted};
+use super::data::FORMATS;
+use crate::output::Output;
 use crate::progress::{Progress, duration};
 use crate::settings_args::{SettingsArgs, unknown_variables};
 use crate::{compute, interrupt};
 use clap::{ArgMatches, Args};
-use ecgan::metrics::{Observer, Summary};
-use ecgan::run_folder::RunFolder;
-use ecgan::settings::{Method, SYNTHETIC, Settings};
-use ecgan::train::train;
+use ecgan::metrics::{Ending, Observer, Summary};
+use ecgan::report;
+use ecgan::run_folder::{self, RunFolder};
+use ecgan::settings::{Method, SYNTHETIC, Schedule, Settings};
+use ecgan::shell::quoted;
+use ecgan::train::{finished, resume, train};
+use ecgan::{Error, ErrorKind};
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Train a classifier, alone or with a GAN
 #[derive(Args)]
-#[command(after_help = EXAMPLES, allow_negative_numbers = true, mut_args(|arg| arg.hide_env(true)))]
+#[command(after_help = format!("{FORMATS}\n\n{EXAMPLES}"), allow_negative_numbers = true, mut_args(|arg| arg.hide_env(true)))]
 pub struct TrainArgs {
     #[command(flatten)]
     settings: SettingsArgs,
+    /// Go on with the run in this folder where it was stopped, to the same result bit for bit; see below
+    #[arg(long, value_name = "RUN", help_heading = "Run")]
+    resume: Option<PathBuf>,
     /// Print the settings as resolved, and stop
     #[arg(long, help_heading = "Run")]
     dry_run: bool,
@@ -31,22 +38,28 @@ pub struct TrainArgs {
 }
 
 const EXAMPLES: &str = "\
-A data folder holds train/<class>/* and test/<class>/*, PNG or JPEG images, or
-SVHN's train_32x32.mat and test_32x32.mat.
-
 A setting is a flag (--per-class 100), or else a variable (ECGAN_PER_CLASS=100), or
 else a line of --config (per_class = 100), or else what --preset says. --dry-run
 shows the outcome.
+
+A run that was stopped, by Ctrl-C (once: after the iteration; twice: at once), by
+--max-time or by anything else, goes on with --resume from checkpoints/last.safetensors
+and its own settings. Beside --resume only what leaves the numbers as they are may be
+given: --threads, --no-graph, --data (where the images are now), --max-time, --patience,
+--checkpoint-every, --save-every, with --schedule constant --epochs and --max-steps (to
+train on for longer; a cosine's learning rates depend on the run's length), and --device
+(after which the last bits differ).
 
 Examples:
   ecgan train                        EC-GAN on built-in data, minutes
   ecgan train --method classifier    the same without a GAN, to compare
   ecgan train --data DIR --preset paper --per-class 100
-  ecgan train --config runs/0001-ec-gan-synthetic/config.toml --seed 1";
+  ecgan train --config runs/0001-ec-gan-synthetic/config.toml --seed 1
+  ecgan train --resume runs/0001-ec-gan-synthetic";
 
 /// The JSON object: the summary, and where the run is.
 #[derive(Serialize)]
-struct Report<'a> {
+struct Outcome<'a> {
     run: &'a Path,
     #[serde(flatten)]
     summary: &'a Summary,
@@ -54,28 +67,75 @@ struct Report<'a> {
 
 /// Runs the command.
 pub fn run(args: &TrainArgs, matches: &ArgMatches) -> anyhow::Result<()> {
-    let settings = args.settings.resolve(matches)?;
+    let stopped = args.resume.as_deref().map(run_folder::find).transpose()?;
+    let (settings, warnings) = match &stopped {
+        None => (args.settings.resolve(matches)?, Vec::new()),
+        Some(run) => args.settings.resume(matches, run)?,
+    };
     let mut progress = Progress::new(args.quiet);
-    unknown_variables().iter().for_each(|message| progress.warning(message));
+    unknown_variables().iter().chain(&warnings).for_each(|message| progress.warning(message));
     let output = Output::new(args.json, args.quiet);
     if args.dry_run {
         return dry_run(output, args.json, &settings);
     }
     compute::use_threads(settings.threads)?;
     interrupt::listen()?;
-    let folder = RunFolder::create(settings.out.as_deref(), Path::new("runs"), settings.method, &settings.data_name())?;
+    let folder = match &stopped {
+        None => RunFolder::create(settings.out.as_deref(), Path::new("runs"), settings.method, &settings.data_name())?,
+        Some(run) => RunFolder::open(run)?,
+    };
+    let path = folder.path().to_path_buf();
+    if stopped.is_some()
+        && let Some(summary) = finished(&settings, &folder)?
+    {
+        // Its process may have ended between the summary and the report.
+        report::write_or_warn(&path, &mut progress);
+        output.result(&Outcome { run: &path, summary: &summary })?;
+        return Ok(output.line(at_its_end(&settings, &path, &summary))?);
+    }
+    let train = if stopped.is_some() { resume } else { train };
     let trained = kernels::on_a_worker(|| train(&settings, &folder, &mut progress));
     drop(progress);
-    let path = folder.path().to_path_buf();
     let checkpoint = folder.last_checkpoint();
-    let summary = trained.inspect_err(|_| {
-        if folder.discard_if_empty() {
-            eprintln!("what was written until then is in {}", path.display());
-        }
-    })?;
-    output.result(&Report { run: &path, summary: &summary })?;
+    let summary = trained.inspect_err(|error| after(error, folder, stopped.is_some()))?;
+    output.result(&Outcome { run: &path, summary: &summary })?;
     closing(&settings, &path, &checkpoint, &summary).iter().try_for_each(|line| output.line(line))?;
     Ok(())
+}
+
+/// Says what there is after a run that did not come to its end, and how it goes on.
+fn after(error: &Error, folder: RunFolder, resumed: bool) {
+    let (path, config) = (folder.path().to_path_buf(), folder.config_file());
+    if !folder.discard_if_empty() {
+        return;
+    }
+    // Diverging, it would diverge again.
+    let again = matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Data | ErrorKind::Device);
+    if resumed && matches!(error, Error::BadFile { .. } | Error::Dataset(_) | Error::Setting { .. }) {
+        // It did not go on at all, and the error says why.
+    } else if again && config.exists() {
+        eprintln!("what was written until then is in {}; to go on:", path.display());
+        eprintln!("    {} train --resume {}", program(), quoted(&path.to_string_lossy()));
+    } else {
+        eprintln!("what was written until then is in {}", path.display());
+    }
+}
+
+/// The answer where a run is resumed that has nothing left to do.
+fn at_its_end(settings: &Settings, run: &Path, summary: &Summary) -> String {
+    let Summary { epochs, steps, .. } = summary;
+    let longer = match (summary.ended_by, settings.schedule) {
+        (Ending::Patience, _) => "; --patience with a larger number goes on",
+        (Ending::MaxSteps, Schedule::Constant) => "; --max-steps with a larger number goes on",
+        (_, Schedule::Constant) => "; --epochs with a larger number goes on",
+        (_, Schedule::Cosine) => "",
+    };
+    format!("{}: finished, after {epochs} epochs and {steps} iterations{longer}", run.display())
+}
+
+/// This program as a shell starts it.
+fn program() -> String {
+    quoted(&std::env::args_os().next().unwrap_or_else(|| "ecgan".into()).to_string_lossy())
 }
 
 fn dry_run(output: Output, json: bool, settings: &Settings) -> anyhow::Result<()> {
@@ -89,7 +149,7 @@ fn dry_run(output: Output, json: bool, settings: &Settings) -> anyhow::Result<()
 
 /// The figures, the folder, and what to try next.
 fn closing(settings: &Settings, run: &Path, checkpoint: &Path, summary: &Summary) -> Vec<String> {
-    let program = quoted(&std::env::args().next().unwrap_or_else(|| "ecgan".into()));
+    let program = program();
     let checkpoint = quoted(&checkpoint.to_string_lossy());
     let config = quoted(&run.join("config.toml").to_string_lossy());
     let mut lines = vec![
@@ -99,16 +159,19 @@ fn closing(settings: &Settings, run: &Path, checkpoint: &Path, summary: &Summary
             percent(summary.best_val_accuracy),
             duration(Duration::from_secs_f64(summary.seconds.max(0.0)))
         ),
-        format!("run folder {}", run.display()),
-        String::new(),
-        "Try next".into(),
+        format!("run folder {}, report {}", run.display(), run.join("report.html").display()),
     ];
+    lines.extend(why_it_ended(settings, summary));
+    lines.extend([String::new(), "Try next".into()]);
     let mut suggest =
         |what: &str, arguments: String| lines.extend([format!("- {what}:"), format!("    {program} {arguments}")]);
     suggest(
         "the test accuracy, class by class",
         format!("eval --checkpoint {checkpoint} --data {}", quoted(&settings.data)),
     );
+    if summary.ended_by == Ending::MaxTime {
+        suggest("train on", format!("train --resume {}", quoted(&run.to_string_lossy())));
+    }
     if settings.method == Method::EcGan {
         suggest("generated images", format!("generate --checkpoint {checkpoint} -n 64 --seed 1 --grid fakes.png"));
         suggest("the same without the GAN, to compare", format!("train --config {config} --method classifier"));
@@ -118,10 +181,25 @@ fn closing(settings: &Settings, run: &Path, checkpoint: &Path, summary: &Summary
     suggest("every setting", "train --help".into());
     if settings.data == SYNTHETIC {
         lines.push(
-            "- your own images: train --data DIR, with images in DIR/train/<class>/ and DIR/test/<class>/".into(),
+            "- your own images: train --data DIR, with images in DIR/<class>/, or DIR/train/<class>/ and DIR/test/<class>/".into(),
         );
     }
     lines
+}
+
+/// A line where it was not the last epoch.
+fn why_it_ended(settings: &Settings, summary: &Summary) -> Option<String> {
+    let Summary { epochs, steps, .. } = summary;
+    match summary.ended_by {
+        Ending::Epochs => None,
+        Ending::MaxSteps => Some(format!("ended by --max-steps in epoch {epochs}, after {steps} iterations")),
+        Ending::MaxTime => Some(format!("ended by --max-time in epoch {epochs}, after {steps} iterations")),
+        Ending::Patience => {
+            let patience = settings.patience.unwrap_or_default();
+            let accuracy = "a better validation accuracy";
+            Some(format!("ended by --patience after epoch {epochs}: {patience} epochs without {accuracy}"))
+        }
+    }
 }
 
 fn percent(accuracy: Option<f64>) -> String {

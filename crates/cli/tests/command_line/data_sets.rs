@@ -37,6 +37,17 @@ pub fn house_numbers(folder: &Path) {
     }
 }
 
+/// A pair of MNIST's files with `n` digits in turn; `part` is `train` or `t10k`.
+pub fn idx(folder: &Path, part: &str, n: usize) {
+    fs::create_dir_all(folder).unwrap();
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
+    let pixels = (0..n * 784).map(|i| (i / 784 * 25 + i % 28 * 7) as u8);
+    let images: Vec<u8> = words(&[0x803, n as u32, 28, 28]).into_iter().chain(pixels).collect();
+    let labels: Vec<u8> = words(&[0x801, n as u32]).into_iter().chain((0..n).map(|i| (i % 10) as u8)).collect();
+    fs::write(folder.join(format!("{part}-images-idx3-ubyte")), images).unwrap();
+    fs::write(folder.join(format!("{part}-labels-idx1-ubyte")), labels).unwrap();
+}
+
 /// A MAT-file (MATLAB 5, not compressed) of `n` digits 1 to 10 in turn; its `X` claims to hold `claimed` of them.
 pub fn mat(n: usize, claimed: i32) -> Vec<u8> {
     let labels: Vec<u8> = (0..n).map(|i| (i % 10 + 1) as u8).collect();

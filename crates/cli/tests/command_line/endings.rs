@@ -13,7 +13,7 @@ fn an_absurd_learning_rate_exits_with_4_and_names_the_step() {
     let stderr = stderr(&output);
     assert!(stderr.contains("error: diverged at step 1: loss_g is not finite; try a smaller lr\n"), "{stderr}");
     assert!(stderr.contains("what was written until then is in run\n"), "{stderr}");
-    assert_eq!(files(&here.path().join("run")), [PathBuf::from("config.toml")]);
+    assert_eq!(files(&here.path().join("run")), ["config.toml", "metrics.csv", "samples/real.png"].map(PathBuf::from));
 }
 
 #[test]
@@ -41,51 +41,8 @@ fn readable(folder: &Path) {
 #[cfg(unix)]
 mod interrupted {
     use super::*;
+    use crate::running::{Running, wait_for};
     use std::fs;
-    use std::io::{BufRead, BufReader, Read};
-    use std::process::{Child, Command, Stdio};
-    use std::time::{Duration, Instant};
-
-    /// A run in the folder `run`, on its way.
-    struct Running {
-        child: Child,
-        stderr: BufReader<std::process::ChildStderr>,
-    }
-
-    impl Running {
-        fn start(folder: &Path, settings: &[&str]) -> Self {
-            let arguments = [&["train", "--data", "pets", "--out", "run"], settings].concat();
-            let mut child = small(folder, &arguments).stderr(Stdio::piped()).spawn().unwrap();
-            let stderr = BufReader::new(child.stderr.take().unwrap());
-            Self { child, stderr }
-        }
-
-        /// Presses Ctrl-C and waits until that is noticed.
-        fn interrupt(&mut self) {
-            let killed = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
-            assert!(killed.success());
-            let mut line = String::new();
-            while !line.contains("stopping after this step") {
-                line.clear();
-                assert!(self.stderr.read_line(&mut line).unwrap() > 0, "ended without a word");
-            }
-        }
-
-        /// Exit code and the rest of stderr.
-        fn end(mut self) -> (Option<i32>, String) {
-            let mut text = String::new();
-            self.stderr.read_to_string(&mut text).unwrap();
-            (self.child.wait().unwrap().code(), text)
-        }
-    }
-
-    fn wait_for(path: &Path) {
-        let began = Instant::now();
-        while !path.exists() {
-            assert!(began.elapsed() < Duration::from_secs(120), "{} does not appear", path.display());
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
 
     #[test]
     fn after_an_epoch_its_checkpoint_stays() {
@@ -94,29 +51,40 @@ mod interrupted {
         let mut running = Running::start(here.path(), &["--method", "classifier", "--epochs", "1000000"]);
         let run = here.path().join("run");
         wait_for(&run.join("checkpoints/best.safetensors"));
-        running.interrupt();
+        running.interrupt("INT");
         let (code, stderr) = running.end();
         assert_eq!(code, Some(130), "{stderr}");
-        assert!(stderr.ends_with("what was written until then is in run\nerror: interrupted\n"), "{stderr}");
-        let expected = ["checkpoints/best.safetensors", "checkpoints/last.safetensors", "config.toml", "metrics.jsonl"];
+        let says = stderr.contains("what was written until then is in run; to go on:\n    ");
+        assert!(says && stderr.ends_with(" train --resume run\nerror: interrupted\n"), "{stderr}");
+        let expected = [
+            "checkpoints/best.safetensors",
+            "checkpoints/last.safetensors",
+            "config.toml",
+            "metrics.csv",
+            "metrics.jsonl",
+            "samples/real.png",
+        ];
         assert_eq!(files(&run), expected.map(PathBuf::from));
         assert!(metrics(&run).len() < 1_000_000);
         readable(here.path());
     }
 
     #[test]
-    fn before_the_first_epoch_ends_only_the_settings_are_written() {
+    fn within_the_first_epoch_the_settings_and_a_checkpoint_are_written() {
         let here = tempfile::tempdir().unwrap();
         pets(&here.path().join("pets"));
         // An epoch of seconds.
-        let mut running = Running::start(here.path(), &["--image-size", "64", "--width", "24", "--batch", "2"]);
+        let settings = ["--method", "classifier", "--image-size", "64", "--width", "24", "--batch", "2"];
+        let mut running = Running::start(here.path(), &settings);
         let run = here.path().join("run");
         wait_for(&run.join("config.toml"));
-        running.interrupt();
+        running.interrupt("INT");
         let (code, stderr) = running.end();
         assert_eq!(code, Some(130), "{stderr}");
-        assert_eq!(files(&run), [PathBuf::from("config.toml")]);
-        // They are whole: the run can be begun again from them.
+        let expected = ["checkpoints/last.safetensors", "config.toml", "metrics.csv", "samples/real.png"];
+        assert_eq!(files(&run), expected.map(PathBuf::from));
+        readable(here.path());
+        // The settings are whole: the run can be begun again from them.
         train(here.path(), &["--config", "run/config.toml", "--out", "again", "--method", "classifier"]);
     }
 
@@ -124,15 +92,13 @@ mod interrupted {
     fn while_the_data_is_read_leaves_no_run_folder() {
         let here = tempfile::tempdir().unwrap();
         pets(&here.path().join("pets"));
-        // Reading this image lasts until somebody writes it.
-        let image = here.path().join("pets/train/cat/0.png");
-        let bytes = fs::read(&image).unwrap();
-        fs::remove_file(&image).unwrap();
-        assert!(Command::new("mkfifo").arg(&image).status().unwrap().success());
+        // Reading these images lasts a second or more.
+        let image = |i: usize| here.path().join(format!("pets/train/cat/large-{i}.png"));
+        image::GrayImage::new(6000, 6000).save(image(0)).unwrap();
+        (1..30).for_each(|i| fs::hard_link(image(0), image(i)).unwrap());
         let mut running = Running::start(here.path(), &[]);
         wait_for(&here.path().join("run"));
-        running.interrupt();
-        fs::write(&image, bytes).unwrap();
+        running.interrupt("INT");
         let (code, stderr) = running.end();
         assert_eq!((code, stderr.as_str()), (Some(130), "error: interrupted\n"));
         assert!(!here.path().join("run").exists());

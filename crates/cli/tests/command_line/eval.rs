@@ -1,6 +1,6 @@
 //! `ecgan eval`.
 
-use crate::binary::{ecgan, json, refused, stdout, train};
+use crate::binary::{ecgan, json, refused, stderr, stdout, train};
 use crate::data_sets::pets;
 use serde_json::Value;
 
@@ -23,6 +23,45 @@ fn consistent(evaluation: &Value) {
     }
     assert_eq!((count(&evaluation["correct"]), count(&evaluation["total"])), (correct, total));
     assert_eq!(evaluation["accuracy"].as_f64().unwrap(), 100.0 * correct as f64 / total as f64);
+    calibrated(evaluation, correct, total);
+}
+
+/// The calibration's bins hold every image, and their gaps are the calibration error.
+fn calibrated(evaluation: &Value, correct: u64, total: u64) {
+    let bins = evaluation["calibration"].as_array().unwrap();
+    assert_eq!((bins.len(), bins.iter().map(|bin| count(&bin["count"])).sum::<u64>()), (15, total));
+    let (mut right, mut error) = (0.0, 0.0);
+    for bin in bins.iter().filter(|bin| count(&bin["count"]) > 0) {
+        let n = count(&bin["count"]) as f64;
+        let (confidence, accuracy) = (bin["confidence"].as_f64().unwrap(), bin["accuracy"].as_f64().unwrap() / 100.0);
+        assert!(bin["lower"].as_f64().unwrap() < confidence && confidence <= bin["upper"].as_f64().unwrap() + 1e-12);
+        right += n * accuracy;
+        error += n * (accuracy - confidence).abs() / total as f64;
+    }
+    assert!((right - correct as f64).abs() < 1e-9);
+    assert!((error - evaluation["expected_calibration_error"].as_f64().unwrap()).abs() < 1e-9);
+    assert!(evaluation["negative_log_likelihood"].as_f64().unwrap() > 0.0);
+    let f1: Vec<f64> = evaluation["per_class"].as_array().unwrap().iter().filter_map(|c| c["f1"].as_f64()).collect();
+    let mean = f1.iter().sum::<f64>() / f1.len() as f64;
+    assert!((mean - evaluation["macro_f1"].as_f64().unwrap()).abs() < 1e-12);
+}
+
+#[test]
+fn odd_data_are_warned_of_and_other_classes_are_named() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    train(here.path(), &["--data", "pets", "--out", "run", "--method", "classifier", "--max-steps", "1"]);
+    let command = ["eval", "--checkpoint", "run/checkpoints/last.safetensors", "--data", "pets"];
+    std::fs::write(here.path().join("pets/train/notes.txt"), "no image").unwrap();
+    let output = ecgan(here.path(), &command);
+    let warned = stderr(&output);
+    assert!(warned.contains("warning: ") && warned.contains("pets"), "{warned}");
+    assert!(stdout(&output).contains("macro F1 "));
+    for part in ["train", "test"] {
+        let folder = here.path().join("pets").join(part);
+        std::fs::rename(folder.join("fish"), folder.join("bird")).unwrap();
+    }
+    refused(here.path(), &command, 3, "`fish` is not in the data, and `bird` was not trained on; give --data a set");
 }
 
 #[test]
@@ -41,6 +80,8 @@ fn the_last_checkpoint_has_the_summarys_accuracy() {
     let test = eval(&[]);
     assert_eq!(test["accuracy"], summary["test_accuracy"]);
     assert_eq!(test["total"], summary["n_test"]);
+    let stored = std::fs::read_to_string(here.path().join("run/evaluation.json")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&stored).unwrap(), test, "the run has stored the same");
     assert_eq!(eval(&["--split", "test"]), test);
     let classes: Vec<_> = test["per_class"].as_array().unwrap().iter().map(|class| class["class"].as_str()).collect();
     assert_eq!(classes, [Some("cat"), Some("dog"), Some("fish")]);

@@ -4,13 +4,23 @@ mod bad_checkpoints;
 mod bad_data;
 mod bench;
 mod binary;
+mod data;
 mod data_sets;
 mod endings;
 mod eval;
 mod generate;
+#[cfg(unix)]
+mod hostile;
 mod messages;
 mod own_data;
+mod predict;
 mod repeatable;
+mod report;
+#[cfg(unix)]
+mod resume;
+mod resume_usage;
+#[cfg(unix)]
+mod running;
 mod sweep;
 mod usage;
 mod whole_runs;

@@ -26,7 +26,8 @@ fn usage_errors_exit_with_2_and_name_the_flag() {
         (&["generate", "--checkpoint", "x", "--grid", "a.png", "--dir", "d"], "cannot be used with"),
         (&["generate", "--checkpoint", "x", "--dir", "d", "-n", "0"], "'-n <N>'"),
         (&["bench", "--steps", "0"], "--steps"),
-        (&["predict"], "unrecognized subcommand"),
+        (&["predikt"], "unrecognized subcommand"),
+        (&["predict", "cat.png"], "--checkpoint"),
     ] {
         refused(here.path(), arguments, 2, message);
     }

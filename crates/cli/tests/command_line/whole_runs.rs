@@ -22,8 +22,20 @@ const METRICS: [&str; 14] = [
     "val_accuracy",
 ];
 
-const SUMMARY: [&str; 10] =
-    ["best_val_accuracy", "data", "epochs", "method", "n_test", "n_train", "n_val", "seconds", "seed", "test_accuracy"];
+const SUMMARY: [&str; 12] = [
+    "best_val_accuracy",
+    "data",
+    "ended_by",
+    "epochs",
+    "method",
+    "n_test",
+    "n_train",
+    "n_val",
+    "seconds",
+    "seed",
+    "steps",
+    "test_accuracy",
+];
 
 fn paths(names: &[&str]) -> Vec<PathBuf> {
     names.iter().map(PathBuf::from).collect()
@@ -44,9 +56,13 @@ fn ec_gan_leaves_exactly_the_documented_files() {
         "checkpoints/best.safetensors",
         "checkpoints/last.safetensors",
         "config.toml",
+        "evaluation.json",
+        "metrics.csv",
         "metrics.jsonl",
+        "report.html",
         "samples/epoch-0001.png",
         "samples/epoch-0002.png",
+        "samples/real.png",
         "summary.json",
     ];
     assert_eq!(files(&run), paths(&expected));
@@ -66,6 +82,7 @@ fn ec_gan_leaves_exactly_the_documented_files() {
     assert_eq!(keys(&summary), SUMMARY);
     let counts = ["n_train", "n_val", "n_test", "seed", "epochs"].map(|key| summary[key].as_u64().unwrap());
     assert_eq!((counts, summary["method"].as_str()), ([16, 2, 9, 0, 2], Some("ec-gan")));
+    assert_eq!((summary["steps"].as_u64(), summary["ended_by"].as_str()), (Some(8), Some("epochs")));
     assert_eq!(printed.as_object_mut().unwrap().remove("run").unwrap(), "a/run");
     assert_eq!(printed, summary);
     // People read the same on stderr.
@@ -87,7 +104,16 @@ fn the_bare_classifier_has_no_samples_and_nulls_for_the_gan() {
         &["--data", "pets", "--out", "run", "--method", "classifier", "--epochs", "1", "--val-fraction", "0"],
     );
     let run = here.path().join("run");
-    let expected = ["checkpoints/last.safetensors", "config.toml", "metrics.jsonl", "summary.json"];
+    let expected = [
+        "checkpoints/last.safetensors",
+        "config.toml",
+        "evaluation.json",
+        "metrics.csv",
+        "metrics.jsonl",
+        "report.html",
+        "samples/real.png",
+        "summary.json",
+    ];
     assert_eq!(files(&run), paths(&expected), "no validation part, so no best checkpoint");
     let metrics = metrics(&run);
     assert_eq!((metrics.len(), keys(&metrics[0])), (1, METRICS.to_vec()));
@@ -107,7 +133,7 @@ fn max_steps_ends_a_run_as_its_last_epoch_ends() {
     let run = here.path().join("run");
     let steps: Vec<_> = metrics(&run).iter().map(|line| line["step"].as_u64().unwrap()).collect();
     assert_eq!(steps, [4, 5]);
-    assert_eq!(summary["epochs"], 2);
+    assert_eq!((summary["epochs"].as_u64(), summary["ended_by"].as_str()), (Some(2), Some("max-steps")));
     assert!(summary["test_accuracy"].is_number());
     for file in ["samples/epoch-0002.png", "checkpoints/last.safetensors", "summary.json"] {
         assert!(run.join(file).exists(), "{file}");

@@ -1,5 +1,6 @@
 //! What can be wrong with a data set. Every message names the file or folder, what is wrong, and what was expected.
 
+use crate::printable::{Shown, printable};
 use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -8,15 +9,33 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum DataError {
     /// The operating system refused a file or a folder.
-    #[error("{}: cannot read: {reason}", path.display())]
+    #[error("{}: cannot read: {reason}", Shown(path))]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// What the operating system said.
         reason: io::Error,
     },
+    /// The operating system refused to write, as it does where a disk is full.
+    #[error("{}: cannot write: {reason}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        reason: io::Error,
+    },
+    /// A download that failed for good.
+    #[error("{url}: {wrong}; {advice}")]
+    Download {
+        /// The address.
+        url: String,
+        /// What is wrong.
+        wrong: String,
+        /// What to do.
+        advice: &'static str,
+    },
     /// A folder that holds no data set of a known format.
-    #[error("{}: no data set found; looked for {looked_for}", path.display())]
+    #[error("{}: no data set found; looked for {looked_for}", Shown(path))]
     Unrecognised {
         /// The folder.
         path: PathBuf,
@@ -24,7 +43,7 @@ pub enum DataError {
         looked_for: String,
     },
     /// A folder whose arrangement is not that of the format it was recognised as.
-    #[error("{}: {wrong}; expected {expected}", path.display())]
+    #[error("{}: {}; expected {}", Shown(path), printable(wrong), printable(expected))]
     Layout {
         /// The folder, or the file in it.
         path: PathBuf,
@@ -34,7 +53,7 @@ pub enum DataError {
         expected: String,
     },
     /// A file whose contents are damaged or not what they should be.
-    #[error("{}: {wrong}; expected {expected}", path.display())]
+    #[error("{}: {}; expected {}", Shown(path), printable(wrong), printable(expected))]
     File {
         /// The file.
         path: PathBuf,

@@ -6,10 +6,11 @@
 //! BILINEAR is the same filter with a rounding to 8 bits between the two passes.)
 
 use super::Format;
+use std::borrow::Cow;
 
 /// An image of any size, 1 or 3 channels, row-major.
-pub(super) struct Raw<'a> {
-    pub pixels: &'a [u8],
+pub(crate) struct Raw<'a> {
+    pub pixels: Cow<'a, [u8]>,
     pub width: usize,
     pub height: usize,
     pub channels: usize,
@@ -23,7 +24,7 @@ pub(super) fn fit(image: &Raw, format: Format, out: &mut [u8]) {
     match (image.channels, format.channels) {
         (3, 1) => {
             let grey: Vec<u8> = image.pixels.chunks_exact(3).map(|p| luma([p[0], p[1], p[2]])).collect();
-            resize(&Raw { pixels: &grey, channels: 1, ..*image }, format.size, out);
+            resize(&Raw { pixels: grey.into(), channels: 1, ..*image }, format.size, out);
         }
         (1, 3) => {
             let mut grey = vec![0; format.size * format.size];
@@ -64,7 +65,7 @@ fn taps(input: usize, output: usize) -> Vec<Taps> {
 /// Resizes to `size` x `size`, channels unchanged.
 fn resize(image: &Raw, size: usize, out: &mut [u8]) {
     if (image.width, image.height) == (size, size) {
-        out.copy_from_slice(image.pixels);
+        out.copy_from_slice(&image.pixels);
         return;
     }
     let channels = image.channels;
@@ -112,19 +113,19 @@ mod tests {
     #[test]
     fn the_same_size_is_copied_and_channels_convert() {
         let rgb = [255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9];
-        let image = Raw { pixels: &rgb, width: 2, height: 2, channels: 3 };
+        let image = Raw { pixels: rgb[..].into(), width: 2, height: 2, channels: 3 };
         assert_eq!(fitted(&image, 2, 3), rgb);
         assert_eq!(fitted(&image, 2, 1), [76, 150, 29, 9]);
-        let grey = Raw { pixels: &[1, 2, 3, 4], width: 2, height: 2, channels: 1 };
+        let grey = Raw { pixels: [1, 2, 3, 4][..].into(), width: 2, height: 2, channels: 1 };
         assert_eq!(fitted(&grey, 2, 3), [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]);
     }
 
     /// Enlarging 2 -> 4 is bilinear at a quarter and three quarters, clamped at the borders.
     #[test]
     fn enlarging_is_bilinear() {
-        let image = Raw { pixels: &[0, 100, 0, 100], width: 2, height: 2, channels: 1 };
+        let image = Raw { pixels: [0, 100, 0, 100][..].into(), width: 2, height: 2, channels: 1 };
         assert_eq!(fitted(&image, 4, 1), [0, 25, 75, 100].repeat(4));
-        let image = Raw { pixels: &[0, 0, 100, 100], width: 2, height: 2, channels: 1 };
+        let image = Raw { pixels: [0, 0, 100, 100][..].into(), width: 2, height: 2, channels: 1 };
         assert_eq!(fitted(&image, 4, 1)[..12], [0, 0, 0, 0, 25, 25, 25, 25, 75, 75, 75, 75]);
     }
 
@@ -132,7 +133,7 @@ mod tests {
     #[test]
     fn reducing_averages() {
         let pixels: Vec<u8> = [0, 70, 140, 210].repeat(4);
-        let image = Raw { pixels: &pixels, width: 4, height: 4, channels: 1 };
+        let image = Raw { pixels: pixels.into(), width: 4, height: 4, channels: 1 };
         assert_eq!(fitted(&image, 2, 1), [50, 160, 50, 160]);
     }
 
@@ -140,7 +141,7 @@ mod tests {
     fn any_aspect_and_a_constant_stays_constant() {
         for (width, height) in [(1, 1), (1, 500), (500, 1), (33, 31), (31, 97)] {
             let pixels = vec![201; width * height * 3];
-            let image = Raw { pixels: &pixels, width, height, channels: 3 };
+            let image = Raw { pixels: pixels.into(), width, height, channels: 3 };
             assert!(fitted(&image, 32, 3).iter().all(|&v| v == 201), "{width}x{height}");
         }
     }

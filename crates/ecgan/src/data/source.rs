@@ -1,8 +1,12 @@
 //! What a `--data` argument names: the built-in set, or a folder recognised by its contents.
 
-use super::{DataError, Format, Found, Images, Part, Reader, SyntheticOptions, folder, svhn, synthetic};
+use super::images::Chosen;
+use super::{
+    DataError, Format, Found, Images, Listing, Part, Reader, SyntheticOptions, cifar, folder, idx, svhn, synthetic,
+};
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// How a folder of one format is recognised.
 struct Recogniser {
@@ -16,11 +20,16 @@ struct Recogniser {
 const FORMATS: &[Recogniser] = &[
     Recogniser { looked_for: folder::LOOKED_FOR, recognise: folder::recognise },
     Recogniser { looked_for: svhn::LOOKED_FOR, recognise: svhn::recognise },
+    Recogniser { looked_for: cifar::LOOKED_FOR_10, recognise: cifar::recognise_10 },
+    Recogniser { looked_for: cifar::LOOKED_FOR_100, recognise: cifar::recognise_100 },
+    Recogniser { looked_for: idx::LOOKED_FOR, recognise: idx::recognise },
+    Recogniser { looked_for: folder::LOOKED_FOR_UNSPLIT, recognise: folder::recognise_unsplit },
 ];
 
-/// A data set that was found. Files were listed but not decoded; each part is decoded when it is asked for.
+/// A data set that was found. Files were listed but not opened; each part is opened when it is asked for.
 pub struct Source {
     name: String,
+    format: &'static str,
     classes: Vec<String>,
     warnings: Vec<String>,
     reader: Box<dyn Reader>,
@@ -30,9 +39,17 @@ impl Source {
     /// Opens `data`: the word `synthetic` for the built-in house-number digits (`synthetic` then says which and how
     /// many; a folder of that name is `./synthetic`), or a folder, recognised by what it contains.
     ///
+    /// A part may be missing: [`Source::require`] tells.
+    ///
     /// # Errors
     /// A folder that is missing or unreadable, of no known format, or of a known one but not usable.
     pub fn open(data: &str, synthetic: &SyntheticOptions) -> Result<Self, DataError> {
+        let (source, refusals) = Self::look(data, synthetic)?;
+        refusals.into_iter().next().map_or(Ok(source), Err)
+    }
+
+    /// The same for somebody who only looks: what no run could use is told, not refused.
+    pub(super) fn look(data: &str, synthetic: &SyntheticOptions) -> Result<(Self, Vec<DataError>), DataError> {
         if data == "synthetic" {
             return Ok(Self::new("synthetic".into(), synthetic::found(synthetic)?));
         }
@@ -51,8 +68,9 @@ impl Source {
         Err(DataError::Unrecognised { path: path.into(), looked_for })
     }
 
-    fn new(name: String, found: Found) -> Self {
-        Self { name, classes: found.classes, warnings: found.warnings, reader: found.reader }
+    fn new(name: String, found: Found) -> (Self, Vec<DataError>) {
+        let Found { format, classes, warnings, refusals, reader } = found;
+        (Self { name, format, classes, warnings, reader }, refusals)
     }
 
     /// A short name for run folders: the folder's own, or `synthetic`.
@@ -70,22 +88,47 @@ impl Source {
         &self.warnings
     }
 
-    /// Decodes the training images, in file order.
+    /// What kind of files the images lie in, for people.
+    pub fn format(&self) -> &'static str {
+        self.format
+    }
+
+    /// Whether the data set has this part.
+    pub fn has(&self, part: Part) -> bool {
+        self.reader.check(part).is_ok()
+    }
+
+    /// Refuses a data set that lacks this part. Opens no file.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn require(&self, part: Part) -> Result<(), DataError> {
+        self.reader.check(part)
+    }
+
+    /// One part: its labels, and its images when they are asked for.
+    pub(crate) fn listing(&self, part: Part) -> Result<Arc<dyn Listing>, DataError> {
+        self.reader.check(part)?;
+        self.reader.open(part)
+    }
+
+    /// Decodes all training images, in file order.
     ///
     /// # Errors
     /// A damaged or unfitting file, or a `format` other than 32 or 64 pixels with 1 or 3 channels.
     pub fn read_train(&self, format: Format) -> Result<Images, DataError> {
-        self.read(Part::Train, format)
+        self.read(Part::Train, format, usize::MAX)
     }
 
-    /// Decodes the test images, in file order. Errors as [`Source::read_train`].
+    /// The test images, in file order; they are used once, so they are decoded as they are used. Errors as
+    /// [`Source::read_train`], but for damaged images, which are met when they are used.
     pub fn read_test(&self, format: Format) -> Result<Images, DataError> {
-        self.read(Part::Test, format)
+        self.read(Part::Test, format, 0)
     }
 
-    fn read(&self, part: Part, format: Format) -> Result<Images, DataError> {
+    fn read(&self, part: Part, format: Format, limit: usize) -> Result<Images, DataError> {
         format.check()?;
-        self.reader.read(part, format)
+        Images::read(Chosen::all(self.listing(part)?), format, limit)
     }
 }
 

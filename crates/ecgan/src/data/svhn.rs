@@ -1,16 +1,19 @@
 //! SVHN's cropped digits (Netzer et al. 2011): `train_32x32.mat` and `test_32x32.mat`, with `X` uint8 [32, 32, 3, N]
 //! and `y` [N, 1], in which the digit 0 has the label 10. A class index here is the digit, y mod 10.
 
-use super::fit::{Raw, fit};
-use super::mat::{self, Number, Wanted};
-use super::{DataError, Format, Found, Images, Part, Reader};
-use rayon::prelude::*;
+use super::fit::Raw;
+use super::mat::{self, Array, Number, Wanted};
+use super::{DataError, Found, Listing, Part, Reader};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub(super) const LOOKED_FOR: &str = "train_32x32.mat and test_32x32.mat (SVHN)";
 
 const SIDE: usize = 32;
 const IMAGE: usize = SIDE * SIDE * 3;
+
+/// More images have no room in an array, whose bytes are counted in 32 bits.
+const MOST: usize = u32::MAX as usize / IMAGE;
 
 struct Svhn {
     folder: PathBuf,
@@ -20,39 +23,60 @@ fn file(folder: &Path, part: Part) -> PathBuf {
     folder.join(format!("{}_32x32.mat", part.name()))
 }
 
-/// Recognises a folder that has one of the two files; then it must have both.
+/// Recognises a folder that has one of the two files.
 pub(super) fn recognise(path: &Path) -> Result<Option<Found>, DataError> {
-    let files = [Part::Train, Part::Test].map(|part| file(path, part));
-    let present = files.each_ref().map(|file| file.exists());
-    if present == [false, false] {
+    if !file(path, Part::Train).exists() && !file(path, Part::Test).exists() {
         return Ok(None);
     }
-    if let Some(missing) = (0..2).find(|&i| !present[i]) {
-        return Err(DataError::layout(&files[missing], "no such file, though there is the other one", LOOKED_FOR));
-    }
-    let classes = (0..10).map(|digit| digit.to_string()).collect();
-    Ok(Some(Found { classes, warnings: Vec::new(), reader: Box::new(Svhn { folder: path.into() }) }))
+    let reader = Box::new(Svhn { folder: path.into() });
+    Ok(Some(Found::new("SVHN (MATLAB 5 files)", super::digits(), reader)))
 }
 
 impl Reader for Svhn {
-    fn read(&self, part: Part, format: Format) -> Result<Images, DataError> {
+    fn check(&self, part: Part) -> Result<(), DataError> {
+        let path = file(&self.folder, part);
+        if path.exists() {
+            return Ok(());
+        }
+        Err(DataError::layout(&path, "no such file, though there is the other one", LOOKED_FOR))
+    }
+
+    fn open(&self, part: Part) -> Result<Arc<dyn Listing>, DataError> {
         let path = file(&self.folder, part);
         let wanted = [
             Wanted { name: "X", expected: "uint8 [32, 32, 3, N]", accepts: accepts_images },
             Wanted { name: "y", expected: "numbers [N, 1]", accepts: accepts_labels },
         ];
-        let [x, y] = mat::read(&path, wanted)?;
+        let [images, y] = mat::read(&path, wanted)?;
         let labels = digits(&path, y.values())?;
-        let n = x.dims.get(3).copied().unwrap_or(1);
+        let n = images.dims.get(3).copied().unwrap_or(1);
         if n == 0 || labels.len() != n {
             let wrong = format!("{n} images in `X` and {} labels in `y`", labels.len());
             return Err(DataError::file(&path, wrong, "at least one image, and as many labels"));
         }
-        let mut pixels = vec![0; n * format.bytes()];
-        pixels.par_chunks_mut(format.bytes()).zip(x.bytes.par_chunks(IMAGE)).for_each(|(out, columns)| {
-            fit(&Raw { pixels: &rows(columns), width: SIDE, height: SIDE, channels: 3 }, format, out);
-        });
-        Ok(Images { pixels, labels, size: format.size, channels: format.channels })
+        Ok(Arc::new(Digits { path, images, labels }))
+    }
+}
+
+/// A file that was read; its images as they lie in it.
+struct Digits {
+    path: PathBuf,
+    images: Array,
+    labels: Vec<i32>,
+}
+
+impl Listing for Digits {
+    fn labels(&self) -> &[i32] {
+        &self.labels
+    }
+
+    fn name(&self, index: usize) -> String {
+        format!("{}, image {index}", self.path.display())
+    }
+
+    fn stored(&self, index: usize) -> Result<Raw<'_>, DataError> {
+        let pixels = rows(&self.images.bytes[index * IMAGE..][..IMAGE]).to_vec().into();
+        Ok(Raw { pixels, width: SIDE, height: SIDE, channels: 3 })
     }
 }
 
@@ -62,7 +86,7 @@ fn accepts_images(dims: &[usize], number: Number) -> bool {
 }
 
 fn accepts_labels(dims: &[usize], _: Number) -> bool {
-    dims.len() == 2 && (dims[0] == 1 || dims[1] == 1)
+    dims.len() == 2 && (dims[0] == 1 || dims[1] == 1) && dims.iter().all(|&n| n <= MOST)
 }
 
 /// One image from MATLAB's column-major order (row fastest, then column, then channel) to [row, column, channel].
@@ -92,7 +116,7 @@ fn digits(path: &Path, values: impl Iterator<Item = f64>) -> Result<Vec<i32>, Da
 mod tests {
     use super::super::mat::writer::{Variable, write};
     use super::*;
-    use crate::data::{Source, SyntheticOptions};
+    use crate::data::{Format, Images, Source, SyntheticOptions};
 
     /// Pixel (row, column, channel) of image i.
     fn value(i: usize, row: usize, column: usize, channel: usize) -> u8 {
@@ -136,11 +160,14 @@ mod tests {
         let images = train(&[x(3), y(&[10, 1, 9])], RGB).unwrap();
         assert_eq!((images.len(), &images.labels[..]), (3, &[0, 1, 9][..]));
         for (i, row, column, channel) in [(0, 0, 0, 0), (2, 31, 5, 1), (1, 7, 31, 2)] {
-            let pixel = images.image(i)[(row * 32 + column) * 3 + channel];
+            let pixel = images.image(i).unwrap()[(row * 32 + column) * 3 + channel];
             assert_eq!(pixel, value(i, row, column, channel), "image {i} row {row} column {column} {channel}");
         }
         let double = Variable::f64("y", &[1, 2], &[3.0, 10.0]);
-        assert_eq!(train(&[double, x(2)], Format { size: 64, channels: 1 }).unwrap().pixels.len(), 2 * 64 * 64);
+        assert_eq!(
+            train(&[double, x(2)], Format { size: 64, channels: 1 }).unwrap().pixels().unwrap().len(),
+            2 * 64 * 64
+        );
     }
 
     #[test]
@@ -153,6 +180,9 @@ mod tests {
         for bad in [0.5, -1.0, f64::NAN, f64::INFINITY] {
             assert!(refusal(&[x(1), Variable::f64("y", &[1, 1], &[bad])]).contains("`y` has"), "{bad}");
         }
+        // As large as a compressed file of kilobytes can make it.
+        let endless = Variable { dims: vec![1 << 21, 1], claimed_bytes: 1 << 21, ..y(&[1]) };
+        assert!(refusal(&[x(1), endless]).contains("`y` is U8 [2097152, 1]"));
         let grey = Variable::u8("X", &[32, 32, 1, 3], vec![0; 3072]);
         assert!(refusal(&[grey, y(&[1])]).contains("`X` is U8 [32, 32, 1, 3]; expected uint8 [32, 32, 3, N]"));
         let float = Variable::f64("X", &[32, 32, 3, 1], &[0.0; 3072]);
@@ -163,7 +193,9 @@ mod tests {
     fn one_file_without_the_other_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("test_32x32.mat"), b"").unwrap();
-        let message = recognise(folder.path()).err().unwrap().to_string();
+        let found = recognise(folder.path()).unwrap().unwrap();
+        assert!(found.reader.check(Part::Test).is_ok());
+        let message = found.reader.check(Part::Train).unwrap_err().to_string();
         assert!(message.contains("train_32x32.mat: no such file"), "{message}");
     }
 }

@@ -15,9 +15,17 @@ pub fn caption(class: &str, confidence: f32, letters: usize) -> String {
     format!("{name} {percent}")
 }
 
+/// A class alone; a name that is too long ends in a dot.
+pub fn name(class: &str, letters: usize) -> String {
+    if class.chars().count() <= letters {
+        return class.to_owned();
+    }
+    class.chars().take(letters.saturating_sub(1)).chain(['.']).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::caption;
+    use super::{caption, name};
 
     #[test]
     fn names_are_shortened_to_fit() {
@@ -29,5 +37,6 @@ mod tests {
         assert_eq!(caption("ärzte", 0.5, 7), "är. 50%");
         assert_eq!(caption("dog", 0.5, 5), "50%");
         assert_eq!(caption("dog", f32::NAN, 9), "dog NaN%");
+        assert_eq!((name("dog", 3), name("horse", 3)), ("dog".into(), "ho.".into()));
     }
 }

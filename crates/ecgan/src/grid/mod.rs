@@ -2,12 +2,15 @@
 
 mod caption;
 mod font;
+mod reals;
 
-pub use caption::caption;
+pub use caption::{caption, name};
+pub use reals::draw_reals;
 
 use image::{Rgb, RgbImage};
 
-const BACKGROUND: Rgb<u8> = Rgb([24, 24, 24]);
+/// What lies between tiles.
+pub const BACKGROUND: Rgb<u8> = Rgb([24, 24, 24]);
 const INK: Rgb<u8> = Rgb([235, 235, 235]);
 /// Pixels between tiles, and around the grid.
 const GAP: usize = 4;
@@ -71,9 +74,17 @@ impl Images {
 /// If there are captions, but not one an image.
 pub fn draw(images: &Images, captions: &[String]) -> RgbImage {
     let n = images.len();
+    draw_in(images, captions, n.isqrt().max(1) + usize::from(n.isqrt().pow(2) < n))
+}
+
+/// The same in this many columns.
+///
+/// # Panics
+/// If there are captions, but not one an image, or no column.
+pub fn draw_in(images: &Images, captions: &[String], columns: usize) -> RgbImage {
+    let n = images.len();
     assert!(captions.is_empty() || captions.len() == n, "{} captions for {n} images", captions.len());
     let scale = scale(images);
-    let columns = n.isqrt().max(1) + usize::from(n.isqrt().pow(2) < n);
     let cell_width = images.width * scale + GAP;
     let cell_height = images.height * scale + GAP + if captions.is_empty() { 0 } else { CAPTION };
     let size = |cells: usize, cell: usize| (cells * cell + GAP) as u32;
@@ -91,6 +102,11 @@ pub fn draw(images: &Images, captions: &[String]) -> RgbImage {
 /// Letters of a caption that fit under one of these images, with a letter's space to the next caption.
 pub fn letters(images: &Images) -> usize {
     images.width * scale(images) / font::ADVANCE - 1
+}
+
+/// Height of a row of a grid of images of `size` x `size` with captions; the grid is [`GAP`] higher than its rows.
+pub(crate) fn row_height(size: usize) -> usize {
+    size * TILE.div_ceil(size) + GAP + CAPTION
 }
 
 fn scale(images: &Images) -> usize {

@@ -3,7 +3,8 @@
 use super::ProfileRow;
 use serde::{Deserialize, Serialize};
 
-/// How a classifier does on one split.
+/// How a classifier does on one split. Accuracies are in percent; precision, recall, F1, confidences and the calibration
+/// error in 0..1. A figure that would be a division by zero is `None`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// In percent.
@@ -12,10 +13,18 @@ pub struct Evaluation {
     pub correct: usize,
     /// Images.
     pub total: usize,
+    /// Mean F1 of the classes that have one.
+    pub macro_f1: f64,
+    /// Mean `-ln p` of the label.
+    pub negative_log_likelihood: f64,
+    /// Expected calibration error (Guo et al. 2017): `sum |B| / n |accuracy(B) - confidence(B)|` over the bins B.
+    pub expected_calibration_error: f64,
     /// Every class, by index.
     pub per_class: Vec<ClassAccuracy>,
     /// `confusion[actual][predicted]`, in images.
     pub confusion: Vec<Vec<usize>>,
+    /// Bins of equal width of the confidence, the largest softmax.
+    pub calibration: Vec<CalibrationBin>,
 }
 
 /// How a classifier does on the images of one class.
@@ -29,30 +38,29 @@ pub struct ClassAccuracy {
     pub correct: usize,
     /// Images of this class.
     pub total: usize,
+    /// Images taken for this class.
+    pub predicted: usize,
+    /// `correct / predicted`; `None` where no image is taken for this class.
+    pub precision: Option<f64>,
+    /// `correct / total`; `None` where the split has no image of this class.
+    pub recall: Option<f64>,
+    /// `2 correct / (total + predicted)`; `None` where both are 0.
+    pub f1: Option<f64>,
 }
 
-impl Evaluation {
-    /// From `confusion[actual][predicted]` and the classes' names.
-    ///
-    /// # Panics
-    /// If the matrix is not `classes x classes`.
-    pub fn from_confusion(classes: &[String], confusion: Vec<Vec<usize>>) -> Self {
-        assert_eq!(confusion.len(), classes.len(), "one row a class");
-        assert!(confusion.iter().all(|row| row.len() == classes.len()), "one column a class");
-        let per_class: Vec<_> = (0..classes.len())
-            .map(|k| {
-                let (correct, total) = (confusion[k][k], confusion[k].iter().sum());
-                ClassAccuracy { class: classes[k].clone(), accuracy: percent(correct, total), correct, total }
-            })
-            .collect();
-        let correct = per_class.iter().map(|class| class.correct).sum();
-        let total = per_class.iter().map(|class| class.total).sum();
-        Self { accuracy: percent(correct, total).unwrap_or(0.0), correct, total, per_class, confusion }
-    }
-}
-
-fn percent(correct: usize, total: usize) -> Option<f64> {
-    (total > 0).then(|| 100.0 * correct as f64 / total as f64)
+/// The images whose confidence is in `(lower, upper]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationBin {
+    /// From above this confidence.
+    pub lower: f64,
+    /// Up to and with this one.
+    pub upper: f64,
+    /// Images.
+    pub count: usize,
+    /// Their mean confidence, in 0..1; `None` where there is no image.
+    pub confidence: Option<f64>,
+    /// Their accuracy, in percent; `None` where there is no image.
+    pub accuracy: Option<f64>,
 }
 
 /// How fast the trainer's own step is.
@@ -75,18 +83,4 @@ pub struct BenchReport {
     /// Where the time of a mean iteration goes, from steps of their own; left out where none was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<Vec<ProfileRow>>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn accuracies_follow_from_the_confusion() {
-        let classes = ["a", "b", "c"].map(String::from);
-        let evaluation = Evaluation::from_confusion(&classes, vec![vec![3, 1, 0], vec![2, 2, 0], vec![0, 0, 0]]);
-        assert_eq!((evaluation.correct, evaluation.total, evaluation.accuracy), (5, 8, 62.5));
-        let per_class: Vec<_> = evaluation.per_class.iter().map(|class| class.accuracy).collect();
-        assert_eq!(per_class, [Some(75.0), Some(50.0), None]);
-    }
 }

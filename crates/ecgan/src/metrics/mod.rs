@@ -2,13 +2,18 @@
 //!
 //! `*_accuracy` is in percent, `*_fraction` in 0..1. What was not measured, or is not a finite number, is `null`.
 
+pub mod csv;
 mod evaluation;
+mod mirrors;
 mod observer;
 mod profile;
+mod tally;
 
-pub use evaluation::{BenchReport, ClassAccuracy, Evaluation};
+pub use evaluation::{BenchReport, CalibrationBin, ClassAccuracy, Evaluation};
+pub use mirrors::Mirrors;
 pub use observer::{Observer, Started, StepMetrics};
 pub use profile::ProfileRow;
+pub use tally::{BINS, Tally};
 
 use crate::settings::Method;
 use serde::{Deserialize, Serialize};
@@ -47,6 +52,28 @@ pub struct EpochMetrics {
     pub val_accuracy: Option<f64>,
 }
 
+impl EpochMetrics {
+    /// Every number with its name in `metrics.jsonl`, in that order, but for the kept fakes of each class.
+    pub fn scalars(&self) -> [(&'static str, Option<f64>); 13] {
+        [
+            ("epoch", Some(self.epoch as f64)),
+            ("step", Some(self.step as f64)),
+            ("seconds", Some(self.seconds)),
+            ("images_per_second", Some(self.images_per_second)),
+            ("loss_d_real", self.loss_d_real),
+            ("loss_d_fake", self.loss_d_fake),
+            ("loss_g", self.loss_g),
+            ("loss_c_real", self.loss_c_real),
+            ("loss_c_fake", self.loss_c_fake),
+            ("kept_fraction", self.kept_fraction),
+            ("mean_confidence", self.mean_confidence),
+            ("train_accuracy", self.train_accuracy),
+            ("val_accuracy", self.val_accuracy),
+        ]
+        .map(|(name, value)| (name, value.filter(|v| v.is_finite())))
+    }
+}
+
 /// The whole run: `summary.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
@@ -64,6 +91,12 @@ pub struct Summary {
     pub seed: u64,
     /// Epochs run.
     pub epochs: usize,
+    /// Iterations run.
+    #[serde(default)]
+    pub steps: u64,
+    /// What ended it.
+    #[serde(default)]
+    pub ended_by: Ending,
     /// Accuracy of the last weights on the test split, in percent; `None` without one.
     pub test_accuracy: Option<f64>,
     /// Best accuracy on the validation part, in percent; `None` without one.
@@ -72,9 +105,55 @@ pub struct Summary {
     pub seconds: f64,
 }
 
+/// What ends a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// Its last epoch.
+    #[default]
+    Epochs,
+    /// The limit of iterations.
+    MaxSteps,
+    /// The limit of time.
+    MaxTime,
+    /// Epochs without a better validation accuracy.
+    Patience,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_scalars_are_the_documented_fields() {
+        let mut value = 0.0;
+        let mut next = || {
+            value += 1.0;
+            value
+        };
+        let epoch = EpochMetrics {
+            epoch: next() as usize,
+            step: next() as u64,
+            seconds: next(),
+            images_per_second: next(),
+            loss_d_real: Some(next()),
+            loss_d_fake: Some(next()),
+            loss_g: Some(next()),
+            loss_c_real: Some(next()),
+            loss_c_fake: Some(f64::NAN),
+            kept_fraction: Some(next()),
+            kept_per_class: Some(vec![1, 2]),
+            mean_confidence: Some(next()),
+            train_accuracy: Some(next()),
+            val_accuracy: None,
+        };
+        let mut json = serde_json::to_value(&epoch).unwrap();
+        json.as_object_mut().unwrap().remove("kept_per_class");
+        assert_eq!(json.as_object().unwrap().len(), epoch.scalars().len());
+        for (name, value) in epoch.scalars() {
+            assert_eq!(json[name].as_f64(), value, "{name}");
+        }
+    }
 
     #[test]
     fn an_epoch_has_exactly_the_documented_fields_and_nulls() {

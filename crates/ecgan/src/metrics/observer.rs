@@ -20,6 +20,8 @@ pub struct Started {
     pub epochs: usize,
     /// Iterations to run in all.
     pub steps: u64,
+    /// Iterations that the run had done before it was resumed.
+    pub done: u64,
     /// The device and its SIMD path.
     pub device: String,
 }

@@ -5,9 +5,12 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::path::Path;
 
+/// How the name of a file begins that is being written.
+pub(super) const UNFINISHED: &str = ".writing-";
+
 /// Writes a file under a temporary name in its own folder, syncs it, renames it to `path` and syncs the folder.
 /// Whatever fails, and whenever the machine stops, `path` holds its old contents or all of the new ones. Folders
-/// on the way are created.
+/// on the way are created. What is there and is no file stays: a rename would take the place of a device, pipe or link.
 ///
 /// # Errors
 /// [`Error::Io`] naming `path`.
@@ -21,6 +24,9 @@ fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<(
         _ => Path::new("."),
     };
     fs::create_dir_all(folder)?;
+    if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(io::Error::other("there is something that is no regular file; choose another name"));
+    }
     let (file, temporary) = create_in(folder)?.into_parts();
     let mut writer = BufWriter::new(file);
     write(&mut writer)?;
@@ -33,7 +39,7 @@ fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<(
 /// A temporary file is private by default; this one becomes an ordinary file, with the user's own mask.
 fn create_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".writing-");
+    builder.prefix(UNFINISHED);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -67,6 +73,21 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path().join("a")).unwrap().count(), 1);
         write_atomically(&path, |file| file.write_all(b"new")).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_not_replaced() {
+        let here = tempfile::tempdir().unwrap();
+        let [link, folder, target] = ["link", "folder", "target"].map(|name| here.path().join(name));
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        fs::create_dir(&folder).unwrap();
+        for path in [&link, &folder] {
+            let error = write_atomically(path, |file| file.write_all(b"x")).unwrap_err().to_string();
+            assert!(error.contains("no regular file"), "{error}");
+        }
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink() && folder.is_dir() && !target.exists());
+        assert_eq!(fs::read_dir(here.path()).unwrap().count(), 2, "no temporary file is left");
     }
 
     #[cfg(unix)]

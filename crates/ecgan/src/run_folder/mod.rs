@@ -1,32 +1,43 @@
-//! The folder of a run: `config.toml`, `metrics.jsonl`, `samples/`, `checkpoints/`, `summary.json`.
+//! The folder of a run: `config.toml`, `metrics.jsonl`, `samples/`, `checkpoints/`, `summary.json`, `evaluation.json`.
 
 mod atomic;
+mod lock;
+mod reopen;
 
 pub use atomic::write_atomically;
+pub use reopen::find;
 
 use crate::Error;
-use crate::metrics::{EpochMetrics, Summary};
+use crate::metrics::{EpochMetrics, Evaluation, Summary};
 use crate::settings::{Method, Settings};
 use image::RgbImage;
 use image::codecs::png::PngEncoder;
+use lock::Lock;
+use serde::Serialize;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// The folder of one run. Files in it appear whole, under their final names, or not at all; only
+/// The resolved settings.
+const CONFIG: &str = "config.toml";
+
+/// The folder of one run, which no other process writes to while this lives. Files in it appear whole, under their final names, or not at all; only
 /// `metrics.jsonl` grows, a line at a time.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
     /// Folders that were made for this run, innermost first.
     made: Vec<PathBuf>,
+    lock: Lock,
 }
 
 impl RunFolder {
     /// Creates `out`, or else `NNNN-<method>-<data>` in `runs_root` with the number after the highest there.
     ///
     /// # Errors
-    /// [`Error::Occupied`] where `out` is a file or a folder that is not empty; [`Error::Io`].
+    /// [`Error::Occupied`] where `out` is a file or a folder that is not empty, [`Error::Locked`] where another run
+    /// begins in it; [`Error::Io`].
     pub fn create(out: Option<&Path>, runs_root: &Path, method: Method, data_name: &str) -> Result<Self, Error> {
         match out {
             Some(path) => claim(path),
@@ -49,6 +60,16 @@ impl RunFolder {
         self.path.join("checkpoints/best.safetensors")
     }
 
+    /// `checkpoints/epoch-NNNN.safetensors`: one that stays.
+    pub fn epoch_checkpoint(&self, epoch: u64) -> PathBuf {
+        self.path.join(format!("checkpoints/epoch-{epoch:04}.safetensors"))
+    }
+
+    /// `config.toml`; once it is there, the run can be resumed.
+    pub fn config_file(&self) -> PathBuf {
+        self.path.join(CONFIG)
+    }
+
     /// `metrics.jsonl`.
     pub fn metrics_file(&self) -> PathBuf {
         self.path.join("metrics.jsonl")
@@ -59,10 +80,10 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Io`].
     pub fn write_config(&self, settings: &Settings) -> Result<(), Error> {
-        write_atomically(&self.path.join("config.toml"), |file| file.write_all(settings.to_toml().as_bytes()))
+        write_atomically(&self.config_file(), |file| file.write_all(settings.to_toml().as_bytes()))
     }
 
-    /// Appends one line to `metrics.jsonl` and hands it to the system at once.
+    /// Appends one line to `metrics.jsonl` and syncs it: a checkpoint of this epoch never lasts without it.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -74,7 +95,7 @@ impl RunFolder {
             .create(true)
             .append(true)
             .open(&path)
-            .and_then(|mut file| file.write_all(line.as_bytes()))
+            .and_then(|mut file| file.write_all(line.as_bytes()).and_then(|()| file.sync_all()))
             .map_err(Error::io(&path, "write"))
     }
 
@@ -86,22 +107,44 @@ impl RunFolder {
         write_png(&self.path.join(format!("samples/epoch-{epoch:04}.png")), grid)
     }
 
+    /// Writes `samples/real.png`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_reals(&self, grid: &RgbImage) -> Result<(), Error> {
+        write_png(&self.path.join("samples/real.png"), grid)
+    }
+
     /// Writes `summary.json`.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn write_summary(&self, summary: &Summary) -> Result<(), Error> {
-        let mut text = serde_json::to_string_pretty(summary).expect("numbers and words are JSON");
+        self.write_json("summary.json", summary)
+    }
+
+    /// Writes `evaluation.json`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_evaluation(&self, evaluation: &Evaluation) -> Result<(), Error> {
+        self.write_json("evaluation.json", evaluation)
+    }
+
+    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), Error> {
+        let mut text = serde_json::to_string_pretty(value).expect("numbers and words are JSON");
         text.push('\n');
-        write_atomically(&self.path.join("summary.json"), |file| file.write_all(text.as_bytes()))
+        write_atomically(&self.path.join(name), |file| file.write_all(text.as_bytes()))
     }
 
     /// Removes the folders made for this run as far as nothing has been written into them, so that a run that could
     /// not begin leaves no trace. Says whether the run folder still exists.
     pub fn discard_if_empty(self) -> bool {
+        let Self { path, made, lock } = self;
+        drop(lock);
         // `remove_dir` refuses a folder that holds something, which is what is wanted.
-        let _ = self.made.iter().try_for_each(fs::remove_dir);
-        self.path.exists()
+        let _ = made.iter().try_for_each(fs::remove_dir);
+        path.exists()
     }
 }
 
@@ -113,11 +156,27 @@ pub fn write_png(path: &Path, image: &RgbImage) -> Result<(), Error> {
     write_atomically(path, |file| image.write_with_encoder(PngEncoder::new(file)).map_err(io::Error::other))
 }
 
+/// Characters of the data's name in the name of a run folder: of four bytes each they leave room for the rest.
+const LONGEST_NAME: usize = 50;
+
 fn claim(path: &Path) -> Result<RunFolder, Error> {
-    check_new_or_empty("out", path)?;
+    check_free("out", path, is_ours)?;
     let made = missing(path);
     fs::create_dir_all(path).map_err(Error::io(path, "create"))?;
-    Ok(RunFolder { path: path.to_path_buf(), made })
+    let lock = Lock::take(path)?;
+    // What another run wrote between our look and our lock.
+    check_free("out", path, is_ours)?;
+    Ok(RunFolder { path: path.to_path_buf(), made, lock })
+}
+
+/// What a run leaves that was killed before it wrote anything.
+fn is_ours(name: &OsStr) -> bool {
+    name == lock::NAME || is_unfinished(name)
+}
+
+/// Whether a file of this name was being written when its process was killed.
+fn is_unfinished(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with(atomic::UNFINISHED)
 }
 
 /// The folders of `path` that are not there, innermost first.
@@ -131,8 +190,14 @@ fn missing(path: &Path) -> Vec<PathBuf> {
 /// # Errors
 /// [`Error::Occupied`] where it is not, [`Error::Io`] where it cannot be read.
 pub fn check_new_or_empty(name: &'static str, path: &Path) -> Result<(), Error> {
+    check_free(name, path, |_| false)
+}
+
+/// The same, but for files whose names are `ignored`.
+fn check_free(name: &'static str, path: &Path, ignored: fn(&OsStr) -> bool) -> Result<(), Error> {
     let occupied = |problem| Err(Error::Occupied { name, path: path.to_path_buf(), problem });
-    match fs::read_dir(path).map(Iterator::count) {
+    let counted = |entry: &io::Result<fs::DirEntry>| entry.as_ref().is_ok_and(|entry| !ignored(&entry.file_name()));
+    match fs::read_dir(path).map(|entries| entries.filter(counted).count()) {
         Ok(0) => Ok(()),
         Ok(_) => occupied("is not empty"),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -148,7 +213,8 @@ fn number(runs_root: &Path, name: &str) -> Result<RunFolder, Error> {
     let taken = entries.flatten().filter_map(|entry| leading_number(&entry.file_name().to_string_lossy()));
     let path = first_free(runs_root, name, taken.max().map_or(1, |last| last + 1))?;
     made.insert(0, path.clone());
-    Ok(RunFolder { path, made })
+    let lock = Lock::take(&path)?;
+    Ok(RunFolder { path, made, lock })
 }
 
 /// `create_dir` is what makes a number ours: where another run was faster, the next one is tried.
@@ -169,10 +235,10 @@ fn leading_number(name: &str) -> Option<u64> {
     (number < u64::MAX).then_some(number)
 }
 
-/// A folder name without what a shell or a path would take apart.
+/// A folder name without what a shell or a path would take apart, and of a length that file systems take.
 pub(crate) fn plain(name: &str) -> String {
-    let name: String =
-        name.chars().map(|c| if c.is_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' }).collect();
+    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
+    let name: String = name.chars().map(plain).take(LONGEST_NAME).collect();
     if name.trim_matches('.').is_empty() { "data".into() } else { name }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::ErrorKind;
+use crate::metrics::Ending;
 use crate::settings::Partial;
 
 fn numbered(root: &Path, data: &str) -> String {
@@ -16,6 +17,7 @@ fn runs_are_numbered_after_the_highest() {
     fs::create_dir(runs.join("0041-classifier-x")).unwrap();
     fs::create_dir(runs.join("notes-0099")).unwrap();
     assert_eq!(numbered(&runs, ".."), "0042-ec-gan-data");
+    assert_eq!(numbered(&runs, &"𒀀".repeat(255)), format!("0043-ec-gan-{}", "𒀀".repeat(50)));
 }
 
 #[test]
@@ -67,6 +69,8 @@ fn everything_lands_where_it_is_documented() {
         n_test: 4,
         seed: 5,
         epochs: 2,
+        steps: 8,
+        ended_by: Ending::Epochs,
         test_accuracy: Some(12.5),
         best_val_accuracy: None,
         seconds: 0.5,
@@ -90,4 +94,48 @@ fn a_run_that_could_not_begin_leaves_no_trace() {
     // A folder that was there before stays.
     fs::create_dir_all(&out).unwrap();
     assert!(RunFolder::create(Some(&out), &runs, Method::EcGan, "d").unwrap().discard_if_empty());
+}
+
+#[test]
+fn lines_past_a_checkpoint_and_half_a_line_are_dropped() {
+    let root = tempfile::tempdir().unwrap();
+    let run = RunFolder::create(None, root.path(), Method::Classifier, "d").unwrap();
+    assert_eq!(run.keep_metrics(|_| true).unwrap(), []);
+    for epoch in 1..=3 {
+        run.append_metrics(&EpochMetrics { epoch, seconds: 0.5 * epoch as f64, ..EpochMetrics::default() }).unwrap();
+    }
+    let three = fs::read(run.metrics_file()).unwrap();
+    fs::write(run.metrics_file(), [&three[..], b"{\"epoch\":4,\"st"].concat()).unwrap();
+    assert_eq!(run.keep_metrics(|_| true).unwrap().last().unwrap().epoch, 3);
+    assert_eq!(fs::read(run.metrics_file()).unwrap(), three);
+    assert_eq!(run.keep_metrics(|line| line.epoch < 3).unwrap().last().unwrap().seconds, 1.0);
+    assert_eq!(fs::read(run.metrics_file()).unwrap(), three[..three.len() / 3 * 2]);
+    fs::write(run.metrics_file(), "{}\nmine\n").unwrap();
+    assert!(run.keep_metrics(|_| true).unwrap_err().to_string().contains("metrics.jsonl: line 1: missing field"));
+    fs::write(run.metrics_file(), "{").unwrap();
+    assert_eq!(run.keep_metrics(|_| true).unwrap(), []);
+    assert!(!run.metrics_file().exists());
+}
+
+#[test]
+fn a_killed_run_is_taken_over_and_cleaned() {
+    let root = tempfile::tempdir().unwrap();
+    let out = root.path().join("run");
+    fs::create_dir_all(out.join("samples")).unwrap();
+    for unfinished in [".writing-1", "samples/.writing-2", ".lock"] {
+        fs::write(out.join(unfinished), "").unwrap();
+    }
+    fs::write(out.join("config.toml"), "").unwrap();
+    let run = RunFolder::open(&out).unwrap();
+    assert!(matches!(RunFolder::open(&out), Err(Error::Locked { .. })));
+    drop(run);
+    let left: Vec<_> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!((left.len(), fs::read_dir(out.join("samples")).unwrap().count()), (2, 0), "{left:?}");
+    // One that was killed before it wrote anything is as good as new.
+    let empty = root.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    fs::write(empty.join(".lock"), "").unwrap();
+    let run = RunFolder::create(Some(&empty), root.path(), Method::EcGan, "d").unwrap();
+    assert!(matches!(RunFolder::create(Some(&empty), root.path(), Method::EcGan, "d"), Err(Error::Locked { .. })));
+    drop(run);
 }

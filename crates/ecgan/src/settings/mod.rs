@@ -6,8 +6,10 @@ mod device;
 mod nearest;
 mod partial;
 mod preset;
+mod resumed;
 #[cfg(test)]
 mod tests;
+mod time_limit;
 mod validate;
 
 pub use crate::data::Budget;
@@ -17,6 +19,7 @@ pub use device::DeviceChoice;
 pub use nearest::nearest;
 pub use partial::{Partial, SimdChoice};
 pub use preset::SYNTHETIC;
+pub use time_limit::TimeLimit;
 
 use crate::Error;
 use kernels::{Device, Simd};
@@ -49,6 +52,11 @@ pub struct Settings {
     pub epochs: usize,
     /// Iterations of the whole run at most.
     pub max_steps: Option<usize>,
+    /// Epochs without a better validation accuracy after which the run ends; the learning rates do not depend on it.
+    pub patience: Option<usize>,
+    /// Time after which the run ends, within an epoch too; each process that goes on with the run has as much. The
+    /// learning rates do not depend on it.
+    pub max_time: Option<TimeLimit>,
     /// Images in a batch.
     pub batch: usize,
     /// The seed of every random stream.
@@ -82,6 +90,14 @@ pub struct Settings {
     pub simd: Simd,
     /// Threads, where not every core.
     pub threads: Option<usize>,
+    /// Iterations between two checkpoints within an epoch; without a number there is one at the end of each epoch.
+    pub checkpoint_every: Option<usize>,
+    /// Every how many epochs a checkpoint is kept beside the last and the best.
+    pub save_every: Option<usize>,
+    /// Whether event files for TensorBoard are written.
+    pub tensorboard: bool,
+    /// Memory that decoded images may take, in MiB, where not a quarter of what is available; with 0 none is held.
+    pub memory_limit: Option<usize>,
     /// The run folder, where one is asked for.
     pub out: Option<PathBuf>,
 }
@@ -94,12 +110,18 @@ impl Settings {
     /// # Errors
     /// Each names the setting, what is expected and what was given; [`Error::Device`] where the device is missing.
     pub fn resolve(given: Partial) -> Result<Self, Error> {
-        let mut settings = Self::complete(given)?;
-        settings.validate()?;
+        let mut settings = Self::without_device(given)?;
         match settings.open_device()?.gpu() {
             None => settings.device = DeviceChoice::Cpu,
             Some(gpu) => settings.gpu = Some(gpu.name().to_owned()),
         }
+        Ok(settings)
+    }
+
+    /// [`Settings::resolve`] without the device: for those of a run that another machine may have made.
+    pub(crate) fn without_device(given: Partial) -> Result<Self, Error> {
+        let settings = Self::complete(given)?;
+        settings.validate()?;
         Ok(settings)
     }
 
@@ -126,6 +148,8 @@ impl Settings {
             width: set(all.width),
             epochs: set(all.epochs),
             max_steps: all.max_steps,
+            patience: all.patience,
+            max_time: all.max_time,
             batch: set(all.batch),
             seed: set(all.seed),
             lambda: set(all.lambda),
@@ -142,6 +166,10 @@ impl Settings {
             no_graph: set(all.no_graph),
             simd: all.simd.map_or_else(Simd::detect, |SimdChoice(simd)| simd),
             threads: all.threads,
+            checkpoint_every: all.checkpoint_every,
+            save_every: all.save_every,
+            tensorboard: set(all.tensorboard),
+            memory_limit: all.memory_limit,
             out: all.out,
         })
     }
@@ -157,6 +185,19 @@ impl Settings {
     /// How the classifier learns from reals and fakes.
     pub fn classifier_update(&self) -> ClassifierUpdate {
         self.preset.classifier_update()
+    }
+
+    /// These settings without those that change nothing in a run's numbers.
+    pub fn numbers(&self) -> Self {
+        Self {
+            threads: None,
+            no_graph: false,
+            checkpoint_every: None,
+            save_every: None,
+            tensorboard: false,
+            memory_limit: None,
+            ..self.clone()
+        }
     }
 
     /// The data's short name, for the run folder: `synthetic`, or the folder's own name.
@@ -194,6 +235,8 @@ impl Settings {
             width: Some(self.width),
             epochs: Some(self.epochs),
             max_steps: self.max_steps,
+            patience: self.patience,
+            max_time: self.max_time,
             batch: Some(self.batch),
             seed: Some(self.seed),
             lambda: Some(self.lambda),
@@ -210,6 +253,10 @@ impl Settings {
             // On a GPU it changes nothing in the numbers, and another machine may lack it.
             simd: self.gpu.is_none().then_some(SimdChoice(self.simd)),
             threads: self.threads,
+            checkpoint_every: self.checkpoint_every,
+            save_every: self.save_every,
+            tensorboard: Some(self.tensorboard),
+            memory_limit: self.memory_limit,
             out: None,
         }
     }

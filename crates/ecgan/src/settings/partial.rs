@@ -1,9 +1,14 @@
 //! Settings as one source gives them: every value optional, and one source laid over another.
 
-use super::{Augment, DeviceChoice, FakeStatistics, Method, Precision, Preset, Schedule, Subset, nearest};
+use super::{Augment, DeviceChoice, FakeStatistics, Method, Precision, Preset, Schedule, Subset, TimeLimit, nearest};
 use crate::Error;
 use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+
+/// Bytes of the longest settings file that is read.
+const LARGEST_FILE: u64 = 1 << 20;
 
 /// Declares [`Partial`] with what must know every setting: the list of keys, and laying over field by field.
 macro_rules! partial {
@@ -59,6 +64,10 @@ partial! {
     epochs: usize,
     /// Iterations of the whole run at most.
     max_steps: usize,
+    /// Epochs without a better validation accuracy after which the run ends.
+    patience: usize,
+    /// Time after which the run ends, from when this process begins it.
+    max_time: TimeLimit,
     /// Images in a batch.
     batch: usize,
     /// The seed of every random stream.
@@ -89,6 +98,14 @@ partial! {
     simd: SimdChoice,
     /// Threads, where not every core.
     threads: usize,
+    /// Iterations between two checkpoints within an epoch.
+    checkpoint_every: usize,
+    /// Epochs between two checkpoints that are kept.
+    save_every: usize,
+    /// Write event files for TensorBoard.
+    tensorboard: bool,
+    /// Memory that decoded images may take, in MiB.
+    memory_limit: usize,
     /// The run folder.
     out: PathBuf,
 }
@@ -129,7 +146,7 @@ impl Partial {
     /// [`Error::Io`] or [`Error::BadFile`] where it cannot be read or is no TOML, [`Error::UnknownKey`] and
     /// [`Error::ConfigValue`] for what it says; all name the file.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path).map_err(Error::io(path, "read"))?;
+        let text = read(path).map_err(Error::io(path, "read"))?;
         let table: toml::Table = text
             .parse()
             .map_err(|e: toml::de::Error| Error::BadFile { path: path.to_path_buf(), problem: e.to_string() })?;
@@ -140,6 +157,16 @@ impl Partial {
         toml::from_str(&text)
             .map_err(|e| Error::ConfigValue { path: path.to_path_buf(), problem: e.to_string().trim_end().to_owned() })
     }
+}
+
+/// Reads no more than [`LARGEST_FILE`], be it a pipe or a device.
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let read = File::open(path)?.take(LARGEST_FILE + 1).read_to_string(&mut text)?;
+    if read as u64 > LARGEST_FILE {
+        return Err(io::Error::other(format!("longer than {LARGEST_FILE} bytes, which no settings file is")));
+    }
+    Ok(text)
 }
 
 /// A SIMD path in a settings file.

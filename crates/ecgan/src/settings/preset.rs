@@ -50,6 +50,7 @@ fn paper() -> Partial {
         device: Some(DeviceChoice::Auto),
         precision: Some(Precision::F32),
         no_graph: Some(false),
+        tensorboard: Some(false),
         ..Partial::default()
     }
 }

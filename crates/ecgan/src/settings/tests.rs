@@ -55,6 +55,13 @@ fn a_value_out_of_range_names_setting_expectation_and_value() {
         ("width = 0", "width: expected an integer from 1 to 1024, got 0"),
         ("epochs = 0", "epochs: expected an integer >= 1, got 0"),
         ("max_steps = 0", "max_steps: expected an integer >= 1, got 0"),
+        ("patience = 0", "patience: expected an integer >= 1, got 0"),
+        ("checkpoint_every = 0", "checkpoint_every: expected an integer >= 1, got 0"),
+        ("save_every = 0", "save_every: expected an integer >= 1, got 0"),
+        (
+            "patience = 2\nval_fraction = 0",
+            "val_fraction: expected a part that validates, above 0, for patience to go by, got 0",
+        ),
         ("batch = 0", "batch: expected an integer from 1 to 65536, got 0"),
         ("lr = 0", "lr: expected a number > 0, got 0"),
         ("lr_c = inf", "lr_c: expected a number > 0, got inf"),
@@ -79,6 +86,7 @@ fn config_toml_reads_back_as_the_same_settings() {
     for toml in [
         "",
         "preset = \"notebook\"\nlr_c = 1e-4\nweight_decay_c = 0\nseed = 9223372036854775807\nmax_steps = 3\nthreads = 2",
+        "patience = 3\nmax_time = \"90s\"\ncheckpoint_every = 4\nsave_every = 5",
         "data = \"d\"\nper_class = 20\nmethod = \"classifier\"\nval_fraction = 0",
         "fraction = 0.1\nsubset = \"first\"\nsimd = \"portable\"\ndevice = \"cpu\"\nno_graph = true",
     ] {

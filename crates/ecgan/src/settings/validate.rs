@@ -4,8 +4,8 @@ use super::{Budget, Method, Settings};
 use crate::Error;
 use std::fmt::Display;
 
-/// TOML's integers end here, and a seed must survive `config.toml`.
-const LARGEST_SEED: u64 = i64::MAX as u64;
+/// TOML's integers end here, and a setting must survive `config.toml`.
+const LARGEST: u64 = i64::MAX as u64;
 
 impl Settings {
     pub(super) fn validate(&self) -> Result<(), Error> {
@@ -24,6 +24,8 @@ impl Settings {
             }
             Budget::PerClass(n) => at_least_one("per_class", n)?,
         }
+        let limit = self.memory_limit.unwrap_or(0) as u64;
+        check("memory_limit", limit <= LARGEST, format!("an integer from 0 to {LARGEST}"), limit)?;
         let val = self.val_fraction;
         check("val_fraction", (0.0..1.0).contains(&val), "a number >= 0 and below 1", val)?;
         check("channels", [1, 3].contains(&self.channels), "1 or 3", self.channels)?;
@@ -33,9 +35,18 @@ impl Settings {
     fn validate_run(&self) -> Result<(), Error> {
         check("width", (1..=1024).contains(&self.width), "an integer from 1 to 1024", self.width)?;
         at_least_one("epochs", self.epochs)?;
-        self.max_steps.map_or(Ok(()), |n| at_least_one("max_steps", n))?;
+        let counts = [
+            ("max_steps", self.max_steps),
+            ("patience", self.patience),
+            ("checkpoint_every", self.checkpoint_every),
+            ("save_every", self.save_every),
+        ];
+        counts.into_iter().try_for_each(|(name, n)| n.map_or(Ok(()), |n| at_least_one(name, n)))?;
+        let validates = self.patience.is_none() || self.val_fraction > 0.0;
+        let expected = "a part that validates, above 0, for patience to go by";
+        check("val_fraction", validates, expected, self.val_fraction)?;
         check("batch", (1..=65536).contains(&self.batch), "an integer from 1 to 65536", self.batch)?;
-        check("seed", self.seed <= LARGEST_SEED, format!("an integer from 0 to {LARGEST_SEED}"), self.seed)?;
+        check("seed", self.seed <= LARGEST, format!("an integer from 0 to {LARGEST}"), self.seed)?;
         self.threads.map_or(Ok(()), |n| check("threads", (1..=4096).contains(&n), "an integer from 1 to 4096", n))
     }
 
@@ -68,7 +79,8 @@ fn check(name: &'static str, ok: bool, expected: impl Display, got: impl Display
 }
 
 fn at_least_one(name: &'static str, n: usize) -> Result<(), Error> {
-    check(name, n >= 1, "an integer >= 1", n)
+    check(name, n >= 1, "an integer >= 1", n)?;
+    check(name, n as u64 <= LARGEST, format!("at most {LARGEST}"), n)
 }
 
 fn at_least_zero(name: &'static str, value: f64) -> Result<(), Error> {

@@ -20,7 +20,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The settings that a run's numbers depend on, as far as they are not those of preset `paper`; all but the seed. What a method
-/// does not use is left out, the data is its name alone, and device and threads do not count.
+/// does not use is left out, the data is its name alone, and device, threads and event files do not count.
 pub type Identity = toml::Table;
 
 /// One combination of settings.
@@ -70,7 +70,7 @@ pub fn cells(base: &Partial, axes: &[Axis]) -> Result<Vec<Cell>, Error> {
 }
 
 fn identity(settings: &Settings) -> Identity {
-    let mut settings = Settings { threads: None, no_graph: false, ..settings.clone() };
+    let mut settings = settings.numbers();
     settings.data = settings.data_name();
     let paper = Settings::complete(Preset::Paper.values()).expect("a preset is complete");
     if settings.method == Method::Classifier {

@@ -1,6 +1,7 @@
 //! What the finished cells say: mean and deviation over the seeds, and the paired difference to the bare classifier.
 
 use super::{Cell, Ledger, Line, Mean};
+use crate::metrics::csv::quoted;
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -127,9 +128,4 @@ fn spread(mean: Option<Mean>, factor: f64) -> String {
         Some(deviation) => format!("{:.1} ± {:.1}", factor * m.mean, factor * deviation),
         None => format!("{:.1}", factor * m.mean),
     })
-}
-
-/// RFC 4180.
-fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field.into() }
 }

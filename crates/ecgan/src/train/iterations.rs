@@ -4,6 +4,7 @@
 //! the batch; its indices and labels; the position of the noise; Adam's count; the row that takes what was found. So a
 //! replay gives the bits that launching would, and nothing is read back for many iterations.
 
+use crate::Error;
 use crate::augment::Staged;
 use crate::data::Images;
 use crate::methods::Step;
@@ -65,7 +66,7 @@ enum Bytes {
     Host,
     /// All of them on the GPU.
     Resident(Tensor<u8>),
-    /// Those of the batch, on the GPU.
+    /// Those of the batch, where the kernels run.
     Streamed(Tensor<u8>),
 }
 
@@ -82,13 +83,16 @@ impl Iterations {
     /// What failed on a GPU.
     pub fn new(device: &Device, networks: Networks, images: &Images, feed: Feed) -> Result<Self> {
         let pixels = Pixels { size: images.size, channels: images.channels };
-        let bytes = match device.gpu() {
-            None => Bytes::Host,
-            Some(cuda) => {
+        let streamed = || Bytes::Streamed(Tensor::uninit(device, [feed.batch * pixels.bytes()]));
+        let bytes = match (images.pixels(), device.gpu()) {
+            (None, _) => streamed(),
+            (Some(_), None) => Bytes::Host,
+            (Some(all), Some(cuda)) => {
                 let most = feed.resident.map_or_else(|| Ok(cuda.free_memory()? / 4), Ok::<_, tensor::Error>)?;
-                match images.pixels.len() {
-                    len if len <= most => Bytes::Resident(Tensor::from_slice(device, [len], &images.pixels)?),
-                    _ => Bytes::Streamed(Tensor::uninit(device, [feed.batch * pixels.bytes()])),
+                if all.len() <= most {
+                    Bytes::Resident(Tensor::from_slice(device, [all.len()], all)?)
+                } else {
+                    streamed()
                 }
             }
         };
@@ -110,6 +114,12 @@ impl Iterations {
         })
     }
 
+    /// Draws noise on from this position; before the first iteration, so that a recorded one finds it.
+    pub fn set_noise_position(&mut self, position: u64) {
+        assert_eq!(self.launched, 0, "noise goes on before the first iteration");
+        self.noise = Draws::new(&self.device, Stream::Noise.start(self.feed.seed).at(position));
+    }
+
     /// Where the stream of noise is.
     pub fn noise_position(&self) -> u64 {
         self.noise.position()
@@ -119,21 +129,21 @@ impl Iterations {
     /// this returns. What it found must be read before more than [`Iterations::must_read`] allows are unread.
     ///
     /// # Errors
-    /// What failed on a GPU since the last report, where it is known.
-    pub fn run(&mut self, images: &Images, indices: &[usize], first_sample: u64) -> Result<()> {
+    /// What failed on a GPU since the last report, where it is known; an image that cannot be decoded.
+    pub fn run(&mut self, images: &Images, indices: &[usize], first_sample: u64) -> std::result::Result<(), Error> {
         assert!(!self.must_read(), "what was found is read before its row is written again");
         let labels: Vec<i32> = indices.iter().map(|&index| images.labels[index]).collect();
         match &mut self.bytes {
             Bytes::Host | Bytes::Resident(_) => self.staged.write(indices.iter().copied(), &labels, first_sample),
             Bytes::Streamed(batch) => {
-                batch.write(&indices.iter().flat_map(|&index| images.image(index)).copied().collect::<Vec<u8>>());
+                batch.write(&images.batch(indices)?);
                 self.staged.write(0..indices.len(), &labels, first_sample);
             }
         }
         self.run += 1;
         if self.recorded.is_none() {
             if !(self.feed.record && self.launched > 0 && self.device.gpu().is_some()) {
-                return self.launch(images);
+                return Ok(self.launch(images)?);
             }
             self.recorded = Some(self.capture(images)?);
         }
@@ -167,7 +177,7 @@ impl Iterations {
     fn launch(&mut self, images: &Images) -> Result<()> {
         let Self { device, noise, staged, pixels, feed, .. } = self;
         let all = match &self.bytes {
-            Bytes::Host => View::from(&images.pixels),
+            Bytes::Host => View::from(images.pixels().expect("held, or they would be streamed")),
             Bytes::Resident(bytes) | Bytes::Streamed(bytes) => bytes.view(),
         };
         let x = staged.images(*pixels, all, feed.augment, feed.seed);

@@ -1,28 +1,29 @@
 //! The trainer: epochs of shuffled batches, validation, samples and checkpoints, and the test at the end.
+//!
+//! A run that was stopped, however that was, goes on from its last checkpoint with the bits of one that was not.
 
 mod iterations;
+mod leave;
+mod resume;
 mod totals;
 
-use crate::checkpoint::{self, Meta, Position};
-use crate::data::{Format, Images, Source};
-use crate::evaluate::confusion;
-use crate::generate::draw;
+use crate::checkpoint::{Meta, Position};
+use crate::data::{Format, Images, Part, Source};
+use crate::evaluate::measure;
 use crate::labelled::Labelled;
 use crate::methods::Step;
-use crate::metrics::{EpochMetrics, Evaluation, Observer, Started, StepMetrics, Summary};
+use crate::metrics::{Ending, EpochMetrics, Evaluation, Mirrors, Observer, Started, StepMetrics, Summary};
 use crate::models::{Classifier, ImageShape, ResNet18};
 use crate::networks::Networks;
 use crate::run_folder::RunFolder;
 use crate::settings::Settings;
 use crate::{Error, grid};
 pub use iterations::{Feed, Iterations};
+pub use resume::finished;
 use std::time::Instant;
 use tensor::Device;
 use tensor::rng::Stream;
-use totals::Totals;
-
-/// Images of a sample grid.
-const SAMPLES: usize = 64;
+pub use totals::Totals;
 
 /// Trains the paper's ResNet-18 with these settings and leaves everything in `folder`.
 ///
@@ -42,27 +43,32 @@ pub fn train_with(
     folder: &RunFolder,
     observer: &mut dyn Observer,
 ) -> Result<Summary, Error> {
-    let began = Instant::now();
     let mut run = Run::new(architecture, settings, folder, observer)?;
-    let best_val_accuracy = run.epochs(observer)?;
-    let (n_test, test_accuracy) = run.test().inspect_err(|_| {
-        let last = folder.last_checkpoint();
-        observer.warning(&format!("training is done and {} holds it; only the test failed", last.display()));
-    })?;
-    let summary = Summary {
-        method: settings.method,
-        data: settings.data.clone(),
-        n_train: run.labelled.split.train.len(),
-        n_val: run.labelled.split.val.len(),
-        n_test,
-        seed: settings.seed,
-        epochs: run.position.epoch as usize,
-        test_accuracy: Some(test_accuracy),
-        best_val_accuracy,
-        seconds: began.elapsed().as_secs_f64(),
-    };
-    folder.write_summary(&summary)?;
-    Ok(summary)
+    run.train(observer)
+}
+
+/// Goes on with the run in `folder` where its last checkpoint is, or begins it where there is none, by its own settings
+/// ([`Partial::resumed`](crate::settings::Partial::resumed)); what it leaves is what it would have left without a stop.
+///
+/// # Errors
+/// As [`train`]; [`Error::BadFile`] also for a checkpoint of other settings or other data.
+pub fn resume(settings: &Settings, folder: &RunFolder, observer: &mut dyn Observer) -> Result<Summary, Error> {
+    resume_with(&ResNet18 { width: settings.width }, settings, folder, observer)
+}
+
+/// The same with the classifier of your own that the run was begun with.
+///
+/// # Errors
+/// As [`resume`].
+pub fn resume_with(
+    architecture: &impl Classifier,
+    settings: &Settings,
+    folder: &RunFolder,
+    observer: &mut dyn Observer,
+) -> Result<Summary, Error> {
+    let mut run = Run::new(architecture, settings, folder, observer)?;
+    run.restore(observer)?;
+    run.train(observer)
 }
 
 /// A run under way.
@@ -74,20 +80,30 @@ struct Run<'a> {
     image: ImageShape,
     labelled: Labelled,
     meta: Meta,
+    /// The lines of `metrics.jsonl` that stood when this process began it.
+    kept: Vec<EpochMetrics>,
+    /// From when it trains.
+    mirrors: Option<Mirrors>,
     iterations: Iterations,
     batch: usize,
     position: Position,
-    /// Training time so far, in seconds.
+    /// When this process began it.
+    began: Instant,
+    /// Training time so far, in seconds; what is lost with an epoch's part is not in it.
     seconds: f64,
+    /// The last validation accuracy in percent.
+    val_accuracy: Option<f64>,
 }
 
 impl<'a> Run<'a> {
+    /// A run before its first iteration.
     fn new(
         architecture: &impl Classifier,
         settings: &'a Settings,
         folder: &'a RunFolder,
         observer: &mut dyn Observer,
     ) -> Result<Self, Error> {
+        let began = Instant::now();
         let device = settings.open_device()?;
         let source = Source::open(&settings.data, &settings.synthetic())?;
         source.warnings().iter().for_each(|warning| observer.warning(warning));
@@ -95,7 +111,9 @@ impl<'a> Run<'a> {
         settings.warnings(classes.len()).iter().for_each(|warning| observer.warning(warning));
         let image = ImageShape { channels: settings.channels, size: settings.image_size };
         let format = Format { size: image.size, channels: image.channels };
+        source.require(Part::Test)?; // now, not after hours of training
         let labelled = Labelled::read(&source, settings, format)?;
+        labelled.warnings.iter().for_each(|warning| observer.warning(warning));
         if observer.interrupted() {
             return Err(Error::Interrupted);
         }
@@ -107,31 +125,48 @@ impl<'a> Run<'a> {
         let networks = Networks::new(&device, settings, architecture, image, classes.len());
         let Settings { augment, seed, no_graph, .. } = *settings;
         let feed = Feed { batch, augment, seed, classes: classes.len(), record: !no_graph, resident: None };
-        let run = Self {
+        let images = resume::images_of_each_class(source.listing(Part::Train)?.labels(), classes.len());
+        Ok(Self {
             settings,
             folder,
-            meta: Meta::new(settings, classes),
+            meta: Meta { images, ..Meta::new(settings, classes) },
+            kept: Vec::new(),
+            mirrors: None,
             iterations: Iterations::new(&device, networks, &labelled.images, feed)?,
+            position: Position { sums: Totals::new(classes.len()), ..Position::default() },
             device,
             source,
             image,
             labelled,
             batch,
-            position: Position::default(),
+            began,
             seconds: 0.0,
-        };
-        folder.write_config(settings)?;
+            val_accuracy: None,
+        })
+    }
+
+    /// From where the run stands to its end.
+    fn train(&mut self, observer: &mut dyn Observer) -> Result<Summary, Error> {
+        // That of a run which goes on for longer is true no more.
+        self.folder.remove_summary()?;
+        self.folder.write_config(self.settings)?;
+        let (classes, train) = (self.source.classes(), &self.labelled.split.train);
+        self.folder.write_reals(&grid::draw_reals(&self.labelled.images, train, classes)?)?;
+        self.mirrors = Some(Mirrors::start(self.folder, classes, &self.kept, self.settings.tensorboard)?);
         observer.started(&Started {
-            method: settings.method,
-            classes: run.source.classes().to_vec(),
-            n_train: n,
-            n_val: run.labelled.split.val.len(),
-            batch,
-            epochs: run.last_epoch(),
-            steps: run.last_step(),
-            device: run.device.to_string(),
+            method: self.settings.method,
+            classes: self.source.classes().to_vec(),
+            n_train: self.labelled.split.train.len(),
+            n_val: self.labelled.split.val.len(),
+            batch: self.batch,
+            epochs: self.last_epoch(),
+            steps: self.last_step(),
+            done: self.position.step,
+            device: self.device.to_string(),
         });
-        Ok(run)
+        let before = self.seconds;
+        let ending = self.epochs(observer)?;
+        self.finish(ending, before, observer)
     }
 
     /// Full batches an epoch.
@@ -141,7 +176,7 @@ impl<'a> Run<'a> {
 
     /// Iterations of the whole run.
     fn last_step(&self) -> u64 {
-        let all = self.settings.epochs as u64 * self.steps_per_epoch();
+        let all = (self.settings.epochs as u64).saturating_mul(self.steps_per_epoch());
         self.settings.max_steps.map_or(all, |most| all.min(most as u64))
     }
 
@@ -150,51 +185,83 @@ impl<'a> Run<'a> {
         self.last_step().div_ceil(self.steps_per_epoch()) as usize
     }
 
-    /// Trains to the end; returns the best validation accuracy.
-    fn epochs(&mut self, observer: &mut dyn Observer) -> Result<Option<f64>, Error> {
-        let mut best = None;
-        while self.position.step < self.last_step() {
+    /// What has ended the run, where something has; the clock aside.
+    fn ending(&self) -> Option<Ending> {
+        let Position { epoch, step, ref sums, best, .. } = self.position;
+        if step >= self.last_step() {
+            let all = step == (self.settings.epochs as u64).saturating_mul(self.steps_per_epoch());
+            return Some(if all { Ending::Epochs } else { Ending::MaxSteps });
+        }
+        let waited = best.filter(|_| sums.steps() == 0).map(|best| epoch.saturating_sub(best.epoch));
+        let patience = self.settings.patience.map(|patience| patience as u64);
+        waited.zip(patience).filter(|(waited, patience)| waited >= patience).map(|_| Ending::Patience)
+    }
+
+    fn time_is_up(&self) -> bool {
+        self.settings.max_time.is_some_and(|most| self.began.elapsed() >= most.duration())
+    }
+
+    /// Trains to the end.
+    fn epochs(&mut self, observer: &mut dyn Observer) -> Result<Ending, Error> {
+        loop {
+            if let Some(ending) = self.ending() {
+                return Ok(ending);
+            }
             let metrics = self.epoch(observer)?;
-            self.finish_epoch(&metrics, &mut best)?;
+            self.finish_epoch(&metrics)?;
             observer.epoch(&metrics);
             if observer.interrupted() {
                 return Err(Error::Interrupted);
             }
+            if self.time_is_up() {
+                return Ok(self.ending().unwrap_or(Ending::MaxTime));
+            }
         }
-        Ok(best)
     }
 
+    /// From where the run stands to the end of the epoch, or to where a limit cuts it short.
     fn epoch(&mut self, observer: &mut dyn Observer) -> Result<EpochMetrics, Error> {
-        let epoch = self.position.epoch;
         let mut order = self.labelled.split.train.clone();
-        Stream::Shuffle.nth(self.settings.seed, epoch as u32).shuffle(&mut order);
-        let mut totals = Totals::new(self.source.classes().len());
-        let began = Instant::now();
-        let left = self.last_step() - self.position.step;
-        let batches = order.chunks_exact(self.batch).take(left.min(self.steps_per_epoch()) as usize);
-        for indices in batches {
+        Stream::Shuffle.nth(self.settings.seed, self.position.epoch as u32).shuffle(&mut order);
+        let (began, images) = (Instant::now(), self.position.sums.images());
+        let done = self.position.sums.steps();
+        let end = (done + self.last_step() - self.position.step).min(self.steps_per_epoch());
+        self.labelled.images.read_ahead(&order[done as usize * self.batch..end as usize * self.batch], self.batch);
+        for (number, indices) in order.chunks_exact(self.batch).enumerate().take(end as usize).skip(done as usize) {
             self.step(indices)?;
             if self.iterations.must_read() {
-                self.read(&mut totals, observer)?;
+                self.read(observer)?;
             }
-            if observer.interrupted() {
+            // What follows the last iteration saves all of it.
+            if number as u64 + 1 == end || self.time_is_up() {
+                break;
+            }
+            let interrupted = observer.interrupted();
+            let every = self.settings.checkpoint_every.map_or(u64::MAX, |every| every as u64);
+            if interrupted || self.position.step.is_multiple_of(every) {
+                self.read(observer)?;
+                self.save_last()?;
+            }
+            if interrupted {
                 return Err(Error::Interrupted);
             }
         }
-        self.read(&mut totals, observer)?;
+        self.read(observer)?;
         let seconds = began.elapsed().as_secs_f64();
         self.seconds += seconds;
-        self.position.epoch += 1;
-        let mut metrics = totals.metrics();
-        metrics.epoch = self.position.epoch as usize;
+        let mut metrics = self.position.sums.metrics();
+        metrics.epoch = self.position.epoch as usize + 1;
         metrics.step = self.position.step;
         metrics.seconds = self.seconds;
-        metrics.images_per_second = totals.images() as f64 / seconds;
+        metrics.images_per_second = (self.position.sums.images() - images) as f64 / seconds;
         let val = &self.labelled.split.val;
         if !val.is_empty() {
-            metrics.val_accuracy =
-                Some(accuracy(&mut self.iterations.networks, &self.labelled.images, val, &self.source, &self.device)?);
+            metrics.val_accuracy = Some(
+                measured(&mut self.iterations.networks, &self.labelled.images, val, &self.source, &self.device)?
+                    .accuracy,
+            );
         }
+        self.val_accuracy = metrics.val_accuracy;
         Ok(metrics)
     }
 
@@ -207,63 +274,26 @@ impl<'a> Run<'a> {
     }
 
     /// Adds what the iterations since the last reading found.
-    fn read(&mut self, totals: &mut Totals, observer: &mut dyn Observer) -> Result<(), Error> {
+    fn read(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
         let steps = self.iterations.read()?;
         let first = self.position.step - steps.len() as u64 + 1;
         for (number, step) in (first..).zip(&steps) {
-            totals.add(step, self.batch, number)?;
+            self.position.sums.add(step, self.batch, number)?;
             observer.step(&step_metrics(step, self.position.epoch as usize + 1, number, self.batch));
         }
         Ok(())
     }
-
-    /// Writes what an epoch leaves: metrics, samples, checkpoints. Weights that are not finite are not saved.
-    fn finish_epoch(&mut self, metrics: &EpochMetrics, best: &mut Option<f64>) -> Result<(), Error> {
-        for (name, network, _) in self.iterations.networks.named() {
-            let finite = |named: &tensor::Named| Ok::<_, Error>(named.flat().to_vec()?.iter().all(|v| v.is_finite()));
-            if !finite(network.params().values())? || !finite(network.buffers())? {
-                return Err(Error::Diverged { step: self.position.step, what: format!("a weight of the {name}") });
-            }
-        }
-        self.folder.append_metrics(metrics)?;
-        self.samples(metrics.epoch)?;
-        self.position.noise = self.iterations.noise_position();
-        checkpoint::save(&self.folder.last_checkpoint(), &self.iterations.networks, self.position, &self.meta)?;
-        if metrics.val_accuracy.is_some() && (best.is_none() || metrics.val_accuracy > *best) {
-            *best = metrics.val_accuracy;
-            checkpoint::save(&self.folder.best_checkpoint(), &self.iterations.networks, self.position, &self.meta)?;
-        }
-        Ok(())
-    }
-
-    /// The same noise every epoch, through the generator as it is now.
-    fn samples(&mut self, epoch: usize) -> Result<(), Error> {
-        let Networks::EcGan(ec_gan) = &mut self.iterations.networks else { return Ok(()) };
-        let (seed, image, classes) = (self.settings.seed, self.image, self.source.classes());
-        let (generator, classifier) = (&mut ec_gan.generator, &mut ec_gan.classifier.network);
-        let drawn = draw(generator, classifier, SAMPLES, seed, image, classes, &self.device)?;
-        self.folder.write_samples(epoch, &grid::draw(&drawn.images, &drawn.captions()))
-    }
-
-    /// Reads the test images, which nothing before this does, and measures the last weights on them.
-    fn test(&mut self) -> Result<(usize, f64), Error> {
-        let images = self.source.read_test(Format { size: self.image.size, channels: self.image.channels })?;
-        let all: Vec<usize> = (0..images.len()).collect();
-        Ok((images.len(), accuracy(&mut self.iterations.networks, &images, &all, &self.source, &self.device)?))
-    }
 }
 
-/// The classifier's accuracy in percent on the images at `indices`.
-fn accuracy(
+/// How the classifier does on the images at `indices`.
+fn measured(
     networks: &mut Networks,
     images: &Images,
     indices: &[usize],
     source: &Source,
     device: &Device,
-) -> Result<f64, Error> {
-    let classes = source.classes();
-    let matrix = confusion(&mut networks.classifier().network, images, indices, classes.len(), device)?;
-    Ok(Evaluation::from_confusion(classes, matrix).accuracy)
+) -> Result<Evaluation, Error> {
+    measure(&mut networks.classifier().network, images, indices, source.classes(), device)
 }
 
 fn step_metrics(step: &Step, epoch: usize, number: u64, batch: usize) -> StepMetrics {

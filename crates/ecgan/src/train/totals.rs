@@ -5,6 +5,7 @@ use crate::metrics::EpochMetrics;
 use crate::networks::Step;
 
 /// Sums over iterations.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Totals {
     steps: u64,
     images: u64,
@@ -17,28 +18,45 @@ pub struct Totals {
     loss_c_fake: f64,
     correct: u64,
     fakes: u64,
-    kept_per_class: Vec<u64>,
+    pub(crate) kept_per_class: Vec<u64>,
     confidence: f64,
 }
 
 impl Totals {
     /// Nothing yet.
     pub fn new(classes: usize) -> Self {
-        Self {
-            steps: 0,
-            images: 0,
-            gan_steps: 0,
-            fake_steps: 0,
-            loss_d_real: 0.0,
-            loss_d_fake: 0.0,
-            loss_g: 0.0,
-            loss_c_real: 0.0,
-            loss_c_fake: 0.0,
-            correct: 0,
-            fakes: 0,
-            kept_per_class: vec![0; classes],
-            confidence: 0.0,
-        }
+        Self { kept_per_class: vec![0; classes], ..Self::default() }
+    }
+
+    /// Iterations added.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The counts, but for those of each class, by name.
+    pub(crate) fn counts(&mut self) -> [(&'static str, &mut u64); 6] {
+        let Self { steps, images, gan_steps, fake_steps, correct, fakes, .. } = self;
+        [
+            ("steps", steps),
+            ("images", images),
+            ("gan_steps", gan_steps),
+            ("fake_steps", fake_steps),
+            ("correct", correct),
+            ("fakes", fakes),
+        ]
+    }
+
+    /// The sums by name.
+    pub(crate) fn sums(&mut self) -> [(&'static str, &mut f64); 6] {
+        let Self { loss_d_real, loss_d_fake, loss_g, loss_c_real, loss_c_fake, confidence, .. } = self;
+        [
+            ("loss_d_real", loss_d_real),
+            ("loss_d_fake", loss_d_fake),
+            ("loss_g", loss_g),
+            ("loss_c_real", loss_c_real),
+            ("loss_c_fake", loss_c_fake),
+            ("confidence", confidence),
+        ]
     }
 
     /// Adds iteration number `number` of the run; an error if one of its losses is not finite.

@@ -37,7 +37,7 @@ pub fn images(n: usize) -> Images {
     let mut random = Philox::new(5, 78);
     let ImageShape { size, channels } = IMAGE;
     let pixels = (0..n * size * size * channels).map(|_| random.next_u32() as u8).collect();
-    Images { pixels, labels: (0..n).map(|i| (i * 3 % CLASSES) as i32).collect(), size, channels }
+    Images::held(pixels, (0..n).map(|i| (i * 3 % CLASSES) as i32).collect(), size, channels)
 }
 
 /// `n` images and labels; others for each `step`.

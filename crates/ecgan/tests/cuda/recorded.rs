@@ -5,7 +5,8 @@ use ecgan::checkpoint::{self, Checkpoint, Meta, Position};
 use ecgan::generate::draw;
 use ecgan::models::noise;
 use ecgan::settings::{Augment, Partial, Preset, Settings};
-use ecgan::train::{Feed, Iterations};
+use ecgan::train::{Feed, Iterations, Totals};
+use std::ops::Range;
 use tensor::rng::Stream;
 use tensor::{Device, Tensor};
 
@@ -19,21 +20,28 @@ struct Left {
     counts: Vec<u64>,
 }
 
-fn train(device: &Device, given: &Partial, record: bool, resident: Option<usize>) -> (Left, Iterations) {
-    let images = images(6);
+fn begin(device: &Device, given: &Partial, record: bool, resident: Option<usize>) -> Iterations {
     let feed = Feed { batch: BATCH, augment: Augment::Paper, seed: 3, classes: CLASSES, record, resident };
-    let mut iterations = Iterations::new(device, networks(device, given), &images, feed).expect("room");
+    Iterations::new(device, networks(device, given), &images(6), feed).expect("room")
+}
+
+/// Runs these iterations; what they found.
+fn iterate(iterations: &mut Iterations, given: &Partial, steps: Range<u64>) -> String {
     let mut found = String::new();
-    for step in 0..3 {
+    for step in steps.clone() {
         let settings = Settings::resolve(given.clone()).expect("settings in their range");
         iterations.networks.set_learning_rates(&settings, 1.0 / (step + 1) as f64);
         let indices = [0, 1].map(|i| (2 * step + i) as usize);
-        iterations.run(&images, &indices, 2 * step).expect("it runs");
+        iterations.run(&images(6), &indices, 2 * step).expect("it runs");
         // On a GPU at the end alone.
-        if step == 2 || iterations.must_read() {
-            found += &format!("{:?}\n", iterations.read().expect("it ran"));
+        if step + 1 == steps.end || iterations.must_read() {
+            iterations.read().expect("it ran").iter().for_each(|step| found += &format!("{step:?}\n"));
         }
     }
+    found
+}
+
+fn left(iterations: &Iterations, found: String) -> Left {
     let (mut bits, mut counts) = (Vec::new(), vec![iterations.noise_position()]);
     for (_, network, adam) in iterations.networks.named() {
         for flat in [network.params().values().flat(), network.buffers().flat(), &adam.m, &adam.v] {
@@ -41,7 +49,13 @@ fn train(device: &Device, given: &Partial, record: bool, resident: Option<usize>
         }
         counts.extend([network.batches_tracked(), adam.t().expect("it ran")]);
     }
-    (Left { found, bits, counts }, iterations)
+    Left { found, bits, counts }
+}
+
+fn train(device: &Device, given: &Partial, record: bool, resident: Option<usize>) -> (Left, Iterations) {
+    let mut iterations = begin(device, given, record, resident);
+    let found = iterate(&mut iterations, given, 0..3);
+    (left(&iterations, found), iterations)
 }
 
 #[test]
@@ -59,6 +73,34 @@ fn a_replay_gives_the_bits_of_launching() {
             assert_eq!(launched.counts[1..3], [6, if threshold == 0.0 { 6 } else { 3 }], "batches and steps");
             assert!(launched.bits.iter().all(|&v| f32::from_bits(v).is_finite()), "{device}");
         }
+    }
+}
+
+/// The counts of noise and of Adam's steps lie on the device; what is recorded there goes on from those of the checkpoint.
+#[test]
+fn iterations_go_on_from_a_checkpoint_with_the_same_bits() {
+    let given = Partial { threshold: Some(0.0), ..Partial::default() };
+    let settings = Settings::resolve(Partial { width: Some(4), ..given.clone() }).expect("settings in their range");
+    let classes: Vec<String> = (0..CLASSES).map(|digit| digit.to_string()).collect();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("c.safetensors");
+    for device in devices() {
+        let (whole, _) = train(&device, &given, true, None);
+        let mut stopped = begin(&device, &given, true, None);
+        let mut found = iterate(&mut stopped, &given, 0..1);
+        let position = Position { noise: stopped.noise_position(), sums: Totals::new(CLASSES), ..Position::default() };
+        checkpoint::save(&path, &stopped.networks, position, &Meta::new(&settings, &classes)).expect("saved");
+        drop(stopped);
+
+        // The first of these is launched, the second recorded.
+        let read = Checkpoint::read(&path).expect("a checkpoint of ours");
+        let mut again = begin(&device, &given, true, None);
+        read.restore(&mut again.networks).expect("the same networks");
+        again.set_noise_position(read.position().expect("it says").noise);
+        found += &iterate(&mut again, &given, 1..3);
+        let resumed = left(&again, found);
+        assert_eq!((&resumed.found, &resumed.counts), (&whole.found, &whole.counts), "{device}");
+        assert!(resumed.bits == whole.bits, "{device}: bits");
     }
 }
 

@@ -1,10 +1,12 @@
 //! What must hold whatever the numbers are: repeatability, lambda 0, checkpoints, divergence.
 
 mod checkpoints;
+mod damaged;
 mod divergence;
 mod hostile;
 mod lambda_zero;
 mod repeatable;
+mod resume;
 
 use ecgan::Error;
 use ecgan::metrics::{EpochMetrics, Observer, Started, StepMetrics, Summary};

@@ -1,128 +1,134 @@
-//! Image folders: `{train,test}/<class>/*`, PNG and JPEG.
+//! Folders of images, PNG and JPEG: `{train,val,test}/<class>/*`, or `<class>/*` alone.
 //!
 //! Class names are the folder names of `train`, sorted; images are in the order of their file names. Hidden files are
 //! skipped, nothing below a class folder is entered, and anything that is not an image is an error. Alpha is dropped,
-//! 16-bit values are rounded to 8.
+//! 16-bit values are rounded to 8. `valid` and `validation` are other names of `val`.
 
 mod jpeg;
+mod list;
+mod png;
 #[cfg(test)]
 mod tests;
+mod unsplit;
+
+pub(super) use unsplit::{LOOKED_FOR as LOOKED_FOR_UNSPLIT, recognise as recognise_unsplit};
 
 use super::fit::{Raw, fit};
-use super::{DataError, Format, Found, Images, Part, Reader};
+use super::{DataError, Format, Found, Listing, Part, Reader};
+use crate::regular_file;
 use image::{DynamicImage, ImageFormat, ImageReader, Limits};
-use rayon::prelude::*;
+pub(super) use list::entries;
+use list::{List, class_folders, list};
 use std::io::Cursor;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-pub(super) const LOOKED_FOR: &str = "train/<class>/ and test/<class>/ with PNG or JPEG images";
+pub(super) const LOOKED_FOR: &str =
+    "train/<class>/ and test/<class>/ with PNG or JPEG images (and val/<class>/, if you like)";
 
 /// The largest side that is decoded, so that a lying header cannot make us allocate gigabytes.
 const LARGEST_SIDE: u32 = 8192;
 
-/// The files of one part with their labels, in order.
-struct List {
-    files: Vec<(PathBuf, i32)>,
-}
+/// The folders of a part, the usual one first.
+const FOLDERS: [(Part, &[&str]); 3] =
+    [(Part::Train, &["train"]), (Part::Val, &["val", "valid", "validation"]), (Part::Test, &["test"])];
+
+/// The largest file that is read, in bytes.
+const LARGEST_FILE: u64 = 256 << 20;
 
 struct ImageFolder {
-    train: List,
-    test: List,
+    path: PathBuf,
+    parts: Vec<(Part, Arc<List>)>,
 }
 
 impl Reader for ImageFolder {
-    fn read(&self, part: Part, format: Format) -> Result<Images, DataError> {
-        let list = match part {
-            Part::Train => &self.train,
-            Part::Test => &self.test,
+    fn check(&self, part: Part) -> Result<(), DataError> {
+        self.open(part).map(|_| ())
+    }
+
+    fn open(&self, part: Part) -> Result<Arc<dyn Listing>, DataError> {
+        if let Some((_, list)) = self.parts.iter().find(|(found, _)| *found == part) {
+            return Ok(list.clone());
+        }
+        let there: Vec<&str> = self.parts.iter().map(|(part, _)| part.name()).collect();
+        let wrong = format!("no such folder, though there is {}/", there.join("/ and "));
+        let alone = match part {
+            Part::Test => "; or name train/ itself, and a fifth of it is kept for the test",
+            Part::Train | Part::Val => "",
         };
-        let mut pixels = vec![0; list.files.len() * format.bytes()];
-        let results: Vec<Result<(), DataError>> = list
-            .files
-            .par_iter()
-            .zip(pixels.par_chunks_mut(format.bytes()))
-            .map(|((path, _), out)| decode(path, format, out))
-            .collect();
-        // The first in file order, so that the message does not depend on the threads.
-        results.into_iter().collect::<Result<(), DataError>>()?;
-        let labels = list.files.iter().map(|(_, label)| *label).collect();
-        Ok(Images { pixels, labels, size: format.size, channels: format.channels })
+        Err(DataError::layout(&self.path.join(part.name()), wrong, format!("{LOOKED_FOR}{alone}")))
     }
 }
 
-/// Recognises a folder that has a `train` or a `test` folder; then it must have both, with images.
+/// The part's folder, where there is one.
+fn part_folder(path: &Path, part: Part) -> Option<PathBuf> {
+    let (_, names) = FOLDERS.iter().find(|(found, _)| *found == part)?;
+    names.iter().map(|name| path.join(name)).find(|folder| folder.is_dir())
+}
+
+/// Recognises a folder that has a `train` or a `test` folder.
 pub(super) fn recognise(path: &Path) -> Result<Option<Found>, DataError> {
-    let parts = [Part::Train, Part::Test].map(|part| path.join(part.name()));
-    let present = parts.each_ref().map(|part| part.is_dir());
-    if !present[0] && !present[1] {
+    let mut folders = Part::ALL.map(|part| part_folder(path, part));
+    if folders[0].is_none() && folders[2].is_none() {
         return Ok(None);
     }
-    if let Some(missing) = (0..2).find(|&i| !present[i]) {
-        let other = parts[1 - missing].file_name().unwrap_or_default().to_string_lossy();
-        return Err(DataError::layout(
-            &parts[missing],
-            format!("no such folder, though there is {other}/"),
-            LOOKED_FOR,
-        ));
-    }
     let mut warnings = Vec::new();
-    let [train, test] = [class_folders(&parts[0], &mut warnings)?, class_folders(&parts[1], &mut warnings)?];
-    if train.len() < 2 {
-        return Err(DataError::layout(&parts[0], format!("{} class folders", train.len()), "at least 2"));
+    if let ([Some(_), Some(_), None], [_, val, test]) = (folders.each_ref(), Part::ALL) {
+        let at = folders[1].as_ref().expect("matched").display().to_string();
+        warnings.push(format!(
+            "{at}: taken for the {test} images, as there is no {test}/ folder; the {val} part is drawn from train/",
+            test = test.name(),
+            val = val.name()
+        ));
+        folders.swap(1, 2);
     }
-    let classes: Vec<String> = train.iter().map(|(name, _)| name.clone()).collect();
-    if let Some((name, folder)) = test.iter().find(|(name, _)| !classes.contains(name)) {
-        let known = classes.join(", ");
-        return Err(DataError::layout(folder, format!("train has no class `{name}`"), format!("one of {known}")));
+    let mut refusals = Vec::new();
+    let mut classes: Vec<String> = Vec::new();
+    let mut parts = Vec::new();
+    for (part, folder) in Part::ALL.into_iter().zip(&folders) {
+        let Some(folder) = folder else { continue };
+        let inside = class_folders(folder, &mut warnings)?;
+        if classes.is_empty() {
+            classes = inside.iter().map(|(name, _)| name.clone()).collect();
+            if classes.len() < 2 {
+                let wrong = format!("{} class folders", classes.len());
+                refusals.push(DataError::layout(folder, wrong, "at least 2, with images in each"));
+            }
+        } else {
+            compare_classes(&mut classes, folder, part, &inside, &mut warnings, &mut refusals);
+        }
+        parts.push((part, Arc::new(list(&inside, &classes, &mut refusals)?)));
     }
-    if test.is_empty() {
-        return Err(DataError::layout(&parts[1], "no class folders", LOOKED_FOR));
-    }
-    for name in classes.iter().filter(|class| !test.iter().any(|(name, _)| name == *class)) {
-        warnings.push(format!("{}: class `{name}` of train is missing, so it is never tested", parts[1].display()));
-    }
-    let reader = Box::new(ImageFolder { train: list(&train, &classes)?, test: list(&test, &classes)? });
-    Ok(Some(Found { classes, warnings, reader }))
+    let reader = Box::new(ImageFolder { path: path.into(), parts });
+    Ok(Some(Found { warnings, refusals, ..Found::new("image folders", classes, reader) }))
 }
 
-/// The entries of a folder that are not hidden, sorted by name.
-fn entries(path: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
-    let mut entries = Vec::new();
-    for entry in path.read_dir().map_err(|e| DataError::io(path, e))? {
-        let entry = entry.map_err(|e| DataError::io(path, e))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') {
-            entries.push((name, entry.path()));
+/// Classes of another part that are not those of the first.
+fn compare_classes(
+    classes: &mut Vec<String>,
+    folder: &Path,
+    part: Part,
+    inside: &[(String, PathBuf)],
+    warnings: &mut Vec<String>,
+    refusals: &mut Vec<DataError>,
+) {
+    if inside.is_empty() {
+        refusals.push(DataError::layout(folder, "no class folders", LOOKED_FOR));
+        return;
+    }
+    for name in classes.iter().filter(|class| !inside.iter().any(|(name, _)| name == *class)) {
+        let never = if part == Part::Val { "validated" } else { "tested" };
+        warnings.push(format!("{}: class `{name}` of train is missing, so it is never {never}", folder.display()));
+    }
+    let known = classes.join(", ");
+    for (name, folder) in inside {
+        if !classes.contains(name) {
+            let wrong = format!("train has no class `{name}`");
+            refusals.push(DataError::layout(folder, wrong, format!("one of {known}")));
+            classes.push(name.clone());
         }
     }
-    entries.sort();
-    Ok(entries)
-}
-
-/// The class folders of a part, sorted; loose files beside them are reported.
-fn class_folders(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<(String, PathBuf)>, DataError> {
-    let (folders, loose): (Vec<_>, Vec<_>) = entries(path)?.into_iter().partition(|(_, path)| path.is_dir());
-    if let Some((name, _)) = loose.first() {
-        let count = loose.len();
-        warnings.push(format!("{}: ignored {count} file(s) outside the class folders (`{name}`)", path.display()));
-    }
-    Ok(folders)
-}
-
-fn list(folders: &[(String, PathBuf)], classes: &[String]) -> Result<List, DataError> {
-    let mut files = Vec::new();
-    for (name, folder) in folders {
-        let label = classes.iter().position(|class| class == name).expect("checked by the caller") as i32;
-        let inside = entries(folder)?;
-        if inside.is_empty() {
-            return Err(DataError::layout(folder, "no images in this class", "at least one PNG or JPEG"));
-        }
-        if let Some((_, nested)) = inside.iter().find(|(_, path)| path.is_dir()) {
-            return Err(DataError::layout(nested, "a folder inside a class folder", "images only"));
-        }
-        files.extend(inside.into_iter().map(|(_, path)| (path, label)));
-    }
-    Ok(List { files })
 }
 
 /// Reads one PNG or JPEG as `[size, size, channels]` bytes.
@@ -137,7 +143,13 @@ pub fn read_image(path: &Path, format: Format) -> Result<Vec<u8>, DataError> {
 }
 
 fn decode(path: &Path, format: Format, out: &mut [u8]) -> Result<(), DataError> {
-    let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
+    fit(&stored(path)?, format, out);
+    Ok(())
+}
+
+/// A PNG's or JPEG's image as it is.
+pub(crate) fn decoded(path: &Path) -> Result<DynamicImage, DataError> {
+    let bytes = regular_file::read(path, LARGEST_FILE).map_err(|e| DataError::io(path, e))?;
     let kind = image::guess_format(&bytes).ok();
     let Some(kind @ (ImageFormat::Png | ImageFormat::Jpeg)) = kind else {
         return Err(DataError::file(path, "not an image by its first bytes", "a PNG or JPEG image"));
@@ -145,16 +157,28 @@ fn decode(path: &Path, format: Format, out: &mut [u8]) -> Result<(), DataError> 
     if kind == ImageFormat::Jpeg && !jpeg::is_whole(&bytes) {
         return Err(DataError::file(path, "the image ends early", "a whole PNG or JPEG image"));
     }
+    if kind == ImageFormat::Png && !png::has_whole_palette(&bytes) {
+        return Err(DataError::file(path, "a palette that ends within a colour", "a whole PNG or JPEG image"));
+    }
     let mut reader = ImageReader::with_format(Cursor::new(&bytes), kind);
     let mut limits = Limits::default();
     limits.max_image_width = Some(LARGEST_SIDE);
     limits.max_image_height = Some(LARGEST_SIDE);
     limits.max_alloc = Some(256 << 20);
     reader.limits(limits);
-    let decoded = reader.decode().map_err(|e| {
+    let refused = |wrong: String| {
         let expected = format!("a whole PNG or JPEG image of at most {LARGEST_SIDE} pixels a side");
-        DataError::file(path, e.to_string(), expected)
-    })?;
+        DataError::file(path, wrong, expected)
+    };
+    // A decoder that panics has met damage that its authors did not think of: no less the file's.
+    panic::catch_unwind(AssertUnwindSafe(|| reader.decode()))
+        .map_err(|_| refused("damage that its decoder does not expect".into()))?
+        .map_err(|e| refused(e.to_string()))
+}
+
+/// A file's image but for alpha and the bits beyond 8.
+pub(super) fn stored(path: &Path) -> Result<Raw<'static>, DataError> {
+    let decoded = decoded(path)?;
     let (width, height) = (decoded.width() as usize, decoded.height() as usize);
     let grey = !decoded.color().has_color();
     let (pixels, channels) = match decoded {
@@ -162,6 +186,5 @@ fn decode(path: &Path, format: Format, out: &mut [u8]) -> Result<(), DataError> 
         other if grey => (other.into_luma8().into_raw(), 1),
         other => (other.into_rgb8().into_raw(), 3),
     };
-    fit(&Raw { pixels: &pixels, width, height, channels }, format, out);
-    Ok(())
+    Ok(Raw { pixels: pixels.into(), width, height, channels })
 }

@@ -43,8 +43,11 @@ fn classes_and_files_are_sorted_by_name() {
     assert!(source.warnings().is_empty());
     let train = source.read_train(RGB).unwrap();
     assert_eq!(train.labels, [0, 0, 1]);
-    assert_eq!((0..3).map(|i| train.image(i)[0]).collect::<Vec<_>>(), [3, 2, 1], "10.png sorts before 2.png");
-    assert!((0..3).all(|i| train.image(i).iter().all(|v| *v == train.image(i)[0])), "grey in all channels");
+    assert_eq!((0..3).map(|i| train.image(i).unwrap()[0]).collect::<Vec<_>>(), [3, 2, 1], "10.png sorts before 2.png");
+    assert!(
+        (0..3).all(|i| train.image(i).unwrap().iter().all(|v| *v == train.image(i).unwrap()[0])),
+        "grey in all channels"
+    );
     assert_eq!(source.read_test(RGB).unwrap().labels, [0, 1]);
 }
 
@@ -115,8 +118,6 @@ fn a_size_that_lies_is_refused() {
 
 #[test]
 fn layouts_that_do_not_fit_are_refused_and_oddities_reported() {
-    assert!(refusal(&folder(&["train/a/1.png", "train/b/1.png"])).contains("test: no such folder"));
-    assert!(refusal(&folder(&["test/a/1.png"])).contains("train: no such folder"));
     assert!(
         refusal(&folder(&["train/a/1.png", "test/a/1.png"])).contains("train: 1 class folders; expected at least 2")
     );
@@ -135,4 +136,76 @@ fn layouts_that_do_not_fit_are_refused_and_oddities_reported() {
     let [loose, missing] = source.warnings() else { panic!("{:?}", source.warnings()) };
     assert!(loose.contains("train: ignored 1 file(s)") && loose.contains("README.txt"), "{loose}");
     assert!(missing.contains("test: class `c` of train is missing"), "{missing}");
+}
+
+/// A part that is missing is refused when it is needed, and the others serve.
+#[test]
+fn a_part_may_be_missing() {
+    for (there, missing) in [("train", Part::Test), ("test", Part::Train)] {
+        let folder = folder(&[&format!("{there}/a/1.png"), &format!("{there}/b/1.png")]);
+        let source = open(&folder).unwrap();
+        assert_eq!((source.classes(), source.has(missing)), (&["a".to_owned(), "b".to_owned()][..], false));
+        let message = source.require(missing).unwrap_err().to_string();
+        assert!(
+            message.contains(&format!("{}: no such folder, though there is {there}/", missing.name())),
+            "{message}"
+        );
+        let read = if missing == Part::Test { source.read_train(RGB) } else { source.read_test(RGB) };
+        assert_eq!(read.unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn a_validation_folder_has_three_names_and_serves_as_test_where_there_is_none() {
+    for name in ["val", "valid", "validation"] {
+        let val = [format!("{name}/a/1.png"), format!("{name}/b/1.png"), format!("{name}/b/2.png")];
+        let mut paths = vec!["train/a/1.png", "train/b/1.png", "test/a/1.png", "test/b/1.png"];
+        paths.extend(val.iter().map(String::as_str));
+        let source = open(&folder(&paths)).unwrap();
+        assert!(source.warnings().is_empty());
+        assert_eq!(source.listing(Part::Val).unwrap().labels(), [0, 1, 1]);
+        paths.retain(|path| !path.starts_with("test"));
+        let source = open(&folder(&paths)).unwrap();
+        assert!(
+            source.warnings()[0].contains(&format!("{name}: taken for the test images")),
+            "{:?}",
+            source.warnings()
+        );
+        assert!(!source.has(Part::Val));
+        assert_eq!(source.listing(Part::Test).unwrap().labels(), [0, 1, 1]);
+    }
+}
+
+/// Class folders alone: a fifth of each class is the test, the same whatever else lies there.
+#[test]
+fn without_a_split_a_fifth_of_each_class_is_the_test() {
+    let paths: Vec<String> = (0..40).map(|i| format!("{}/{i}.jpg", ["a", "b", "b", "b"][i % 4])).collect();
+    let mut paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    paths.push("lonely/1.png");
+    let names = |source: &Source, part| {
+        let listing = source.listing(part).unwrap();
+        let name = |i| listing.name(i).rsplit('/').next().unwrap().to_owned();
+        (0..listing.labels().len()).map(|i| (listing.labels()[i], name(i))).collect::<Vec<_>>()
+    };
+    let source = open(&folder(&paths)).unwrap();
+    assert_eq!(source.classes(), ["a", "b", "lonely"]);
+    let [train, test] = [Part::Train, Part::Test].map(|part| names(&source, part));
+    let count = |list: &[(i32, String)], label| list.iter().filter(|(of, _)| *of == label).count();
+    assert_eq!([0, 1, 2].map(|label| (count(&train, label), count(&test, label))), [(8, 2), (24, 6), (1, 0)]);
+    assert!(source.warnings()[0].contains("so 8 of its 41 images, a fifth of each class"), "{:?}", source.warnings());
+    assert!(train.is_sorted_by_key(|(label, _)| *label), "file order");
+    // Elsewhere the same, and with another image of a class all but one of the test images stay.
+    assert_eq!(names(&open(&folder(&paths)).unwrap(), Part::Test), test);
+    paths.push("b/another.png");
+    let again = names(&open(&folder(&paths)).unwrap(), Part::Test);
+    assert!(again.iter().filter(|image| !test.contains(image)).count() <= 1, "{test:?} {again:?}");
+}
+
+#[test]
+fn folders_without_images_are_no_classes() {
+    for paths in [&["a/1.png"][..], &["a/b/1.png", "c/d/1.png"]] {
+        assert!(refusal(&folder(paths)).contains("no data set found"));
+    }
+    let folder = folder(&["a/1.png", "b/1.png", "b/c/1.png"]);
+    assert!(refusal(&folder).contains("b/c: a folder inside a class folder; expected images only"));
 }

@@ -17,9 +17,9 @@ mod tests;
 pub(super) mod writer;
 
 use super::DataError;
+use crate::regular_file;
 use element::{COMPRESSED, Input, MATRIX};
 use flate2::bufread::ZlibDecoder;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -53,13 +53,8 @@ pub(super) struct Wanted {
 
 /// Reads the arrays `wanted`, in that order.
 pub(super) fn read<const N: usize>(path: &Path, wanted: [Wanted; N]) -> Result<[Array; N], DataError> {
-    let io = |e| DataError::io(path, e);
-    let file = File::open(path).map_err(io)?;
-    let metadata = file.metadata().map_err(io)?;
-    if !metadata.is_file() {
-        return Err(DataError::file(path, "not a regular file", "a MATLAB 5 file"));
-    }
-    read_from(path, BufReader::new(file), metadata.len(), wanted)
+    let (file, length) = regular_file::open(path).map_err(|e| DataError::io(path, e))?;
+    read_from(path, BufReader::new(file), length, wanted)
 }
 
 fn read_from<const N: usize>(

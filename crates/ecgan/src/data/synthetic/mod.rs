@@ -9,11 +9,11 @@ mod glyphs;
 mod lettering;
 mod scene;
 
-use super::fit::luma;
-use super::{DataError, Format, Found, Images, Part, Reader};
+use super::fit::{Raw, luma};
+use super::{DataError, Format, Found, Listing, Part, Reader};
 use kernels::philox::Philox;
-use rayon::prelude::*;
 use scene::Scene;
+use std::sync::Arc;
 use tensor::rng::Stream;
 
 /// Which drawn images.
@@ -34,29 +34,62 @@ pub(super) fn found(options: &SyntheticOptions) -> Result<Found, DataError> {
             return Err(DataError::split(wrong, "10 (one of each digit) to 1,000,000"));
         }
     }
-    let classes = (0..10).map(|digit| digit.to_string()).collect();
-    Ok(Found { classes, warnings: Vec::new(), reader: Box::new(*options) })
+    Ok(Found::new("built-in house-number digits", super::digits(), Box::new(*options)))
 }
 
 impl Reader for SyntheticOptions {
-    fn read(&self, part: Part, format: Format) -> Result<Images, DataError> {
-        let n = match part {
-            Part::Train => self.train,
-            Part::Test => self.test,
-        };
-        let mut pixels = vec![0; n * format.bytes()];
-        let digit = |i: usize| i % 10;
-        pixels.par_chunks_mut(format.bytes()).enumerate().for_each(|(i, out)| {
-            draw(image_stream(self.seed, part, i), digit(i), format, out);
-        });
-        let labels = (0..n).map(|i| digit(i) as i32).collect();
-        Ok(Images { pixels, labels, size: format.size, channels: format.channels })
+    fn check(&self, part: Part) -> Result<(), DataError> {
+        match part {
+            Part::Train | Part::Test => Ok(()),
+            Part::Val => Err(DataError::split("the built-in data set has no val part", "train or test")),
+        }
     }
+
+    fn open(&self, part: Part) -> Result<Arc<dyn Listing>, DataError> {
+        let n = if part == Part::Train { self.train } else { self.test };
+        let labels = (0..n).map(|i| digit(i) as i32).collect();
+        Ok(Arc::new(Drawn { seed: self.seed, part, labels }))
+    }
+}
+
+/// A part, drawn image by image.
+struct Drawn {
+    seed: u64,
+    part: Part,
+    labels: Vec<i32>,
+}
+
+impl Listing for Drawn {
+    fn labels(&self) -> &[i32] {
+        &self.labels
+    }
+
+    fn name(&self, index: usize) -> String {
+        format!("{} image {index}", self.part.name())
+    }
+
+    /// At 32 pixels: nothing is stored, and a scene can be drawn at any size.
+    fn stored(&self, index: usize) -> Result<Raw<'_>, DataError> {
+        let format = Format { size: 32, channels: 3 };
+        let mut pixels = vec![0; format.bytes()];
+        self.decode(index, format, &mut pixels)?;
+        Ok(Raw { pixels: pixels.into(), width: format.size, height: format.size, channels: format.channels })
+    }
+
+    fn decode(&self, index: usize, format: Format, out: &mut [u8]) -> Result<(), DataError> {
+        draw(image_stream(self.seed, self.part, index), digit(index), format, out);
+        Ok(())
+    }
+}
+
+fn digit(i: usize) -> usize {
+    i % 10
 }
 
 /// The random numbers of one image: 2^20 words of its part's stream.
 fn image_stream(seed: u64, part: Part, i: usize) -> Philox {
-    Stream::Synthetic.nth(seed, part as u32).at((i as u64) << 20)
+    let number = if part == Part::Train { 0 } else { 1 };
+    Stream::Synthetic.nth(seed, number).at((i as u64) << 20)
 }
 
 fn chance(random: &mut Philox, probability: f32) -> bool {

@@ -1,7 +1,8 @@
 use super::*;
+use crate::data::{Chosen, Images};
 
 fn images(options: SyntheticOptions, part: Part, format: Format) -> Images {
-    options.read(part, format).unwrap()
+    Images::read(Chosen::all(options.open(part).unwrap()), format, usize::MAX).unwrap()
 }
 
 const RGB: Format = Format { size: 32, channels: 3 };
@@ -13,15 +14,15 @@ fn an_image_depends_on_seed_part_and_number_only() {
     let train = images(options, Part::Train, RGB);
     assert_eq!(train.labels[..12], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]);
     let fewer = images(SyntheticOptions { train: 20, ..options }, Part::Train, RGB);
-    assert_eq!(fewer.pixels, train.pixels[..20 * RGB.bytes()]);
+    assert_eq!(fewer.pixels().unwrap(), &train.pixels().unwrap()[..20 * RGB.bytes()]);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
-    assert_eq!(pool.install(|| images(options, Part::Train, RGB)), train);
+    assert_eq!(pool.install(|| images(options, Part::Train, RGB)).pixels(), train.pixels());
     let other = images(SyntheticOptions { seed: 6, ..options }, Part::Train, RGB);
     let test = images(options, Part::Test, RGB);
     for i in 0..40 {
-        assert_ne!(train.image(i), other.image(i));
-        assert_ne!(train.image(i), test.image(i));
-        assert!((0..i).all(|j| train.image(i) != train.image(j)), "image {i} repeats");
+        assert_ne!(train.image(i).unwrap(), other.image(i).unwrap());
+        assert_ne!(train.image(i).unwrap(), test.image(i).unwrap());
+        assert!((0..i).all(|j| train.image(i).unwrap() != train.image(j).unwrap()), "image {i} repeats");
     }
 }
 
@@ -32,13 +33,16 @@ fn every_format_shows_the_same_scene() {
     let rgb = images(options, Part::Train, RGB);
     let grey = images(options, Part::Train, Format { size: 32, channels: 1 });
     let large = images(options, Part::Train, Format { size: 64, channels: 1 });
-    assert!(rgb.pixels.chunks_exact(3).zip(&grey.pixels).all(|(p, &v)| luma([p[0], p[1], p[2]]) == v));
+    assert!(
+        rgb.pixels().unwrap().chunks_exact(3).zip(grey.pixels().unwrap()).all(|(p, &v)| luma([p[0], p[1], p[2]]) == v)
+    );
     let mut difference = 0.0;
     for i in 0..grey.len() {
-        for (k, &v) in grey.image(i).iter().enumerate() {
-            let at = |dy: usize, dx: usize| f64::from(large.image(i)[(k / 32 * 2 + dy) * 64 + k % 32 * 2 + dx]);
+        let large_image = large.image(i).unwrap();
+        for (k, &v) in grey.image(i).unwrap().iter().enumerate() {
+            let at = |dy: usize, dx: usize| f64::from(large_image[(k / 32 * 2 + dy) * 64 + k % 32 * 2 + dx]);
             let mean = (at(0, 0) + at(0, 1) + at(1, 0) + at(1, 1)) / 4.0;
-            difference += (mean - f64::from(v)).abs() / grey.pixels.len() as f64;
+            difference += (mean - f64::from(v)).abs() / grey.pixels().unwrap().len() as f64;
         }
     }
     assert!(difference < 6.0, "mean difference {difference} grey levels");
@@ -52,7 +56,7 @@ fn a_linear_classifier_does_not_solve_it() {
     let grey = Format { size: 32, channels: 1 };
     let centred = |part| {
         let images = images(options, part, grey);
-        let x: Vec<f32> = images.pixels.iter().map(|&v| f32::from(v) / 127.5 - 1.0).collect();
+        let x: Vec<f32> = images.pixels().unwrap().iter().map(|&v| f32::from(v) / 127.5 - 1.0).collect();
         (x, images.labels)
     };
     let (x, labels) = centred(Part::Train);

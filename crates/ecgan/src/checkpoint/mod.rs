@@ -1,12 +1,17 @@
 //! Checkpoints: safetensors with PyTorch's names and layouts under `classifier.`, `generator.` and `discriminator.`.
 //!
 //! Adam's moments stand under `optimizer.<network>.{m,v}.<name>` with `optimizer.<network>.t`, the position of the
-//! run under `state.*`. Settings and class names are JSON in the metadata. No time, path or thread count is in a
+//! run under `state.*`, sums of an epoch under way among it, in F64. Settings and class names are JSON in the metadata. No time, path or thread count is in a
 //! tensor, and the same run writes the same bytes, on any number of threads.
+
+mod position;
+
+pub use position::{Best, Position};
 
 use crate::Error;
 use crate::models::{Classifier, ImageShape, ResNet18};
 use crate::networks::{Networks, new_classifier, new_generator};
+use crate::regular_file;
 use crate::run_folder::write_atomically;
 use crate::settings::Settings;
 use nn::{Builder, Network, StateDict, StateTensor};
@@ -14,8 +19,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::fs;
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::path::Path;
 use tensor::Device;
 
@@ -38,20 +42,12 @@ pub struct Meta {
     pub channels: usize,
     /// The class names; a label is an index into them.
     pub classes: Vec<String>,
-    /// The resolved settings, as `config.toml` has them, but for what changes nothing in the numbers: threads, and how
-    /// a GPU's kernels are launched.
+    /// The resolved settings, as `config.toml` has them, but for what changes nothing in the numbers: threads, how a
+    /// GPU's kernels are launched, what is written beside, and when a run that can go on stops or writes.
     pub config: String,
-}
-
-/// Where a run stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Position {
-    /// Finished epochs.
-    pub epoch: u64,
-    /// Finished iterations of the whole run.
-    pub step: u64,
-    /// The next word of the noise stream.
-    pub noise: u64,
+    /// Training images of each class before a budget is drawn; none where a version without `--resume` wrote it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<usize>,
 }
 
 /// Writes a checkpoint; it appears whole or not at all.
@@ -67,9 +63,7 @@ pub fn save(path: &Path, networks: &Networks, position: Position, meta: &Meta) -
         }
         tensors.push(Stored::count(format!("optimizer.{name}.t"), adam.t()?));
     }
-    for (name, value) in [("epoch", position.epoch), ("step", position.step), ("noise", position.noise)] {
-        tensors.push(Stored::count(format!("state.{name}"), value));
-    }
+    position.store(&mut tensors);
     let meta = serde_json::to_string(&meta).expect("numbers and words are JSON");
     let views = tensors.iter().map(|t| {
         let view = TensorView::new(t.dtype, t.shape.clone(), &t.bytes).expect("as many bytes as the shape says");
@@ -91,6 +85,10 @@ struct Stored {
 impl Stored {
     fn count(name: String, value: u64) -> Self {
         Self { name, dtype: Dtype::I64, shape: Vec::new(), bytes: (value as i64).to_le_bytes().to_vec() }
+    }
+
+    fn numbers(name: String, shape: Vec<usize>, values: &[f64]) -> Self {
+        Self { name, dtype: Dtype::F64, shape, bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect() }
     }
 }
 
@@ -121,7 +119,7 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Io`]; [`Error::BadFile`] naming what is wrong with it.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let bytes = fs::read(path).map_err(Error::io(path, "read"))?;
+        let bytes = read(path).map_err(Error::io(path, "read"))?;
         let bad = |problem: String| Error::BadFile { path: path.to_path_buf(), problem };
         let expected = "expected a checkpoint written by `ecgan train`";
         let (_, header) = SafeTensors::read_metadata(&bytes)
@@ -167,8 +165,7 @@ impl Checkpoint {
     /// [`Error::BadFile`] where there is none, or the tensors do not fit.
     pub fn generator(&self, device: &Device) -> Result<Network, Error> {
         if !self.tensors.iter().any(|(name, _)| name.starts_with("generator.")) {
-            let problem = "no generator; expected a checkpoint of --method ec-gan".to_owned();
-            return Err(Error::BadFile { path: self.path.clone(), problem });
+            return Err(self.bad("no generator; expected a checkpoint of --method ec-gan".into()));
         }
         self.fill("generator", new_generator(device, 0, self.image()))
     }
@@ -185,20 +182,40 @@ impl Checkpoint {
             return Ok(());
         }
         let needed = builder.numel();
-        let problem =
-            format!("metadata: width {width} and {classes} classes: {needed} numbers, the file has {got} of them");
-        Err(Error::BadFile { path: self.path.clone(), problem })
+        Err(self.bad(format!(
+            "metadata: width {width} and {classes} classes: {needed} numbers, the file has {got} of them"
+        )))
+    }
+
+    /// An error about this file.
+    pub(crate) fn bad(&self, problem: String) -> Error {
+        Error::BadFile { path: self.path.clone(), problem }
+    }
+
+    /// The tensors whose names begin with `prefix` and a dot, without these.
+    fn part(&self, prefix: &str) -> StateDict {
+        let of_part = |name: &str| name.strip_prefix(prefix)?.strip_prefix('.').map(str::to_owned);
+        self.tensors.iter().filter_map(|(name, t)| Some((of_part(name)?, t.clone()))).collect()
     }
 
     fn fill(&self, prefix: &str, mut network: Network) -> Result<Network, Error> {
-        let of_network = |name: &str| name.strip_prefix(prefix)?.strip_prefix('.').map(str::to_owned);
-        let state = self.tensors.iter().filter_map(|(name, t)| Some((of_network(name)?, t.clone()))).collect();
-        network.load_state_dict(&state).map_err(|error| {
-            let problem = format!("{prefix}: {error}");
-            Error::BadFile { path: self.path.clone(), problem }
-        })?;
+        network.load_state_dict(&self.part(prefix)).map_err(|error| self.bad(format!("{prefix}: {error}")))?;
         Ok(network)
     }
+}
+
+/// The bytes of a file, or only its first eight where these, the length of a header, are more than the file has: that is
+/// no checkpoint, however large it is.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let (file, length) = regular_file::open(path)?;
+    let mut bytes = Vec::new();
+    (&file).take(8).read_to_end(&mut bytes)?;
+    let header = bytes.first_chunk().map_or(0, |&length| u64::from_le_bytes(length));
+    if (1..length).contains(&header) {
+        bytes.try_reserve_exact(length as usize)?;
+        file.take(length - 8).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 /// Refuses what would make networks of absurd size before any is allocated.
@@ -222,6 +239,10 @@ fn read_tensor(name: &str, view: &TensorView<'_>) -> Result<StateTensor, String>
             let values = bytes.as_chunks::<4>().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))).collect();
             Ok(StateTensor::Real(view.shape().to_vec(), values))
         }
+        (Dtype::F64, bytes) if name.starts_with("state.") => {
+            let values = bytes.as_chunks::<8>().0.iter().map(|&b| f64::from_le_bytes(b)).collect();
+            Ok(StateTensor::Real(view.shape().to_vec(), values))
+        }
         (Dtype::I64, bytes) if view.shape().is_empty() && bytes.len() == 8 => {
             Ok(StateTensor::Count(i64::from_le_bytes(bytes.try_into().expect("eight bytes"))))
         }
@@ -240,7 +261,8 @@ impl Meta {
             image_size: settings.image_size,
             channels: settings.channels,
             classes: classes.to_vec(),
-            config: Settings { threads: None, no_graph: false, ..settings.clone() }.to_toml(),
+            config: Settings { patience: None, max_time: None, ..settings.numbers() }.to_toml(),
+            images: Vec::new(),
         }
     }
 }

@@ -1,0 +1,135 @@
+//! `ecgan data fetch`.
+
+use crate::output::Output;
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use ecgan::Error;
+use ecgan::data::fetch::{Event, PublishedSet, fetch};
+use ecgan::shell::quoted;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+const LINE_EVERY: Duration = Duration::from_secs(10);
+const BAR: &str = "{bar:24.cyan} {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}";
+
+/// Download a published data set from its publisher
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct FetchArgs {
+    /// Which one
+    #[arg(value_name = "SET", value_parser = set_parser())]
+    set: PublishedSet,
+    /// Where to [default: data/SET]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// A mirror: the address that the file names are appended to
+    #[arg(long, value_name = "BASE")]
+    url: Option<String>,
+    /// Print nothing but warnings and errors
+    #[arg(long)]
+    quiet: bool,
+    /// Print one JSON object on stdout; everything else goes to stderr
+    #[arg(long)]
+    json: bool,
+}
+
+const AFTER_HELP: &str = "\
+svhn      Street View House Numbers, cropped digits, 246 MB; for non-commercial use only
+cifar10   CIFAR-10, binary version, 170 MB
+cifar100  CIFAR-100, binary version, 169 MB
+mnist     MNIST, 12 MB
+
+Stopped or cut off, the same command goes on where it was. A file gets its name once its
+length and MD5 are those published (SVHN's and MNIST's publishers give no MD5: theirs are
+the ones that torchvision checks).
+
+Examples:
+  ecgan data fetch mnist
+  ecgan data fetch svhn --dir svhn
+  ecgan data fetch cifar10 --url https://mirror.example/cifar";
+
+fn set_parser() -> impl TypedValueParser<Value = PublishedSet> {
+    let find = |name: String| PublishedSet::ALL.into_iter().find(|set| set.name() == name).ok_or("no such set");
+    PossibleValuesParser::new(PublishedSet::ALL.map(PublishedSet::name)).try_map(find)
+}
+
+/// Runs the command.
+pub fn run(args: &FetchArgs) -> anyhow::Result<()> {
+    let folder = args.dir.clone().unwrap_or_else(|| PathBuf::from("data").join(args.set.name()));
+    let mut progress = Progress::new(args.quiet);
+    let fetched = fetch(args.set, &folder, args.url.as_deref(), &mut |event| progress.show(&event));
+    drop(progress);
+    let fetched = fetched.map_err(Error::from)?;
+    let output = Output::new(args.json, args.quiet);
+    output.result(&fetched)?;
+    let (train, test, classes) = (fetched.train, fetched.test, fetched.classes);
+    output.line(format!("{}: {train} training and {test} test images of {classes} classes", fetched.format))?;
+    let program = quoted(&std::env::args().next().unwrap_or_else(|| "ecgan".into()));
+    let data = quoted(&fetched.data.to_string_lossy());
+    output.line(format!(
+        "Try next\n    {program} data inspect {data}\n    {program} train --data {data} --per-class 100"
+    ))?;
+    Ok(())
+}
+
+/// A bar on a terminal, plain lines elsewhere, both on stderr.
+struct Progress {
+    quiet: bool,
+    bar: Option<ProgressBar>,
+    total: u64,
+    last_line: Instant,
+}
+
+impl Progress {
+    fn new(quiet: bool) -> Self {
+        Self { quiet, bar: None, total: 0, last_line: Instant::now() }
+    }
+
+    fn say(&mut self, line: &str) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        if !self.quiet {
+            eprintln!("{line}");
+        }
+    }
+
+    fn show(&mut self, event: &Event) {
+        match event {
+            Event::Already(path) => self.say(&format!("{} is there", path.display())),
+            Event::Begun { url, done, total } => {
+                let from = if *done > 0 { format!(", from byte {done} on") } else { String::new() };
+                self.say(&format!("{url}: {:.1} MB{from}", *total as f64 / 1e6));
+                (self.total, self.last_line) = (*total, Instant::now());
+                if !self.quiet && std::io::stderr().is_terminal() {
+                    let style = ProgressStyle::with_template(BAR).expect("a constant template").progress_chars("=> ");
+                    let bar = ProgressBar::new(*total).with_style(style);
+                    self.bar = Some(bar.with_position(*done).with_elapsed(Duration::ZERO));
+                }
+            }
+            Event::Arrived(done) => match &self.bar {
+                Some(bar) => bar.set_position(*done),
+                None if self.last_line.elapsed() >= LINE_EVERY => {
+                    self.say(&format!("{:.1} of {:.1} MB", *done as f64 / 1e6, self.total as f64 / 1e6));
+                    self.last_line = Instant::now();
+                }
+                None => {}
+            },
+            Event::Again { reason, pause } => {
+                self.say(&format!("{reason}; again in {:.0} s", pause.as_secs_f64()));
+            }
+            Event::Unpacking(path) => self.say(&format!("unpacking {}", path.display())),
+            Event::Checking(path) => self.say(&format!("reading {}", path.display())),
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}

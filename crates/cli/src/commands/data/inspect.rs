@@ -1,0 +1,127 @@
+//! `ecgan data inspect`.
+
+use crate::output::Output;
+use clap::Args;
+use ecgan::Error;
+use ecgan::data::inspect::{Inspection, PartReport, Range, inspect, sheet};
+use ecgan::data::{DataError, SyntheticOptions};
+use ecgan::run_folder::write_png;
+use std::path::PathBuf;
+
+/// Of the built-in set, as many as a run with the default settings draws.
+const SYNTHETIC: SyntheticOptions = SyntheticOptions { seed: 0, train: 2000, test: 2000 };
+
+/// Classes that are listed one by one.
+const LISTED_CLASSES: usize = 120;
+
+/// Show what a data set holds and what is odd about it; every image is read
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct InspectArgs {
+    /// A data folder (see below), or `synthetic`
+    #[arg(value_name = "DIR", env = "ECGAN_DATA", hide_env = true)]
+    data: String,
+    /// Write a contact sheet: eight images of each class, as training sees them
+    #[arg(long, value_name = "FILE.png")]
+    sheet: Option<PathBuf>,
+    /// Print one JSON object on stdout; everything else goes to stderr
+    #[arg(long)]
+    json: bool,
+}
+
+const AFTER_HELP: &str = "\
+Counts, sizes, class balance, files that cannot be read (all of them; exit code 3), images
+that occur twice, in train and test above all, and whatever would stop a run.
+
+Examples:
+  ecgan data inspect DIR
+  ecgan data inspect DIR --sheet classes.png
+  ecgan data inspect synthetic --json";
+
+/// Runs the command.
+pub fn run(args: &InspectArgs) -> anyhow::Result<()> {
+    let found = inspect(&args.data, &SYNTHETIC).map_err(Error::from)?;
+    let output = Output::new(args.json, false);
+    output.result(&found)?;
+    lines(&found).iter().try_for_each(|line| output.line(line))?;
+    if let Some(path) = &args.sheet {
+        let picture = sheet(&args.data, &SYNTHETIC).map_err(Error::from)?;
+        write_png(path, &picture)?;
+        output.line(format!("contact sheet {}", path.display()))?;
+    }
+    let (files, refusals) = (found.unreadable.len(), found.refusals.len());
+    if files + refusals > 0 {
+        return Err(Error::Dataset(DataError::Layout {
+            path: args.data.clone().into(),
+            wrong: format!("{files} unreadable file(s), {refusals} other thing(s) that stop a run, all listed above"),
+            expected: "none: mend or remove them".into(),
+        })
+        .into());
+    }
+    Ok(())
+}
+
+fn lines(found: &Inspection) -> Vec<String> {
+    let mut lines = vec![format!("{}: {}, {} classes", found.data, found.format, found.classes.len())];
+    found.parts.iter().for_each(|part| lines.extend(describe(part)));
+    lines.extend(table(found));
+    let mut odd = Vec::new();
+    for shared in &found.shared {
+        let (n, of, also, example) = (shared.images, shared.of, shared.also_in, &shared.example);
+        odd.push(format!("{n} image(s) of {of} are in {also} too, pixel by pixel, as {example} is"));
+    }
+    if found.conflicting_labels > 0 {
+        odd.push(format!("{} image(s) occur again under another class", found.conflicting_labels));
+    }
+    odd.extend(found.warnings.clone());
+    section(&mut lines, "Odd, but usable:", odd);
+    section(&mut lines, "Cannot be read:", found.unreadable.iter().map(|file| file.problem.clone()).collect());
+    section(&mut lines, "Missing, to train on it:", found.missing.clone());
+    section(&mut lines, "Stops a run:", found.refusals.clone());
+    lines
+}
+
+fn section(lines: &mut Vec<String>, title: &str, items: Vec<String>) {
+    if !items.is_empty() {
+        lines.extend([String::new(), title.to_owned()]);
+        lines.extend(items.into_iter().map(|item| format!("- {item}")));
+    }
+}
+
+fn describe(part: &PartReport) -> Vec<String> {
+    let mut lines = vec![String::new(), format!("{}: {} images", part.part, part.images)];
+    if let (Some(width), Some(height)) = (part.width, part.height) {
+        let range = |Range { min, median, max }: Range| {
+            if min == max { min.to_string() } else { format!("{min} to {max} (median {median})") }
+        };
+        lines.push(format!("  width {}, height {} pixels", range(width), range(height)));
+        lines.push(format!("  {} in colour, {} grey", part.colour, part.grey));
+    }
+    lines.extend(part.imbalance.map(|imbalance| match imbalance {
+        1.0 => "  every class has the same number".into(),
+        _ => format!("  the largest class has {imbalance:.1} times the images of the smallest"),
+    }));
+    if part.duplicates > 0 {
+        lines.push(format!("  {} equal an earlier one, pixel by pixel", part.duplicates));
+    }
+    if part.unreadable > 0 {
+        lines.push(format!("  {} cannot be read (listed below)", part.unreadable));
+    }
+    lines
+}
+
+/// Images of each class, a column for each part.
+fn table(found: &Inspection) -> Vec<String> {
+    let width = found.classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).max(5);
+    let row = |name: &str, cells: Vec<String>| {
+        format!("{name:width$}{}", cells.iter().map(|cell| format!("{cell:>9}")).collect::<String>())
+    };
+    let mut lines = vec![String::new(), row("class", found.parts.iter().map(|part| part.part.to_owned()).collect())];
+    for (label, class) in found.classes.iter().enumerate().take(LISTED_CLASSES) {
+        lines.push(row(class, found.parts.iter().map(|part| part.per_class[label].images.to_string()).collect()));
+    }
+    if found.classes.len() > LISTED_CLASSES {
+        lines.push(format!("... and {} more; --json lists all", found.classes.len() - LISTED_CLASSES));
+    }
+    lines
+}

@@ -1,0 +1,187 @@
+//! `ecgan predict`.
+
+use crate::compute::ComputeArgs;
+use crate::output::Output;
+use clap::Args;
+use ecgan::Error;
+use ecgan::data::image_files;
+use ecgan::metrics::csv::quoted;
+use ecgan::predict::{Prediction, Predictor};
+use ecgan::printable::printable;
+use serde::Serialize;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use tensor::Device;
+
+/// Say which class each image is of
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct PredictArgs {
+    /// A checkpoint: RUN/checkpoints/best.safetensors or last.safetensors
+    #[arg(long, value_name = "FILE")]
+    checkpoint: PathBuf,
+    /// Images, PNG or JPEG, and folders of which every image below is taken
+    #[arg(value_name = "IMAGE|DIR", required = true)]
+    paths: Vec<PathBuf>,
+    /// How many classes to show an image, the most probable first
+    #[arg(short = 'k', long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    top: u32,
+    /// Print a table for programs (RFC 4180) on stdout; everything else goes to stderr
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+    /// Print one JSON object on stdout; everything else goes to stderr
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    compute: ComputeArgs,
+}
+
+const EXAMPLES: &str = "\
+A confidence is a probability, in 0..1. A file that is no image is told of on stderr, the
+others are still predicted, and the exit code is 3.
+
+Examples:
+  ecgan predict --checkpoint RUN/checkpoints/best.safetensors cat.jpg
+  ecgan predict --checkpoint RUN/checkpoints/best.safetensors -k 3 holiday/
+  ecgan predict --checkpoint RUN/checkpoints/best.safetensors --csv holiday/ > classes.csv";
+
+/// The JSON object.
+#[derive(Serialize)]
+struct Report<'a> {
+    checkpoint: &'a Path,
+    classes: &'a [String],
+    predictions: Vec<Predicted>,
+    failed: Vec<Failed>,
+    seconds: f64,
+    images_per_second: f64,
+}
+
+#[derive(Serialize)]
+struct Predicted {
+    path: PathBuf,
+    /// The most probable classes, as many as were asked for.
+    top: Vec<Candidate>,
+}
+
+#[derive(Serialize)]
+struct Candidate {
+    class: String,
+    confidence: f64,
+}
+
+#[derive(Serialize)]
+struct Failed {
+    path: PathBuf,
+    problem: String,
+}
+
+/// Runs the command.
+pub fn run(args: &PredictArgs) -> anyhow::Result<()> {
+    let files = image_files(&args.paths).map_err(Error::from)?;
+    let device = args.compute.open()?;
+    kernels::on_a_worker(|| predict(args, files, &device))
+}
+
+fn predict(args: &PredictArgs, files: Vec<PathBuf>, device: &Device) -> anyhow::Result<()> {
+    let total = files.len();
+    let mut predictor = Predictor::read(&args.checkpoint, device)?;
+    let classes = predictor.classes().to_vec();
+    let top = classes.len().min(args.top as usize);
+    let output = Output::new(args.json || args.csv, false);
+    let candidates = |prediction: &Prediction| -> Vec<Candidate> {
+        let candidate = |&k: &usize| Candidate { class: classes[k].clone(), confidence: prediction.probabilities[k] };
+        prediction.ranking[..top].iter().map(candidate).collect()
+    };
+    let (mut predictions, mut failed) = (Vec::new(), Vec::new());
+    let widths = Widths::new(&files, &classes);
+    let started = Instant::now();
+    let mut out = io::BufWriter::new(io::stdout());
+    if args.csv {
+        out.write_all(csv_header(top).as_bytes())?;
+    }
+    predictor.files(files, |path, prediction| {
+        let problem = match prediction {
+            Err(error) => error.to_string(),
+            Ok(prediction) => {
+                let top = candidates(&prediction);
+                if args.json {
+                    predictions.push(Predicted { path: path.to_path_buf(), top });
+                    return Ok(());
+                }
+                let line = if args.csv { csv_row(path, &top) } else { widths.row(path, &top) };
+                return out.write_all(line.as_bytes()).map_err(Error::io(Path::new("stdout"), "write"));
+            }
+        };
+        eprintln!("warning: {}", printable(&problem));
+        failed.push(Failed { path: path.to_path_buf(), problem });
+        Ok(())
+    })?;
+    out.flush()?;
+    let seconds = started.elapsed().as_secs_f64();
+    let images_per_second = total as f64 / seconds;
+    let unread = failed.len();
+    let checkpoint = args.checkpoint.as_path();
+    if args.json {
+        let paths_are_text = predictions.iter().map(|p| &p.path).chain(failed.iter().map(|f| &f.path));
+        if let Some(path) = paths_are_text.into_iter().find(|path| path.to_str().is_none()) {
+            let problem = "the name is not UTF-8, which JSON has to be; --csv takes it, with marks in its place";
+            return Err(Error::BadFile { path: path.clone(), problem: problem.into() }.into());
+        }
+        output.result(&Report { checkpoint, classes: &classes, predictions, failed, seconds, images_per_second })?;
+    }
+    output.line(format!("{} images in {seconds:.2} s, {images_per_second:.0} images/s", total - unread))?;
+    if unread > 0 {
+        return Err(Error::Unread { failed: unread, total }.into());
+    }
+    Ok(())
+}
+
+/// The columns of the table for people.
+struct Widths {
+    path: usize,
+    class: usize,
+}
+
+impl Widths {
+    fn new(files: &[PathBuf], classes: &[String]) -> Self {
+        let chars = |text: &str| printable(text).chars().count();
+        let path = files.iter().map(|path| chars(&path.to_string_lossy())).max().unwrap_or(0).min(60);
+        Self { path, class: classes.iter().map(|class| chars(class)).max().unwrap_or(0) }
+    }
+
+    fn row(&self, path: &Path, top: &[Candidate]) -> String {
+        let path = path.to_string_lossy();
+        let mut line = format!("{:width$}", printable(&path), width = self.path);
+        for Candidate { class, confidence } in top {
+            line += &format!("  {:width$} {confidence:.3}", printable(class), width = self.class);
+        }
+        line + "\n"
+    }
+}
+
+fn csv_header(top: usize) -> String {
+    let more = (2..=top).map(|k| format!(",class_{k},confidence_{k}"));
+    format!("path,class,confidence{}\n", more.collect::<String>())
+}
+
+fn csv_row(path: &Path, top: &[Candidate]) -> String {
+    let fields = top.iter().map(|c| format!(",{},{}", quoted(&c.class), c.confidence));
+    format!("{}{}\n", quoted(&path.to_string_lossy()), fields.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_line_up_and_names_are_quoted() {
+        let candidate = |class: &str, confidence| Candidate { class: class.into(), confidence };
+        let top = [candidate("a,b", 0.75), candidate("horse", 0.125)];
+        let (path, files) = (Path::new("x.png"), ["x.png", "long\u{1b}.png"].map(PathBuf::from));
+        let widths = Widths::new(&files, &["a,b", "horse"].map(String::from));
+        assert_eq!(widths.row(path, &top), "x.png           a,b   0.750  horse 0.125\n");
+        assert_eq!(csv_header(2), "path,class,confidence,class_2,confidence_2\n");
+        assert_eq!(csv_row(path, &top), "x.png,\"a,b\",0.75,horse,0.125\n");
+    }
+}

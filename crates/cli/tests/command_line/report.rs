@@ -1,0 +1,83 @@
+//! `ecgan report`, and what a run leaves to look at.
+
+use crate::binary::{ecgan, files, json, metrics, refused, stdout, train};
+use crate::data_sets::pets;
+use std::fs;
+use std::path::Path;
+
+/// The event files of a run.
+fn events(run: &Path) -> Vec<String> {
+    let names = files(run).into_iter().map(|path| path.to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with("events.out.tfevents.")).collect()
+}
+
+#[test]
+fn a_run_can_be_reported_again_and_elsewhere() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    train(here.path(), &["--data", "pets", "--out", "run"]);
+    let own = fs::read_to_string(here.path().join("run/report.html")).unwrap();
+    let command = ["report", "run", "--out", "page.html", "--curves", "curves.svg"];
+    assert_eq!(stdout(&ecgan(here.path(), &command)), "report page.html\ncurves curves.svg\n");
+    assert_eq!(fs::read_to_string(here.path().join("page.html")).unwrap(), own);
+    assert!(fs::read_to_string(here.path().join("curves.svg")).unwrap().contains("Classifier C: loss"));
+    for part in ["<h1>ec-gan on pets</h1>", "16 training, 2 validation and 9 test images of 3 classes", "--data pets"] {
+        assert!(own.contains(part), "{part}");
+    }
+    // Two epochs and the real images.
+    assert_eq!(own.matches("data:image/png;base64,").count(), 3);
+
+    // An unfinished run, reported where it is.
+    fs::remove_file(here.path().join("run/summary.json")).unwrap();
+    fs::remove_file(here.path().join("run/evaluation.json")).unwrap();
+    assert_eq!(json(&ecgan(here.path(), &["report", "run", "--json"]))["report"], "run/report.html");
+    let unfinished = fs::read_to_string(here.path().join("run/report.html")).unwrap();
+    assert!(unfinished.contains("The run is not finished: 2 of 2 epochs."));
+}
+
+#[test]
+fn a_folder_that_is_no_run_is_named() {
+    let here = tempfile::tempdir().unwrap();
+    refused(here.path(), &["report", "."], 3, "no config.toml in it; expected the folder of a run");
+    refused(here.path(), &["report", "nothing"], 3, "nothing: no config.toml in it");
+    assert_eq!(fs::read_dir(here.path()).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[test]
+fn the_table_has_what_the_lines_have() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    train(here.path(), &["--data", "pets", "--out", "run"]);
+    let run = here.path().join("run");
+    assert!(events(&run).is_empty(), "event files are written where they are asked for");
+    let table = fs::read_to_string(run.join("metrics.csv")).unwrap();
+    let mut rows = table.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let header = rows.next().unwrap();
+    assert_eq!(header[13..], ["kept_per_class.cat", "kept_per_class.dog", "kept_per_class.fish"]);
+    let rows: Vec<_> = rows.collect();
+    assert_eq!(rows.len(), 2);
+    for (row, line) in rows.iter().zip(metrics(&run)) {
+        for (k, name) in header.iter().enumerate() {
+            let value = if k < 13 { &line[*name] } else { &line["kept_per_class"][k - 13] };
+            assert_eq!(row[k].parse::<f64>().ok(), value.as_f64(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn tensorboard_gets_its_events_and_the_run_the_same_numbers() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    for (out, more) in [("plain", &[][..]), ("watched", &["--tensorboard"])] {
+        train(here.path(), &[&["--data", "pets", "--out", out], more].concat());
+    }
+    let watched = here.path().join("watched");
+    let names = events(&watched);
+    assert_eq!(names.len(), 1);
+    let bytes = fs::read(watched.join(&names[0])).unwrap();
+    for tag in ["brain.Event:2", "loss/d_real", "accuracy/val", "fakes_kept/dog", "samples/real", "samples/generated"] {
+        assert!(bytes.windows(tag.len()).any(|window| window == tag.as_bytes()), "{tag}");
+    }
+    let checkpoint = |run: &str| fs::read(here.path().join(run).join("checkpoints/last.safetensors")).unwrap();
+    assert!(checkpoint("plain") == checkpoint("watched"), "watching a run changes nothing in it");
+}

@@ -1,0 +1,114 @@
+//! A look at a data set: what there is, how much of it, and what is odd about it. Every image is decoded once.
+
+mod part;
+mod sheet;
+#[cfg(test)]
+mod tests;
+
+pub use part::{ClassCount, PartReport, Range, Unreadable};
+pub use sheet::sheet;
+
+use super::{DataError, Part, Source, SyntheticOptions};
+use part::{Look, look};
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// What was found.
+#[derive(Debug, Serialize)]
+pub struct Inspection {
+    /// The data, as it was named.
+    pub data: String,
+    /// What it was recognised as.
+    pub format: &'static str,
+    /// Class names; a label is an index into them.
+    pub classes: Vec<String>,
+    /// The parts that are there.
+    pub parts: Vec<PartReport>,
+    /// Images of one part that another part has too.
+    pub shared: Vec<Shared>,
+    /// Images that occur again under another class, in whatever part.
+    pub conflicting_labels: usize,
+    /// Every file that cannot be read.
+    pub unreadable: Vec<Unreadable>,
+    /// The parts without which no run can train, and where they were looked for.
+    pub missing: Vec<String>,
+    /// Why no run can use the data as it is.
+    pub refusals: Vec<String>,
+    /// What is odd, but usable.
+    pub warnings: Vec<String>,
+}
+
+/// Images of one part that another part has too.
+#[derive(Debug, Serialize)]
+pub struct Shared {
+    /// One part.
+    pub of: &'static str,
+    /// The other.
+    pub also_in: &'static str,
+    /// How many of the images of the first occur in the second, pixel by pixel.
+    pub images: usize,
+    /// One of them.
+    pub example: String,
+}
+
+/// Looks at every image of `data`, as [`Source::open`] understands it.
+///
+/// # Errors
+/// Data that cannot be recognised at all. What is wrong with single files or folders is part of the result.
+pub fn inspect(data: &str, synthetic: &SyntheticOptions) -> Result<Inspection, DataError> {
+    let (source, refusals) = Source::look(data, synthetic)?;
+    let mut inspection = Inspection {
+        data: data.into(),
+        format: source.format(),
+        classes: source.classes().to_vec(),
+        parts: Vec::new(),
+        shared: Vec::new(),
+        conflicting_labels: 0,
+        unreadable: Vec::new(),
+        missing: Vec::new(),
+        refusals: refusals.iter().map(ToString::to_string).collect(),
+        warnings: source.warnings().to_vec(),
+    };
+    let mut looks = Vec::new();
+    for part in Part::ALL {
+        if let Err(error) = source.require(part) {
+            // A data set without a validation part is the usual one.
+            if part != Part::Val {
+                inspection.missing.push(error.to_string());
+            }
+            continue;
+        }
+        match source.listing(part) {
+            Ok(listing) => looks.push(look(part, listing.as_ref(), &inspection.classes)),
+            Err(error) => inspection.unreadable.push(Unreadable { part: part.name(), problem: error.to_string() }),
+        }
+    }
+    inspection.compare(&mut looks);
+    for look in looks {
+        inspection.unreadable.extend(look.unreadable);
+        inspection.parts.push(look.report);
+    }
+    Ok(inspection)
+}
+
+impl Inspection {
+    /// Duplicates between the parts, and images of which the class is in doubt.
+    fn compare(&mut self, looks: &mut [Look]) {
+        let mut labels: HashMap<[u8; 16], i32> = HashMap::new();
+        for (hash, label) in looks.iter().flat_map(|look| look.hashes.iter().zip(&look.labels)) {
+            let Some(hash) = hash else { continue };
+            self.conflicting_labels += usize::from(*labels.entry(*hash).or_insert(*label) != *label);
+        }
+        for (i, later) in looks.iter().enumerate() {
+            for earlier in &looks[..i] {
+                let known: HashMap<[u8; 16], ()> = earlier.hashes.iter().flatten().map(|hash| (*hash, ())).collect();
+                let is_shared = |hash: &Option<[u8; 16]>| hash.is_some_and(|hash| known.contains_key(&hash));
+                let images = later.hashes.iter().filter(|hash| is_shared(hash)).count();
+                if let Some(first) = later.hashes.iter().position(is_shared) {
+                    let (of, also_in) = (later.report.part, earlier.report.part);
+                    self.shared.push(Shared { of, also_in, images, example: later.names[first].clone() });
+                }
+            }
+        }
+    }
+}

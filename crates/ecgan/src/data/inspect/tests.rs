@@ -1,0 +1,120 @@
+use super::*;
+use crate::grid;
+use image::{GrayImage, Luma, Rgb, RgbImage};
+use std::fs;
+use std::path::Path;
+
+const OPTIONS: SyntheticOptions = SyntheticOptions { seed: 0, train: 30, test: 20 };
+
+fn grey(folder: &Path, name: &str, width: u32, value: u8) {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    GrayImage::from_pixel(width, 10, Luma([value])).save(path).unwrap();
+}
+
+/// Two classes, one of them three times the other, every size another; nothing odd.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (i, name) in
+        ["train/a/1.png", "train/a/2.png", "train/a/3.png", "train/b/1.png", "test/a/1.png", "test/b/1.png"]
+            .into_iter()
+            .enumerate()
+    {
+        grey(folder.path(), name, 10 * (i as u32 + 1), i as u8);
+    }
+    folder
+}
+
+fn look_at(folder: &Path) -> Inspection {
+    inspect(folder.to_str().unwrap(), &OPTIONS).unwrap()
+}
+
+#[test]
+fn counts_sizes_and_channels() {
+    let folder = folder();
+    RgbImage::from_pixel(7, 500, Rgb([1, 2, 3])).save(folder.path().join("test/b/2.png")).unwrap();
+    let found = look_at(folder.path());
+    assert_eq!((found.format, found.classes.concat()), ("image folders", "ab".into()));
+    let [train, test] = &found.parts[..] else { panic!("{found:?}") };
+    assert_eq!((train.part, train.images, train.imbalance), ("train", 4, Some(3.0)));
+    assert_eq!(train.per_class.iter().map(|class| class.images).collect::<Vec<_>>(), [3, 1]);
+    assert_eq!(train.width, Some(Range { min: 10, median: 30, max: 40 }));
+    assert_eq!((test.grey, test.colour, test.height), (2, 1, Some(Range { min: 10, median: 10, max: 500 })));
+    assert!(found.unreadable.is_empty() && found.refusals.is_empty() && found.warnings.is_empty(), "{found:?}");
+    assert!(found.shared.is_empty() && found.conflicting_labels == 0 && train.duplicates == 0, "{found:?}");
+}
+
+#[test]
+fn every_unreadable_file_is_listed() {
+    let folder = folder();
+    for name in ["train/a/x.png", "train/b/notes.txt", "test/a/y.jpg"] {
+        fs::write(folder.path().join(name), "no image").unwrap();
+    }
+    let found = look_at(folder.path());
+    let named: Vec<_> = found.unreadable.iter().map(|u| (u.part, u.problem.contains("not an image"))).collect();
+    assert_eq!(named, [("train", true), ("train", true), ("test", true)]);
+    assert_eq!((found.parts[0].images, found.parts[0].unreadable), (6, 2));
+    assert!(found.unreadable[1].problem.contains("train/b/notes.txt: "));
+}
+
+#[test]
+fn duplicates_are_counted_by_their_pixels() {
+    let folder = folder();
+    let image = |width, value| GrayImage::from_pixel(width, 10, Luma([value]));
+    // The first training image again: in train, under the other class, and twice in test, once in another file format.
+    for name in ["train/a/4.png", "train/b/4.png", "test/a/4.png", "test/a/5.jpg"] {
+        image(10, 0).save(folder.path().join(name)).unwrap();
+    }
+    // The same pixels in another shape are another image.
+    GrayImage::from_pixel(100, 1, Luma([0])).save(folder.path().join("test/a/6.png")).unwrap();
+    let found = look_at(folder.path());
+    assert_eq!((found.parts[0].duplicates, found.parts[1].duplicates, found.conflicting_labels), (2, 1, 1));
+    let [shared] = &found.shared[..] else { panic!("{:?}", found.shared) };
+    assert_eq!((shared.of, shared.also_in, shared.images), ("test", "train", 2));
+    assert!(shared.example.ends_with("test/a/4.png"), "{}", shared.example);
+}
+
+/// What a run refuses at its first error is all told.
+#[test]
+fn what_no_run_could_use_is_told() {
+    let folder = folder();
+    grey(folder.path(), "test/wolf/1.png", 5, 77);
+    grey(folder.path(), "train/a/deep/1.png", 5, 78);
+    fs::create_dir(folder.path().join("train/empty")).unwrap();
+    let found = look_at(folder.path());
+    let said = |what: &str| found.refusals.iter().any(|refusal| refusal.contains(what));
+    assert!(said("test/wolf: train has no class `wolf`") && said("train/empty: no images"), "{:?}", found.refusals);
+    assert!(said("train/a/deep: a folder inside a class folder"), "{:?}", found.refusals);
+    assert_eq!(found.classes, ["a", "b", "empty", "wolf"]);
+    assert_eq!(found.parts[1].per_class[3].images, 1);
+    assert_eq!(found.parts[1].imbalance, None);
+    fs::remove_dir_all(folder.path().join("train")).unwrap();
+    let found = look_at(folder.path());
+    assert!(found.missing[0].contains("train: no such folder"), "{:?}", found.missing);
+    assert_eq!(found.parts.len(), 1);
+}
+
+#[test]
+fn the_built_in_set_and_a_damaged_file() {
+    let found = inspect("synthetic", &OPTIONS).unwrap();
+    assert_eq!(found.parts.iter().map(|part| (part.images, part.colour)).collect::<Vec<_>>(), [(30, 30), (20, 20)]);
+    assert_eq!(found.parts[0].imbalance, Some(1.0));
+    let folder = tempfile::tempdir().unwrap();
+    for part in ["train", "test"] {
+        fs::write(folder.path().join(format!("{part}_32x32.mat")), "short").unwrap();
+    }
+    let found = look_at(folder.path());
+    assert_eq!((found.parts.len(), found.unreadable.len()), (0, 2));
+    assert!(found.unreadable[1].problem.contains("test_32x32.mat: "), "{:?}", found.unreadable);
+}
+
+#[test]
+fn a_sheet_has_a_row_for_each_class() {
+    let folder = folder();
+    fs::write(folder.path().join("train/a/0.png"), "no image").unwrap();
+    let picture = sheet(folder.path().to_str().unwrap(), &OPTIONS).unwrap();
+    let tile = |column: u32, row: u32| *picture.get_pixel(4 + 132 * column + 60, 4 + 144 * row + 60);
+    assert_eq!(picture.dimensions(), (8 * 132 + 4, 2 * 144 + 4));
+    assert_eq!([tile(0, 0), tile(1, 0), tile(2, 0)].map(|pixel| pixel.0), [[0; 3], [1; 3], [2; 3]]);
+    assert_eq!((tile(3, 0), tile(0, 1).0, tile(1, 1)), (grid::BACKGROUND, [3; 3], grid::BACKGROUND));
+}

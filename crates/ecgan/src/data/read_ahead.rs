@@ -1,0 +1,156 @@
+//! Batches decoded by threads of their own, a few ahead of whoever uses them.
+//!
+//! The order is announced first. Each thread takes the next batch that nobody has taken and decodes it; no more batches
+//! than [`AHEAD`] a thread, and no more bytes than [`MOST_BYTES`], lie ready or in work, so memory is bounded whatever the size of the data set. What comes out
+//! depends on the order alone, not on the threads.
+
+use super::images::Chosen;
+use super::{DataError, Format};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::{self, JoinHandle};
+
+/// Batches a thread that may lie ready or in work.
+const AHEAD: usize = 2;
+
+/// Bytes of them, but two batches at least.
+const MOST_BYTES: usize = 256 << 20;
+
+/// Threads at most: more than these wait for the trainer, not the trainer for them.
+const MOST_THREADS: usize = 16;
+
+type Bytes = Result<Vec<u8>, DataError>;
+
+/// Batches under way.
+pub struct ReadAhead {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    images: Arc<Chosen>,
+    format: Format,
+    batches: Vec<Vec<usize>>,
+    most: usize,
+    stop: AtomicBool,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    /// The next batch to decode, and the next to hand out.
+    next: usize,
+    wanted: usize,
+    ready: BTreeMap<usize, Bytes>,
+    /// Threads that are still there.
+    working: usize,
+}
+
+impl ReadAhead {
+    /// Begins to decode these batches, in this order.
+    pub fn start(images: Arc<Chosen>, format: Format, batches: Vec<Vec<usize>>) -> Self {
+        let threads = rayon::current_num_threads().clamp(1, MOST_THREADS).min(batches.len());
+        let largest = batches.iter().map(Vec::len).max().unwrap_or(0) * format.bytes();
+        let most = (threads * AHEAD).min(MOST_BYTES / largest.max(1)).max(2);
+        let state = State { next: 0, wanted: 0, ready: BTreeMap::new(), working: threads };
+        let (state, changed) = (Mutex::new(state), Condvar::new());
+        let stop = AtomicBool::new(false);
+        let shared = Arc::new(Shared { images, format, batches, most, stop, state, changed });
+        let start = |_| {
+            let shared = shared.clone();
+            thread::spawn(move || Working(&shared).decode())
+        };
+        Self { threads: (0..threads).map(start).collect(), shared }
+    }
+
+    /// The bytes of the next batch, if it is the one with these `indices`.
+    pub fn take(&mut self, indices: &[usize]) -> Option<Bytes> {
+        let shared = &self.shared;
+        let mut state = shared.lock();
+        let wanted = state.wanted;
+        if shared.batches.get(wanted).is_none_or(|batch| batch != indices) {
+            return None;
+        }
+        while !state.ready.contains_key(&wanted) {
+            if state.working == 0 {
+                return None; // a thread panicked: the caller will meet the same image
+            }
+            state = shared.changed.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+        let bytes = state.ready.remove(&wanted);
+        state.wanted += 1;
+        shared.changed.notify_all();
+        bytes
+    }
+}
+
+impl Drop for ReadAhead {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        // With the lock, so that a thread that is about to wait sees it.
+        drop(self.shared.lock());
+        self.shared.changed.notify_all();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join(); // a panic was reported where it happened
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The next batch that nobody has taken, once there is room for it; `None` at the end.
+    fn next(&self) -> Option<usize> {
+        let mut state = self.lock();
+        loop {
+            if self.stopped() || state.next == self.batches.len() {
+                return None;
+            }
+            if state.next < state.wanted + self.most {
+                state.next += 1;
+                return Some(state.next - 1);
+            }
+            state = self.changed.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+    }
+
+    fn batch(&self, number: usize) -> Bytes {
+        let size = self.format.bytes();
+        let batch = &self.batches[number];
+        let mut bytes = vec![0; batch.len() * size];
+        for (&index, out) in batch.iter().zip(bytes.chunks_exact_mut(size)) {
+            if self.stopped() {
+                break;
+            }
+            self.images.decode(index, self.format, out)?;
+        }
+        Ok(bytes)
+    }
+}
+
+/// A thread at work; however it ends, nobody waits for it afterwards.
+struct Working<'a>(&'a Shared);
+
+impl Working<'_> {
+    fn decode(&self) {
+        while let Some(number) = self.0.next() {
+            let bytes = self.0.batch(number);
+            self.0.lock().ready.insert(number, bytes);
+            self.0.changed.notify_all();
+        }
+    }
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        self.0.lock().working -= 1;
+        self.0.changed.notify_all();
+    }
+}

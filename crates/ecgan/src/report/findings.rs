@@ -1,0 +1,153 @@
+//! What looks odd about a run, and what to do about it.
+
+use super::html::short;
+use super::run::Run;
+use crate::metrics::{EpochMetrics, Evaluation};
+use crate::settings::Augment;
+
+/// Something to look at.
+#[derive(Debug, PartialEq)]
+pub struct Finding {
+    /// What was found, with its number.
+    pub what: String,
+    /// What to try.
+    pub suggestion: String,
+}
+
+/// Part of the fakes below which none, and above which all of them count as kept.
+const NOTHING: f64 = 0.01;
+const EVERYTHING: f64 = 0.99;
+/// Sum of D's two losses below which it tells all fakes: 2 ln 2 = 1.39 is chance.
+const D_WINS: f64 = 0.05;
+/// Part of the kept fakes that one class may have, in fair shares and at most this much of all.
+const ONE_CLASS: f64 = 0.8;
+/// Points between training and validation accuracy.
+const OVERFIT: f64 = 10.0;
+/// Points that the validation accuracy may have lost since its best.
+const FALLEN: f64 = 3.0;
+/// Expected calibration error.
+const MISCALIBRATED: f64 = 0.1;
+/// Test images below which one of them is a percent or more.
+const FEW: usize = 100;
+
+/// Everything that was found.
+pub fn findings(run: &Run) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut add = |what: String, suggestion: &str| found.push(Finding { what, suggestion: suggestion.to_owned() });
+    if let Some(last) = run.last() {
+        fakes(run, last, &mut add);
+        classifier(run, last, &mut add);
+    }
+    if let Some(evaluation) = &run.evaluation {
+        test(evaluation, &mut add);
+    }
+    found
+}
+
+fn fakes(run: &Run, last: &EpochMetrics, add: &mut impl FnMut(String, &str)) {
+    let threshold = run.settings.threshold;
+    match last.kept_fraction {
+        Some(kept) if kept < NOTHING => add(
+            format!("Hardly any fake is kept: {} % in the last epoch, at threshold {threshold}.", short(100.0 * kept)),
+            "The classifier learned from real images almost alone. Lower --threshold, or train for more --epochs.",
+        ),
+        Some(kept) if kept > EVERYTHING => add(
+            format!(
+                "Nearly every fake is kept: {} % in the last epoch, at threshold {threshold}.",
+                short(100.0 * kept)
+            ),
+            "The threshold filters nothing, so poor fakes count too. Raise --threshold, for instance to 0.95.",
+        ),
+        _ => {}
+    }
+    if let (Some(real), Some(fake)) = (last.loss_d_real, last.loss_d_fake)
+        && real + fake < D_WINS
+    {
+        add(
+            format!("The discriminator tells every fake: its loss is {} in the last epoch.", short(real + fake)),
+            "The generator then learns little. Lower --lr (--lr-c keeps the classifier's), take more images, or \
+             --augment paper.",
+        );
+    }
+    let Some(kept) = last.kept_per_class.as_deref().filter(|kept| kept.len() > 2) else { return };
+    let (total, most) = (kept.iter().sum::<u64>(), kept.iter().copied().max().unwrap_or(0));
+    if total > 0 && most as f64 > ONE_CLASS * total as f64 {
+        let class = kept.iter().position(|&count| count == most).and_then(|k| run.classes.get(k));
+        add(
+            format!(
+                "{} % of the kept fakes are taken for one class, {}.",
+                short(100.0 * most as f64 / total as f64),
+                class.map_or("?", String::as_str)
+            ),
+            "Look at the samples: the generator may make one picture only. Lower --lambda, so that it weighs less, or \
+             another --seed.",
+        );
+    }
+}
+
+fn classifier(run: &Run, last: &EpochMetrics, add: &mut impl FnMut(String, &str)) {
+    if let (Some(train), Some(val)) = (last.train_accuracy, last.val_accuracy)
+        && train - val > OVERFIT
+    {
+        let suggestion = match run.settings.augment {
+            Augment::None => {
+                "It knows its training images by heart. Try --augment paper, more images, or a larger \
+                              --weight-decay-c."
+            }
+            _ => {
+                "It knows its training images by heart. Try more images, a larger --weight-decay-c or a smaller --width."
+            }
+        };
+        add(format!("Accuracy is {train:.1} % in training and {val:.1} % in validation."), suggestion);
+    }
+    if let (Some((epoch, best)), Some(val)) = (run.best(), last.val_accuracy)
+        && best - val > FALLEN
+    {
+        add(
+            format!("Validation accuracy fell from {best:.1} % (epoch {epoch}) to {val:.1} %."),
+            "Use checkpoints/best.safetensors, or train for fewer --epochs.",
+        );
+    }
+}
+
+fn test(evaluation: &Evaluation, add: &mut impl FnMut(String, &str)) {
+    let largest = evaluation.per_class.iter().map(|class| class.total).max().unwrap_or(0);
+    if evaluation.total > 0 && evaluation.correct <= largest {
+        add(
+            format!(
+                "The test accuracy, {:.1} %, is no better than always naming the most frequent class, {:.1} %.",
+                evaluation.accuracy,
+                100.0 * largest as f64 / evaluation.total as f64
+            ),
+            "Train for more --epochs, with another --lr-c; check that the folders' names are the right labels.",
+        );
+    }
+    let never: Vec<&str> = evaluation
+        .per_class
+        .iter()
+        .filter(|class| class.total > 0 && class.predicted == 0)
+        .map(|class| class.class.as_str())
+        .collect();
+    if !never.is_empty() {
+        let more = if never.len() > 8 { format!(" and {} more", never.len() - 8) } else { String::new() };
+        add(
+            format!("Never predicted: {}{more}.", never[..never.len().min(8)].join(", ")),
+            "Give such a class more training images, or train for more --epochs.",
+        );
+    }
+    if evaluation.expected_calibration_error > MISCALIBRATED {
+        add(
+            format!(
+                "Confidence and accuracy differ by {:.1} points on average.",
+                100.0 * evaluation.expected_calibration_error
+            ),
+            "Take its confidences as a ranking, not as probabilities; the threshold for fakes means less, too.",
+        );
+    }
+    if (1..FEW).contains(&evaluation.total) {
+        add(
+            format!("The test has {} images only.", evaluation.total),
+            "Differences of a few points are chance. Test on more images, or compare several --seed.",
+        );
+    }
+}

@@ -1,0 +1,57 @@
+//! `report.html`: what a run did, on one page that needs nothing else: curves, samples, the test, settings, and what
+//! looks odd.
+//!
+//! ```text
+//! run        reads the run folder                              findings   what looks odd, and what to do about it
+//! plot       axes and lines as SVG   curves, heat, reliability  draw with it
+//! page       the page and its sections   classes, samples, recipe
+//! ```
+
+mod classes;
+mod curves;
+mod findings;
+mod heat;
+mod html;
+mod page;
+mod plot;
+mod recipe;
+mod reliability;
+mod run;
+mod samples;
+#[cfg(test)]
+mod tests;
+
+use crate::Error;
+use crate::metrics::Observer;
+use crate::run_folder::write_atomically;
+use run::Run;
+use std::io::Write;
+use std::path::Path;
+
+/// The report's name in a run folder.
+pub const FILE: &str = "report.html";
+
+/// Writes the report of the run in the folder `run`, finished or not, to `out`.
+///
+/// # Errors
+/// [`Error::BadFile`] where `run` is no run folder or a file in it is damaged; [`Error::Io`].
+pub fn write(run: &Path, out: &Path) -> Result<(), Error> {
+    let page = page::page(&Run::read(run)?);
+    write_atomically(out, |file| file.write_all(page.as_bytes()))
+}
+
+/// Writes the curves of losses and accuracies alone, as an SVG picture, to `out`.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_curves(run: &Path, out: &Path) -> Result<(), Error> {
+    let picture = curves::picture(&Run::read(run)?);
+    write_atomically(out, |file| file.write_all(picture.as_bytes()))
+}
+
+/// Writes `report.html` into the folder of a run that is done; where that fails, the run is no worse for it.
+pub fn write_or_warn(run: &Path, observer: &mut dyn Observer) {
+    if let Err(error) = write(run, &run.join(FILE)) {
+        observer.warning(&format!("the run is complete, only its report could not be written: {error}"));
+    }
+}

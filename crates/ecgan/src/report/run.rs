@@ -1,0 +1,137 @@
+//! Reads a run folder, finished or not.
+
+use crate::Error;
+use crate::checkpoint::Checkpoint;
+use crate::metrics::{EpochMetrics, Evaluation, Summary};
+use crate::regular_file;
+use crate::settings::{Partial, Settings};
+use serde::de::DeserializeOwned;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// What a run left.
+pub struct Run {
+    /// The folder.
+    pub path: PathBuf,
+    /// As resolved.
+    pub settings: Settings,
+    /// Its finished epochs.
+    pub epochs: Vec<EpochMetrics>,
+    /// The classes' names; numbers where nothing tells the names yet.
+    pub classes: Vec<String>,
+    /// `None` where the run is not finished.
+    pub summary: Option<Summary>,
+    /// The final test.
+    pub evaluation: Option<Evaluation>,
+    /// Sample grids by epoch.
+    pub samples: Vec<(usize, PathBuf)>,
+}
+
+impl Run {
+    /// Reads `path`.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let config = path.join("config.toml");
+        if !config.is_file() {
+            let problem = "no config.toml in it; expected the folder of a run, such as runs/0001-ec-gan-synthetic";
+            return Err(Error::BadFile { path: path.to_path_buf(), problem: problem.to_owned() });
+        }
+        let epochs = metrics(&path.join("metrics.jsonl"))?;
+        let evaluation: Option<Evaluation> = json(&path.join("evaluation.json"))?;
+        if evaluation.as_ref().is_some_and(|found| !is_square(found)) {
+            let problem =
+                "its confusion matrix has not a row and a column a class; remove the file for a report without it";
+            return Err(Error::BadFile { path: path.join("evaluation.json"), problem: problem.to_owned() });
+        }
+        Ok(Self {
+            path: path.to_path_buf(),
+            settings: Settings::without_device(Partial::from_file(&config)?)?,
+            classes: classes(path, &epochs, evaluation.as_ref()),
+            epochs,
+            summary: json(&path.join("summary.json"))?,
+            evaluation,
+            samples: samples(&path.join("samples")),
+        })
+    }
+
+    /// The last finished epoch.
+    pub fn last(&self) -> Option<&EpochMetrics> {
+        self.epochs.last()
+    }
+
+    /// The folder's own name.
+    pub fn name(&self) -> String {
+        let full = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        full.file_name().unwrap_or(full.as_os_str()).to_string_lossy().into_owned()
+    }
+
+    /// The best epoch by the validation part, the first of equals.
+    pub fn best(&self) -> Option<(usize, f64)> {
+        let measured = self.epochs.iter().filter_map(|epoch| Some((epoch.epoch, epoch.val_accuracy?)));
+        measured.fold(None, |best: Option<(usize, f64)>, this| best.filter(|best| best.1 >= this.1).or(Some(this)))
+    }
+}
+
+/// The lines of `metrics.jsonl`; the last one may be cut short, where the run was killed or is writing it.
+fn metrics(path: &Path) -> Result<Vec<EpochMetrics>, Error> {
+    let Some(text) = read(path)? else { return Ok(Vec::new()) };
+    let mut epochs = Vec::new();
+    for (i, line) in text.split_inclusive('\n').enumerate() {
+        match serde_json::from_str(line) {
+            Ok(epoch) => epochs.push(epoch),
+            Err(_) if !line.ends_with('\n') => {}
+            Err(error) => {
+                let problem = format!("line {}: {error}; expected what `ecgan train` wrote, an epoch a line", i + 1);
+                return Err(Error::BadFile { path: path.to_path_buf(), problem });
+            }
+        }
+    }
+    Ok(epochs)
+}
+
+fn is_square(Evaluation { per_class, confusion, .. }: &Evaluation) -> bool {
+    let classes = per_class.len();
+    confusion.len() == classes && confusion.iter().all(|row| row.len() == classes)
+}
+
+/// A file's text; `None` where there is no such file.
+fn read(path: &Path) -> Result<Option<String>, Error> {
+    match regular_file::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io(path, "read")(error)),
+    }
+}
+
+fn json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
+    let Some(text) = read(path)? else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|error| {
+        let problem = format!("{error}; expected what `ecgan train` wrote; remove the file for a report without it");
+        Error::BadFile { path: path.to_path_buf(), problem }
+    })
+}
+
+fn classes(run: &Path, epochs: &[EpochMetrics], evaluation: Option<&Evaluation>) -> Vec<String> {
+    if let Some(evaluation) = evaluation {
+        return evaluation.per_class.iter().map(|class| class.class.clone()).collect();
+    }
+    // An unfinished run: its checkpoint knows them, and where there is none yet, numbers do.
+    if let Ok(checkpoint) = Checkpoint::read(&run.join("checkpoints/last.safetensors")) {
+        return checkpoint.meta.classes;
+    }
+    let kept = epochs.last().and_then(|epoch| epoch.kept_per_class.as_ref()).map_or(0, Vec::len);
+    (0..kept).map(|k| format!("class {k}")).collect()
+}
+
+/// `epoch-NNNN.png`, in order.
+fn samples(folder: &Path) -> Vec<(usize, PathBuf)> {
+    let number = |name: &str| name.strip_prefix("epoch-")?.strip_suffix(".png")?.parse().ok();
+    let mut found: Vec<(usize, PathBuf)> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| Some((number(&entry.file_name().to_string_lossy())?, entry.path())))
+        .collect();
+    found.sort();
+    found
+}

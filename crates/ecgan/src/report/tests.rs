@@ -1,0 +1,193 @@
+//! The page of runs that were put together by hand.
+
+use super::findings::findings;
+use super::page::page;
+use super::run::Run;
+use super::*;
+use crate::metrics::{EpochMetrics, Tally};
+use crate::run_folder::write_png;
+use image::{Rgb, RgbImage};
+use std::fs;
+
+const EVIL: &str = "<b>\"cats\" & 'dogs'</b>";
+
+fn epoch(n: usize) -> EpochMetrics {
+    EpochMetrics {
+        epoch: n,
+        step: 10 * n as u64,
+        seconds: n as f64,
+        images_per_second: 100.0,
+        loss_d_real: Some(0.6),
+        loss_d_fake: Some(0.5),
+        loss_g: Some(1.5),
+        loss_c_real: Some(1.0 / n as f64),
+        loss_c_fake: Some(0.4),
+        kept_fraction: Some(0.5),
+        kept_per_class: Some(vec![30, 20 + n as u64]),
+        mean_confidence: Some(0.7),
+        train_accuracy: Some(80.0),
+        val_accuracy: Some(75.0),
+    }
+}
+
+/// A run folder with these epochs, and a finished test where there are classes.
+fn folder(path: &Path, config: &str, epochs: &[EpochMetrics], classes: &[String]) {
+    fs::create_dir_all(path.join("samples")).unwrap();
+    fs::write(path.join("config.toml"), config).unwrap();
+    let lines: String = epochs.iter().map(|epoch| serde_json::to_string(epoch).unwrap() + "\n").collect();
+    fs::write(path.join("metrics.jsonl"), lines).unwrap();
+    if classes.is_empty() {
+        for name in ["evaluation.json", "summary.json"] {
+            let _ = fs::remove_file(path.join(name));
+        }
+    } else {
+        let mut tally = Tally::new(classes.len());
+        // Twice as many as a warning asks for, one in five wrong.
+        for i in 0..200 {
+            let mut logits = vec![0.0; classes.len()];
+            logits[(i + usize::from(i % 5 == 0)) % classes.len()] = 2.0;
+            tally.add(i % classes.len(), &logits);
+        }
+        let evaluation = serde_json::to_string(&tally.evaluation(classes)).unwrap();
+        fs::write(path.join("evaluation.json"), evaluation).unwrap();
+        let summary = "{\"method\":\"ec-gan\",\"data\":\"d\",\"n_train\":1234,\"n_val\":0,\"n_test\":10,\"seed\":0,\
+                       \"epochs\":2,\"test_accuracy\":80.0,\"best_val_accuracy\":75.0,\"seconds\":2.0}";
+        fs::write(path.join("summary.json"), summary).unwrap();
+    }
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn a_page_has_every_part_and_no_markup_from_names() {
+    let here = tempfile::tempdir().unwrap();
+    let path = here.path().join("run <i>");
+    folder(&path, "data = \"<u>pets & cats\"\n", &[epoch(1), epoch(2)], &names(&[EVIL, "dog"]));
+    for name in ["real", "epoch-0001", "epoch-0002"] {
+        write_png(&path.join(format!("samples/{name}.png")), &RgbImage::from_pixel(804, 900, Rgb([9, 9, 9]))).unwrap();
+    }
+    let out = path.join("report.html");
+    write(&path, &out).unwrap();
+    let html = fs::read_to_string(&out).unwrap();
+    for part in [
+        "<title>ec-gan on &lt;u&gt;pets &amp; cats",
+        "1,234 training",
+        "Generator G and discriminator D: loss",
+        "Fakes kept of each class",
+        "Generated after epoch 2",
+        "Real training images",
+        "Confusion matrix",
+        "Accuracy against confidence",
+        "ecgan train --data &#39;&lt;u&gt;pets &amp; cats&#39;",
+        "&lt;b&gt;&quot;cats&quot; &amp; &#39;dogs&#39;&lt;/b&gt;",
+        "run &lt;i&gt;",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+    for markup in ["<b>\"cats", "<u>", "<i>", "http://", "https://"] {
+        assert!(!html.contains(markup), "{markup}");
+    }
+    assert_eq!(html.matches("data:image/png").count(), 3);
+    assert_eq!(html.matches("class=\"line c").count(), 2 * 10 + 2, "a path and a legend a line, and the reliability's");
+}
+
+#[test]
+fn an_unfinished_run_and_a_bare_classifier_have_a_page() {
+    let here = tempfile::tempdir().unwrap();
+    let bare =
+        |n| EpochMetrics { loss_c_real: Some(0.5), train_accuracy: Some(60.0), epoch: n, ..EpochMetrics::default() };
+    folder(here.path(), "method = \"classifier\"\nepochs = 9\n", &[bare(1), bare(2)], &[]);
+    // Killed while the third line was written.
+    let metrics = here.path().join("metrics.jsonl");
+    fs::write(&metrics, fs::read_to_string(&metrics).unwrap() + "{\"epoch\":3,").unwrap();
+    let html = page(&Run::read(here.path()).unwrap());
+    assert!(html.contains("The run is not finished: 2 of 9 epochs."));
+    assert!(html.contains("classifier on built-in digits"));
+    for part in ["Generator G", "Fakes", "Generated", "Confusion"] {
+        assert!(!html.contains(part), "{part}");
+    }
+    folder(here.path(), "", &[], &[]);
+    assert!(page(&Run::read(here.path()).unwrap()).contains("0 of 12 epochs"));
+}
+
+#[test]
+fn what_is_no_run_or_damaged_is_named() {
+    let here = tempfile::tempdir().unwrap();
+    let message = || Run::read(here.path()).err().unwrap().to_string();
+    assert!(message().contains("no config.toml in it; expected the folder of a run"), "{}", message());
+    folder(here.path(), "", &[epoch(1)], &[]);
+    fs::write(here.path().join("metrics.jsonl"), "{}\n{}\n").unwrap();
+    assert!(message().contains("metrics.jsonl: line 1: missing field"), "{}", message());
+    folder(here.path(), "", &[epoch(1)], &[]);
+    fs::write(here.path().join("summary.json"), "[").unwrap();
+    assert!(message().contains("summary.json: EOF"), "{}", message());
+}
+
+#[test]
+fn each_odd_thing_is_found_and_a_sound_run_has_none() {
+    let here = tempfile::tempdir().unwrap();
+    let found = |change: fn(&mut EpochMetrics), classes: &[String]| {
+        let mut last = epoch(2);
+        change(&mut last);
+        folder(here.path(), "threshold = 0.7\n", &[epoch(1), last], classes);
+        findings(&Run::read(here.path()).unwrap()).into_iter().map(|f| f.what).collect::<Vec<_>>()
+    };
+    let two = names(&["cat", "dog"]);
+    assert!(found(|_| {}, &two).is_empty());
+    for (change, what) in [
+        ((|e| e.kept_fraction = Some(0.0)) as fn(&mut EpochMetrics), "Hardly any fake is kept: 0 %"),
+        (|e| e.kept_fraction = Some(1.0), "Nearly every fake is kept: 100 %"),
+        (|e| (e.loss_d_real, e.loss_d_fake) = (Some(0.01), Some(0.02)), "The discriminator tells every fake"),
+        (|e| e.train_accuracy = Some(99.0), "Accuracy is 99.0 % in training and 75.0 % in validation."),
+        (|e| e.val_accuracy = Some(71.0), "Validation accuracy fell from 75.0 % (epoch 1) to 71.0 %."),
+        (|e| e.kept_per_class = Some(vec![1, 1, 9]), "81.8 % of the kept fakes are taken for one class, class 2."),
+    ] {
+        let found = found(change, &[]);
+        assert!(found.len() == 1 && found[0].starts_with(what), "{what}: {found:?}");
+    }
+}
+
+#[test]
+fn a_test_that_went_wrong_is_found() {
+    let here = tempfile::tempdir().unwrap();
+    folder(here.path(), "", &[epoch(1)], &names(&["cat", "dog"]));
+    let mut run = Run::read(here.path()).unwrap();
+    let mut tally = Tally::new(2);
+    // Everything is taken for a cat, with certainty.
+    (0..20).for_each(|i| tally.add(i % 2, &[30.0, 0.0]));
+    run.evaluation = Some(tally.evaluation(&names(&["cat", "dog"])));
+    let found: Vec<_> = findings(&run).into_iter().map(|f| f.what).collect();
+    assert_eq!(
+        found,
+        [
+            "The test accuracy, 50.0 %, is no better than always naming the most frequent class, 50.0 %.",
+            "Never predicted: dog.",
+            "Confidence and accuracy differ by 50.0 points on average.",
+            "The test has 20 images only.",
+        ]
+    );
+}
+
+#[test]
+fn many_classes_and_epochs_stay_a_page() {
+    let here = tempfile::tempdir().unwrap();
+    let classes: Vec<String> = (0..1000).map(|k| format!("a class with the number {k}")).collect();
+    let epochs: Vec<_> = (1..=2000).map(|n| EpochMetrics { kept_per_class: Some(vec![1; 1000]), ..epoch(n) }).collect();
+    folder(here.path(), "", &epochs, &classes);
+    let html = page(&Run::read(here.path()).unwrap());
+    assert!(html.len() < 1_000_000, "{} bytes", html.len());
+    assert!(html.contains("the 30 of 1000 kept most") && html.contains("lowest F1, of 1000"));
+}
+
+#[test]
+fn the_curves_are_a_picture_of_their_own() {
+    let here = tempfile::tempdir().unwrap();
+    folder(here.path(), "", &[epoch(1), epoch(2)], &[]);
+    let out = here.path().join("curves.svg");
+    write_curves(here.path(), &out).unwrap();
+    let svg = fs::read_to_string(&out).unwrap();
+    assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\"") && svg.ends_with("</svg>\n"));
+    assert_eq!(svg.matches("<svg").count(), 5);
+}

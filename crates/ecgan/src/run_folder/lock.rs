@@ -1,0 +1,89 @@
+//! One process at a time in a run folder.
+
+use crate::Error;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The file that is locked; it is there while a process is at work, and after one was killed.
+pub const NAME: &str = ".lock";
+
+/// The right to write into a folder, which ends with the process whatever ends it.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Lock {
+    /// Takes the lock of `folder`, which exists.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] where another process has it; [`Error::Io`].
+    pub fn take(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(NAME);
+        loop {
+            let file = open(&path).map_err(Error::io(&path, "write"))?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: folder.to_path_buf() }),
+                // A file system without locks: as safe as without this.
+                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+                Err(TryLockError::Error(error)) => return Err(Error::io(&path, "lock")(error)),
+            }
+            // Whoever had the lock may have removed the file between our opening and locking it.
+            if is_at(&file, &path) {
+                return Ok(Self { path, file: Some(file) });
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    /// Removes the file while it is still locked, so that nobody else's is removed.
+    fn drop(&mut self) {
+        if let Some(file) = self.file.take() {
+            let _ = fs::remove_file(&self.path);
+            drop(file);
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let number = |metadata: io::Result<fs::Metadata>| metadata.ok().map(|m| (m.dev(), m.ino()));
+    number(file.metadata()) == number(fs::metadata(path))
+}
+
+/// Elsewhere a file that is open keeps its name.
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_at_a_time_and_nothing_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = Lock::take(folder.path()).unwrap();
+        let message = Lock::take(folder.path()).unwrap_err().to_string();
+        assert!(
+            message.ends_with("another process trains in this folder; wait until it ends, or stop it"),
+            "{message}"
+        );
+        drop(lock);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        // What a killed process leaves is no lock.
+        fs::write(folder.path().join(NAME), "").unwrap();
+        drop(Lock::take(folder.path()).unwrap());
+        assert!(Lock::take(&folder.path().join("none")).unwrap_err().to_string().contains(".lock: cannot write: "));
+    }
+}

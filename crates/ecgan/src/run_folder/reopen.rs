@@ -1,0 +1,131 @@
+//! A run folder that was begun before: finding it, taking it over, and dropping what its run did past a checkpoint.
+
+use super::{CONFIG, Lock, RunFolder, write_atomically};
+use crate::Error;
+use crate::metrics::{EpochMetrics, Summary};
+use crate::regular_file;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// The run folder that `path` means: the folder itself, its `config.toml` or its last checkpoint.
+///
+/// # Errors
+/// [`Error::BadFile`] where it is none, [`Error::Io`] where nothing is there.
+pub fn find(path: &Path) -> Result<PathBuf, Error> {
+    // As messages have it: without a slash at the end.
+    let path = &path.components().collect::<PathBuf>();
+    let bad = |problem: &str| Err(Error::BadFile { path: path.to_path_buf(), problem: problem.into() });
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let folder = match fs::metadata(path).map_err(Error::io(path, "read"))?.is_dir() {
+        true if name == "checkpoints" && !path.join(CONFIG).exists() => parent(path),
+        true => path.to_path_buf(),
+        false if name == CONFIG => parent(path),
+        false if name == "last.safetensors" => parent(&parent(path)),
+        false if name.ends_with(".safetensors") => {
+            return bad("a run goes on from its last.safetensors; expected the run folder");
+        }
+        false => return bad("expected a run folder: the folder that `ecgan train` left, with config.toml in it"),
+    };
+    if !folder.join(CONFIG).is_file() {
+        return bad("no config.toml there; expected a run folder that `ecgan train` left");
+    }
+    Ok(folder)
+}
+
+/// The folder that holds `path`, as a path that can be opened.
+fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
+        // `last.safetensors` within `checkpoints` is one of `..`.
+        Some(_) if path.as_os_str() == "." => "..".into(),
+        _ => ".".into(),
+    }
+}
+
+impl RunFolder {
+    /// Takes over the folder of a run that was stopped, and removes the half-written files it left.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] where the run is not stopped at all; [`Error::Io`].
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let lock = Lock::take(path)?;
+        for folder in [path.to_path_buf(), path.join("checkpoints"), path.join("samples")] {
+            remove_unfinished(&folder).map_err(Error::io(&folder, "clean"))?;
+        }
+        Ok(Self { path: path.to_path_buf(), made: Vec::new(), lock })
+    }
+
+    /// `summary.json`, where the run has come to an end.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::BadFile`].
+    pub fn summary(&self) -> Result<Option<Summary>, Error> {
+        let path = self.path.join("summary.json");
+        let text = match regular_file::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            text => text.map_err(Error::io(&path, "read"))?,
+        };
+        let bad = |error: serde_json::Error| Error::BadFile { path: path.clone(), problem: error.to_string() };
+        serde_json::from_str(&text).map(Some).map_err(bad)
+    }
+
+    /// Removes `summary.json`, where there is one.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn remove_summary(&self) -> Result<(), Error> {
+        let path = self.path.join("summary.json");
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(Error::io(&path, "remove")),
+        }
+    }
+
+    /// Drops the lines of `metrics.jsonl` that are not to be kept, and a last one that was not written whole; returns
+    /// those that stay.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::BadFile`] naming a line that is none of ours.
+    pub fn keep_metrics(&self, keep: impl Fn(&EpochMetrics) -> bool) -> Result<Vec<EpochMetrics>, Error> {
+        let path = self.metrics_file();
+        let bytes = match regular_file::read(&path, u64::MAX) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            bytes => bytes.map_err(Error::io(&path, "read"))?,
+        };
+        let (mut kept, mut lines) = (Vec::new(), Vec::new());
+        for (number, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+            if line.last() != Some(&b'\n') {
+                break;
+            }
+            let epoch: EpochMetrics = serde_json::from_slice(line).map_err(|error| Error::BadFile {
+                path: path.clone(),
+                problem: format!("line {}: {error}; expected the metrics of an epoch", number + 1),
+            })?;
+            if keep(&epoch) {
+                kept.extend_from_slice(line);
+                lines.push(epoch);
+            }
+        }
+        if kept.is_empty() {
+            fs::remove_file(&path).map_err(Error::io(&path, "write"))?;
+        } else if kept != bytes {
+            write_atomically(&path, |file| file.write_all(&kept))?;
+        }
+        Ok(lines)
+    }
+}
+
+fn remove_unfinished(folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if super::is_unfinished(&entry.file_name()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! The settings that a stopped run goes on with: its own, but for what leaves its numbers as they are.
+
+use super::Partial;
+use crate::Error;
+use toml::{Table, Value};
+
+/// What may differ when a run goes on: where the data lies, what computes, and when the run ends or writes.
+const FREE: [&str; 13] = [
+    "data",
+    "epochs",
+    "max_steps",
+    "patience",
+    "max_time",
+    "device",
+    "simd",
+    "no_graph",
+    "threads",
+    "checkpoint_every",
+    "save_every",
+    "tensorboard",
+    "memory_limit",
+];
+
+/// Those that a variable may say: what to compute with. Any other is said once, when the run begins.
+const OF_THE_MACHINE: [&str; 3] = ["simd", "no_graph", "threads"];
+
+/// Those that the learning rates of a schedule depend on.
+const LENGTH: [&str; 2] = ["epochs", "max_steps"];
+
+impl Partial {
+    /// The settings of a run begun with `self` and resumed with these `flags` and `variables`; a warning for each
+    /// variable that is not heeded.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a flag that would change the numbers of the run.
+    pub fn resumed(self, flags: Self, variables: &Self) -> Result<(Self, Vec<String>), Error> {
+        let (flags, variables) = (table(&flags), table(variables));
+        let mut all = table(&self);
+        let schedule = all.get("schedule").cloned();
+        let mut warnings = Vec::new();
+        for (key, value) in variables {
+            if OF_THE_MACHINE.contains(&key.as_str()) {
+                all.insert(key, value);
+            } else if key != "out" && all.get(&key) != Some(&value) && !flags.contains_key(&key) {
+                let (name, own) = (key.to_uppercase(), shown(all.get(&key)));
+                warnings.push(format!("ECGAN_{name}: not heeded; a resumed run keeps its {key}, {own}"));
+            }
+        }
+        for (key, value) in flags {
+            if all.get(&key) != Some(&value) {
+                may_differ(&key, schedule.as_ref(), all.get(&key), &value)?;
+                all.insert(key, value);
+            }
+        }
+        Ok((all.try_into().expect("values that were settings before"), warnings))
+    }
+
+    /// Checks that a run can go on by these settings from a checkpoint of `before`.
+    ///
+    /// # Errors
+    /// As [`Partial::resumed`].
+    pub fn continues(&self, before: &Self) -> Result<(), Error> {
+        let (now, mut before) = (table(self), table(before));
+        let schedule = before.get("schedule").cloned();
+        for (key, value) in now {
+            match before.remove(&key) {
+                Some(was) if was == value => {}
+                was => may_differ(&key, schedule.as_ref(), was.as_ref(), &value)?,
+            }
+        }
+        before
+            .iter()
+            .try_for_each(|(key, was)| may_differ(key, schedule.as_ref(), Some(was), &Value::String("nothing".into())))
+    }
+}
+
+fn may_differ(key: &str, schedule: Option<&Value>, was: Option<&Value>, now: &Value) -> Result<(), Error> {
+    let name = Partial::KEYS.iter().find(|name| **name == key).expect("a field is a key");
+    let follows = schedule.and_then(Value::as_str).filter(|schedule| *schedule != "constant");
+    let why = match follows {
+        _ if key == "out" => "nothing, as a resumed run stays in its folder".to_owned(),
+        Some(schedule) if LENGTH.contains(&key) => {
+            let was = shown(was);
+            format!(
+                "{was}, as the run was begun with: the {schedule} schedule's learning rates depend on the run's length"
+            )
+        }
+        _ if FREE.contains(&key) => return Ok(()),
+        _ => format!("{}, as the run was begun with: another one needs a new run (--config)", shown(was)),
+    };
+    Err(Error::Setting { name, expected: why, got: shown(Some(now)) })
+}
+
+/// A value as a flag has it.
+fn shown(value: Option<&Value>) -> String {
+    match value {
+        None => "nothing".into(),
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+    }
+}
+
+fn table(partial: &Partial) -> Table {
+    Table::try_from(partial).expect("numbers and words are TOML")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn partial(toml: &str) -> Partial {
+        toml::from_str(toml).unwrap()
+    }
+
+    fn resumed(schedule: &str, flags: &str, variables: &str) -> Result<(Partial, Vec<String>), String> {
+        let run = partial(&format!("seed = 1\nepochs = 5\nbatch = 8\nthreads = 2\nschedule = \"{schedule}\""));
+        run.resumed(partial(flags), &partial(variables)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_leaves_the_numbers_as_they_are_may_differ() {
+        let flags = "seed = 1\nepochs = 9\nthreads = 1\nmax_time = \"2h\"\ndata = \"moved\"\nsave_every = 2";
+        let (settings, warnings) = resumed("constant", flags, "").unwrap();
+        let expected = Partial { batch: Some(8), schedule: Some(super::super::Schedule::Constant), ..partial(flags) };
+        assert_eq!((settings, warnings), (expected, vec![]));
+        assert_eq!(
+            resumed("constant", "batch = 9", "").unwrap_err(),
+            "batch: expected 8, as the run was begun with: another one needs a new run (--config), got 9"
+        );
+        assert!(resumed("constant", "lr = 1", "").unwrap_err().starts_with("lr: expected nothing, as the run"));
+        let message = resumed("constant", "out = \"x\"", "").unwrap_err();
+        assert_eq!(message, "out: expected nothing, as a resumed run stays in its folder, got x");
+        assert_eq!(
+            resumed("cosine", "epochs = 9", "").unwrap_err(),
+            "epochs: expected 5, as the run was begun with: the cosine schedule's learning rates depend on the run's \
+             length, got 9"
+        );
+        assert!(resumed("cosine", "epochs = 5\npatience = 2", "").is_ok());
+    }
+
+    #[test]
+    fn variables_speak_for_the_machine_only() {
+        let (settings, warnings) =
+            resumed("constant", "epochs = 7", "threads = 4\nsimd = \"portable\"\nbatch = 9\nepochs = 6\nseed = 1")
+                .unwrap();
+        assert_eq!((settings.threads, settings.batch, settings.epochs), (Some(4), Some(8), Some(7)));
+        assert!(settings.simd.is_some());
+        assert_eq!(warnings, ["ECGAN_BATCH: not heeded; a resumed run keeps its batch, 8"]);
+    }
+
+    #[test]
+    fn a_checkpoint_of_other_settings_is_not_gone_on_from() {
+        let run = partial("epochs = 5\nbatch = 8\nschedule = \"cosine\"");
+        assert!(partial("epochs = 5\nbatch = 8\nschedule = \"cosine\"\nthreads = 4").continues(&run).is_ok());
+        for other in ["batch = 9\nepochs = 5\nschedule = \"cosine\"", "epochs = 5\nschedule = \"cosine\"", "batch = 8"]
+        {
+            assert!(partial(other).continues(&run).is_err(), "{other}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What a run leaves in its folder: within an epoch, at the end of each, and at its own.
+//!
+//! The last checkpoint is written last, so whatever it knows of is there, and what is there beyond it is written again
+//! with the same bytes when the run goes on.
+
+use super::{Run, Totals, measured};
+use crate::checkpoint::{self, Best};
+use crate::data::Format;
+use crate::generate::draw;
+use crate::metrics::{Ending, EpochMetrics, Evaluation, Observer, Summary};
+use crate::networks::Networks;
+use crate::{Error, grid, report};
+use std::path::Path;
+
+/// Images of a sample grid.
+const SAMPLES: usize = 64;
+
+impl Run<'_> {
+    /// Writes what an epoch leaves: samples, metrics, checkpoints. Weights that are not finite are not saved.
+    ///
+    /// An epoch that was cut short leaves the same, but stays under way for a run that goes on from there.
+    pub(super) fn finish_epoch(&mut self, metrics: &EpochMetrics) -> Result<(), Error> {
+        self.check_finite()?;
+        self.samples(metrics.epoch)?;
+        let whole = self.position.sums.steps() == self.steps_per_epoch();
+        let planned = whole || self.position.step == self.last_step();
+        if whole {
+            self.position.epoch += 1;
+            self.position.sums = Totals::new(self.source.classes().len());
+        }
+        let best = self.position.best;
+        let better = metrics.val_accuracy.filter(|&val| best.is_none_or(|best| val > best.val_accuracy));
+        if planned && let Some(val_accuracy) = better {
+            self.position.best = Some(Best { epoch: metrics.epoch as u64, val_accuracy });
+        }
+        // Where the clock cut the epoch short, the run goes on as if it had not been validated there: then its weights
+        // are the best only as long as no others are.
+        if better.is_some() && (planned || best.is_none()) {
+            self.save(&self.folder.best_checkpoint())?;
+        }
+        let kept = self.settings.save_every.is_some_and(|every| metrics.epoch.is_multiple_of(every));
+        if whole && kept {
+            self.save(&self.folder.epoch_checkpoint(self.position.epoch))?;
+        }
+        self.folder.append_metrics(metrics)?;
+        self.mirrors.as_ref().map_or(Ok(()), |mirrors| mirrors.epoch(metrics))?;
+        self.save(&self.folder.last_checkpoint())
+    }
+
+    /// Writes the last checkpoint within an epoch.
+    pub(super) fn save_last(&self) -> Result<(), Error> {
+        self.check_finite()?;
+        self.save(&self.folder.last_checkpoint())
+    }
+
+    /// Measures the last weights on the test images and writes what a finished run leaves. `before` is the training
+    /// time of the processes before this one, in seconds.
+    pub(super) fn finish(
+        &mut self,
+        ended_by: Ending,
+        before: f64,
+        observer: &mut dyn Observer,
+    ) -> Result<Summary, Error> {
+        let evaluation = self.test().inspect_err(|_| {
+            let last = self.folder.last_checkpoint();
+            observer.warning(&format!("training is done and {} holds it; only the test failed", last.display()));
+        })?;
+        let position = &self.position;
+        let summary = Summary {
+            method: self.settings.method,
+            data: self.settings.data.clone(),
+            n_train: self.labelled.split.train.len(),
+            n_val: self.labelled.split.val.len(),
+            n_test: evaluation.total,
+            seed: self.settings.seed,
+            epochs: position.epoch as usize + usize::from(position.sums.steps() > 0),
+            steps: position.step,
+            ended_by,
+            test_accuracy: Some(evaluation.accuracy),
+            best_val_accuracy: position.best.map(|best| best.val_accuracy).or(self.val_accuracy),
+            seconds: before + self.began.elapsed().as_secs_f64(),
+        };
+        self.folder.write_evaluation(&evaluation)?;
+        self.folder.write_summary(&summary)?;
+        report::write_or_warn(self.folder.path(), observer);
+        Ok(summary)
+    }
+
+    fn save(&self, path: &Path) -> Result<(), Error> {
+        let mut position = self.position.clone();
+        position.noise = self.iterations.noise_position();
+        checkpoint::save(path, &self.iterations.networks, position, &self.meta)
+    }
+
+    fn check_finite(&self) -> Result<(), Error> {
+        for (name, network, _) in self.iterations.networks.named() {
+            let finite = |named: &tensor::Named| Ok::<_, Error>(named.flat().to_vec()?.iter().all(|v| v.is_finite()));
+            if !finite(network.params().values())? || !finite(network.buffers())? {
+                return Err(Error::Diverged { step: self.position.step, what: format!("a weight of the {name}") });
+            }
+        }
+        Ok(())
+    }
+
+    /// The same noise every epoch, through the generator as it is now.
+    fn samples(&mut self, epoch: usize) -> Result<(), Error> {
+        let Networks::EcGan(ec_gan) = &mut self.iterations.networks else { return Ok(()) };
+        let (seed, image, classes) = (self.settings.seed, self.image, self.source.classes());
+        let (generator, classifier) = (&mut ec_gan.generator, &mut ec_gan.classifier.network);
+        let drawn = draw(generator, classifier, SAMPLES, seed, image, classes, &self.device)?;
+        self.folder.write_samples(epoch, &grid::draw(&drawn.images, &drawn.captions()))
+    }
+
+    /// Reads the test images, which nothing before this does, and measures the last weights on them.
+    fn test(&mut self) -> Result<Evaluation, Error> {
+        let images = self.source.read_test(Format { size: self.image.size, channels: self.image.channels })?;
+        let all: Vec<usize> = (0..images.len()).collect();
+        measured(&mut self.iterations.networks, &images, &all, &self.source, &self.device)
+    }
+}

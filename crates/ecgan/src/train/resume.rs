@@ -1,0 +1,128 @@
+//! Going on from a checkpoint: what must not have changed since, and what is restored.
+
+use super::Run;
+use crate::Error;
+use crate::checkpoint::{Checkpoint, Position};
+use crate::metrics::{Ending, Observer, Summary};
+use crate::run_folder::RunFolder;
+use crate::settings::{Partial, Settings};
+
+/// The summary of a run that has come to its end by these settings, so that resuming it would change nothing. One that
+/// [`Ending::MaxTime`] ended is not at its end.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::BadFile`].
+pub fn finished(settings: &Settings, folder: &RunFolder) -> Result<Option<Summary>, Error> {
+    let Some(summary) = folder.summary()? else { return Ok(None) };
+    let Position { epoch, step, best, .. } = Checkpoint::read(&folder.last_checkpoint())?.position()?;
+    let waited = best.map_or(0, |best| epoch.saturating_sub(best.epoch));
+    let Settings { epochs, max_steps, patience, .. } = *settings;
+    let at_its_end = match summary.ended_by {
+        Ending::Epochs => summary.epochs == epochs && max_steps.is_none_or(|most| most as u64 >= step),
+        Ending::MaxSteps => max_steps.is_some_and(|most| most as u64 == step),
+        Ending::Patience => patience.is_some_and(|patience| waited >= patience as u64),
+        Ending::MaxTime => false,
+    };
+    // A run that was prolonged, and stopped before its new end, still has the summary of the old one.
+    Ok((at_its_end && summary.steps == step).then_some(summary))
+}
+
+/// Training images of each class, before a budget is drawn.
+pub(super) fn images_of_each_class(labels: &[i32], classes: usize) -> Vec<usize> {
+    let mut counts = vec![0; classes];
+    labels.iter().for_each(|&label| counts[label as usize] += 1);
+    counts
+}
+
+impl Run<'_> {
+    /// Goes on from the folder's last checkpoint, or from the beginning where there is none, and drops what was written
+    /// after it.
+    pub(super) fn restore(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        let last = self.folder.last_checkpoint();
+        if last.exists() {
+            let checkpoint = Checkpoint::read(&last)?;
+            self.check_settings(&checkpoint, observer)?;
+            self.check_data(&checkpoint)?;
+            let position = checkpoint.position()?;
+            self.check_position(&checkpoint, &position)?;
+            checkpoint.restore(&mut self.iterations.networks)?;
+            self.iterations.set_noise_position(position.noise);
+            self.position = position;
+        }
+        let (goes_on, position) = (self.ending().is_none(), &self.position);
+        // The line of an epoch that was cut short gives way to that of the whole epoch.
+        self.kept = self
+            .folder
+            .keep_metrics(|line| line.epoch as u64 <= position.epoch || !goes_on && line.step <= position.step)?;
+        self.seconds = self.kept.last().map_or(0.0, |line| line.seconds);
+        Ok(())
+    }
+
+    fn check_settings(&self, checkpoint: &Checkpoint, observer: &mut dyn Observer) -> Result<(), Error> {
+        let bad = |what: &str, error: &dyn std::fmt::Display| checkpoint.bad(format!("metadata: {what}: {error}"));
+        let before: Partial = toml::from_str(&checkpoint.meta.config).map_err(|error| bad("config", &error))?;
+        self.settings.to_partial().continues(&before).map_err(|error| match error {
+            // That is about a flag.
+            Error::Setting { name: "epochs" | "max_steps", .. } => error,
+            error => checkpoint.bad(format!("its settings are not those of config.toml: {error}")),
+        })?;
+        let processor = |config: &str| {
+            let of_it = |line: &&str| line.starts_with("# on ") || line.starts_with("simd = ");
+            config.lines().filter(of_it).map(|line| line.trim_start_matches("# on ").to_owned()).collect::<Vec<_>>()
+        };
+        let (was, is) = (processor(&checkpoint.meta.config), processor(&self.meta.config));
+        if was != is {
+            let (was, is) = (was.join(", "), is.join(", "));
+            observer.warning(&format!(
+                "begun with {was}, goes on with {is}: from here on the numbers are not exactly those of a run that was \
+                 never stopped"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The same classes, and as many images of each.
+    fn check_data(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
+        let (before, now) = (&checkpoint.meta, &self.meta);
+        let data = &self.settings.data;
+        let changed = |what: String| {
+            Err(checkpoint.bad(format!(
+                "{what}; a run goes on with the images it was begun with (a new run begins with --config)"
+            )))
+        };
+        if before.classes != now.classes {
+            let (before, now) = (before.classes.join(", "), now.classes.join(", "));
+            return changed(format!("trained on the classes {before}; {data} has {now}"));
+        }
+        let images = before.images.iter().zip(&now.images).zip(&now.classes);
+        match images.into_iter().find(|((before, now), _)| before != now) {
+            Some(((before, now), class)) => {
+                changed(format!("trained with {before} training images of class {class}; {data} has {now}"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Numbers of a position that are possible with these settings and this data.
+    fn check_position(&self, checkpoint: &Checkpoint, position: &Position) -> Result<(), Error> {
+        let Position { epoch, step, sums, best, .. } = position;
+        let whole = epoch.checked_mul(self.steps_per_epoch());
+        if whole.and_then(|whole| whole.checked_add(sums.steps())) != Some(*step)
+            || sums.steps() >= self.steps_per_epoch()
+            || best.is_some_and(|best| best.epoch > epoch + 1)
+        {
+            let per_epoch = self.steps_per_epoch();
+            return Err(checkpoint.bad(format!(
+                "`state`: {step} iterations are not {epoch} epochs of {per_epoch} and {} more",
+                sums.steps()
+            )));
+        }
+        if *step > self.last_step() {
+            let got = format!("{} iterations", self.last_step());
+            let expected = format!("a run of at least the {step} iterations that are done");
+            let name = if self.settings.max_steps.is_some() { "max_steps" } else { "epochs" };
+            return Err(Error::Setting { name, expected, got });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,293 @@
+//! A run that goes on leaves what one that was never stopped leaves; and what it does not go on from.
+
+use crate::{Silent, run, settings, tensors};
+use ecgan::checkpoint::Checkpoint;
+use ecgan::metrics::{Ending, EpochMetrics, Observer, Started, StepMetrics};
+use ecgan::run_folder::RunFolder;
+use ecgan::settings::{Augment, Method, Partial, Schedule, Settings};
+use ecgan::train::{finished, resume};
+use ecgan::{Error, ErrorKind};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::Path;
+use tensor::Device;
+
+/// Stops after every iteration.
+#[derive(Default)]
+struct Impatient {
+    steps: usize,
+}
+
+impl Observer for Impatient {
+    fn started(&mut self, _: &Started) {}
+    fn warning(&mut self, _: &str) {}
+    fn step(&mut self, _: &StepMetrics) {
+        self.steps += 1;
+    }
+    fn epoch(&mut self, _: &EpochMetrics) {}
+    fn interrupted(&self) -> bool {
+        self.steps > 0
+    }
+}
+
+/// What metrics say but for times.
+fn metrics(folder: &RunFolder) -> Vec<EpochMetrics> {
+    let text = fs::read_to_string(folder.metrics_file()).expect("metrics");
+    let without_times = |line| EpochMetrics {
+        seconds: 0.0,
+        images_per_second: 0.0,
+        ..serde_json::from_str(line).expect("a line of ours")
+    };
+    text.lines().map(without_times).collect()
+}
+
+/// Every file but those with times, by its bytes; and the metrics.
+fn left(folder: &RunFolder) -> (BTreeMap<String, Vec<u8>>, Vec<EpochMetrics>) {
+    let mut files = BTreeMap::new();
+    for part in ["checkpoints", "samples"] {
+        for entry in fs::read_dir(folder.path().join(part)).into_iter().flatten() {
+            let path = entry.expect("an entry").path();
+            files.insert(path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&path).expect("a file"));
+        }
+    }
+    files.insert("config".into(), fs::read(folder.config_file()).expect("settings"));
+    (files, metrics(folder))
+}
+
+/// Three iterations an epoch, everything random in use.
+fn random(method: Method) -> Settings {
+    settings(Partial {
+        method: Some(method),
+        epochs: Some(2),
+        threshold: Some(0.0),
+        augment: Some(Augment::Paper),
+        save_every: Some(1),
+        ..Partial::default()
+    })
+}
+
+#[test]
+fn a_run_stopped_after_every_iteration_leaves_the_same_bytes() {
+    for method in [Method::EcGan, Method::Classifier] {
+        let settings = random(method);
+        let (_whole, folder, summary) = run(&settings, &mut Silent);
+        let (want, summary) = (left(&folder), summary.expect("it ends well"));
+        assert_eq!(
+            want.0.keys().filter(|name| name.starts_with("epoch-000") && name.ends_with("safetensors")).count(),
+            2
+        );
+
+        let (_stopped, folder, result) = run(&settings, &mut Impatient::default());
+        assert_eq!(result.expect_err("it is stopped").kind(), ErrorKind::Interrupted);
+        let mut stops = 1;
+        let ended = loop {
+            let stood = Checkpoint::read(&folder.last_checkpoint()).and_then(|last| last.position()).expect("it says");
+            assert_eq!((stood.step, stood.epoch, stood.sums.steps()), (stops, stops / 3, stops % 3), "{method}");
+            match resume(&settings, &folder, &mut Impatient::default()) {
+                Err(Error::Interrupted) => stops += 1,
+                ended => break ended.expect("it ends well"),
+            }
+        };
+        assert_eq!(stops, 6);
+        assert!(left(&folder) == want, "{method}: other bytes");
+        let of = |s: &ecgan::metrics::Summary| (s.test_accuracy, s.best_val_accuracy, s.epochs, s.steps, s.ended_by);
+        assert_eq!(of(&ended), of(&summary));
+        assert_eq!(finished(&settings, &folder).expect("it says"), Some(ended));
+    }
+}
+
+#[test]
+fn without_a_checkpoint_a_run_begins_anew_in_its_folder() {
+    let settings = random(Method::Classifier);
+    let (_whole, folder, _) = run(&settings, &mut Silent);
+    let want = left(&folder);
+    fs::remove_dir_all(folder.path().join("checkpoints")).expect("removed");
+    assert!(fs::read_to_string(folder.metrics_file()).expect("metrics").lines().count() == 2, "lines past nothing");
+    resume(&settings, &folder, &mut Silent).expect("it ends well");
+    assert!(left(&folder) == want);
+}
+
+/// A rate so small that nothing is learned: the first epoch stays the best.
+#[test]
+fn patience_ends_a_run_and_more_of_it_goes_on() {
+    let given = Partial {
+        method: Some(Method::Classifier),
+        lr: Some(1e-12),
+        lr_c: Some(1e-12),
+        epochs: Some(9),
+        patience: Some(2),
+        // Running statistics would go on changing predictions.
+        ..Partial::default()
+    };
+    let settings = settings(given);
+    let (_root, folder, summary) = run(&settings, &mut Silent);
+    let summary = summary.expect("it ends well");
+    let accuracies = |folder: &RunFolder| -> Vec<f64> {
+        metrics(folder).iter().map(|line| line.val_accuracy.expect("it validates")).collect()
+    };
+    // The last epoch is the second after the best so far.
+    let best = |accuracies: &[f64]| {
+        (0..accuracies.len()).fold(0, |best, i| if accuracies[i] > accuracies[best] { i } else { best })
+    };
+    let found = accuracies(&folder);
+    assert_eq!((summary.ended_by, summary.epochs), (Ending::Patience, best(&found) + 3), "{found:?}");
+    assert!(summary.epochs < 9 && summary.test_accuracy.is_some(), "{found:?}");
+    assert!(finished(&settings, &folder).expect("it says").is_some());
+    let longer = Settings { patience: Some(3), ..settings };
+    assert!(finished(&longer, &folder).expect("it says").is_none());
+    let summary = resume(&longer, &folder, &mut Silent).expect("it ends well");
+    let found = accuracies(&folder);
+    assert_eq!((summary.ended_by, summary.epochs), (Ending::Patience, best(&found) + 4), "{found:?}");
+}
+
+#[test]
+fn a_run_that_is_prolonged_is_the_longer_run() {
+    let constant = |epochs, max_steps| Settings {
+        schedule: Schedule::Constant,
+        save_every: None,
+        epochs,
+        max_steps,
+        ..random(Method::Classifier)
+    };
+    // One ends with an epoch, the other within one.
+    for (short, long) in [(constant(1, None), constant(2, None)), (constant(9, Some(4)), constant(9, Some(6)))] {
+        let (_whole, folder, _) = run(&long, &mut Silent);
+        let last = |folder: &RunFolder| fs::read(folder.last_checkpoint()).expect("a checkpoint");
+        let want = (last(&folder), metrics(&folder));
+        let (_short, folder, _) = run(&short, &mut Silent);
+        let summary = resume(&long, &folder, &mut Silent).expect("it ends well");
+        assert!((last(&folder), metrics(&folder)) == want, "{} epochs", long.epochs);
+        assert_eq!((summary.epochs, summary.steps), (2, 6));
+        let error = resume(&short, &folder, &mut Silent).expect_err("it is longer already");
+        assert!(
+            error.kind() == ErrorKind::Usage && error.to_string().contains("the 6 iterations that are done"),
+            "{error}"
+        );
+    }
+    let settings = random(Method::Classifier);
+    let (_root, folder, _) = run(&settings, &mut Silent);
+    let error =
+        resume(&Settings { epochs: 3, ..settings }, &folder, &mut Silent).expect_err("a cosine is as long as it is");
+    assert!(
+        error.to_string().starts_with("epochs: expected 2, as the run was begun with: the cosine schedule's"),
+        "{error}"
+    );
+}
+
+/// Puts a folder where a file of the second epoch is to be.
+struct InTheWay<'a> {
+    folder: &'a Path,
+    file: &'a str,
+}
+
+impl Observer for InTheWay<'_> {
+    fn started(&mut self, _: &Started) {}
+    fn warning(&mut self, _: &str) {}
+    fn step(&mut self, _: &StepMetrics) {}
+    fn epoch(&mut self, epoch: &EpochMetrics) {
+        if epoch.epoch == 1 {
+            let file = self.folder.join(self.file);
+            if file.exists() {
+                fs::rename(&file, self.folder.join("aside")).expect("moved aside");
+            }
+            fs::create_dir_all(file.join("x")).expect("a folder in its place");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_named_and_the_run_goes_on_later() {
+    let settings = Settings { patience: None, ..random(Method::EcGan) };
+    let (_whole, folder, _) = run(&settings, &mut Silent);
+    let want = left(&folder);
+    for file in ["metrics.jsonl", "samples/epoch-0002.png", "checkpoints/last.safetensors"] {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let folder = RunFolder::create(None, root.path(), settings.method, "d").expect("a new folder");
+        let mut observer = InTheWay { folder: folder.path(), file };
+        let error = ecgan::train::train(&settings, &folder, &mut observer).expect_err("it cannot be written");
+        let message = format!("{}: cannot write: ", folder.path().join(file).display());
+        assert!(error.kind() == ErrorKind::Data && error.to_string().starts_with(&message), "{error}");
+        fs::remove_dir_all(folder.path().join(file)).expect("out of the way");
+        let aside = folder.path().join("aside");
+        if aside.exists() {
+            fs::rename(aside, folder.path().join(file)).expect("back");
+        }
+        resume(&settings, &folder, &mut Silent).expect("it ends well");
+        assert!(left(&folder) == want, "{file}");
+    }
+}
+
+/// Changes tensors of a checkpoint.
+fn edit(path: &Path, change: impl Fn(&mut BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>)) {
+    let bytes = fs::read(path).expect("a checkpoint");
+    let (_, header) = SafeTensors::read_metadata(&bytes).expect("a safetensors file");
+    let file = SafeTensors::deserialize(&bytes).expect("a safetensors file");
+    let part = |view: TensorView<'_>| (view.dtype(), view.shape().to_vec(), view.data().to_vec());
+    let mut parts = file.iter().map(|(name, view)| (name.to_owned(), part(view))).collect();
+    change(&mut parts);
+    let views = parts.iter().map(|(name, (dtype, shape, bytes))| {
+        (name, TensorView::new(*dtype, shape.clone(), bytes).expect("as many bytes as the shape says"))
+    });
+    let metadata: Option<HashMap<_, _>> = header.metadata().clone();
+    fs::write(path, safetensors::serialize(views, metadata).expect("serialises")).expect("written");
+}
+
+#[test]
+fn a_checkpoint_that_is_not_whole_is_not_gone_on_from() {
+    let settings = Settings { save_every: None, ..random(Method::Classifier) };
+    let (_root, folder, _) = run(&settings, &mut Impatient::default());
+    let last = folder.last_checkpoint();
+    let good = fs::read(&last).expect("a checkpoint");
+    assert!(tensors(&last).iter().any(|(name, _, _)| name == "state.sums.loss_c_real"));
+    let count = |n: i64| (Dtype::I64, Vec::new(), n.to_le_bytes().to_vec());
+    let nan = (Dtype::F64, Vec::new(), f64::NAN.to_le_bytes().to_vec());
+    let weight = "classifier.linear.bias";
+    type Parts = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
+    type Change<'a> = &'a dyn Fn(&mut Parts);
+    let changes: [(&str, Change); 8] = [
+        (
+            "`state.sums.steps` is missing: a version without --resume wrote it; expected a checkpoint to go on from",
+            &|parts| parts.retain(|name, _| !name.starts_with("state.sums.")),
+        ),
+        ("`state.step`: expected a count of at least 0", &|parts| drop(parts.insert("state.step".into(), count(-1)))),
+        ("`state`: 2 iterations are not 0 epochs of 3 and 1 more", &|parts| {
+            drop(parts.insert("state.step".into(), count(2)));
+        }),
+        ("`state`: 1 iterations are not", &|parts| drop(parts.insert("state.epoch".into(), count(i64::MAX)))),
+        ("`state.sums.loss_c_real`: expected finite numbers", &|parts| {
+            drop(parts.insert("state.sums.loss_c_real".into(), nan.clone()));
+        }),
+        ("classifier: `linear.bias` holds NaN at element 0; expected finite numbers", &|parts| {
+            parts.get_mut(weight).expect("a weight").2[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+        }),
+        ("optimizer.classifier.m: `linear.bias` is missing", &|parts| {
+            parts.remove("optimizer.classifier.m.linear.bias").expect("a moment");
+        }),
+        ("`optimizer.classifier.t`: expected a count", &|parts| drop(parts.remove("optimizer.classifier.t"))),
+    ];
+    for (message, change) in changes {
+        fs::write(&last, &good).expect("written");
+        edit(&last, change);
+        let error = resume(&settings, &folder, &mut Silent).expect_err(message);
+        let text = error.to_string();
+        assert!(
+            error.kind() == ErrorKind::Data && text.contains(message) && text.contains("last.safetensors"),
+            "{text}"
+        );
+    }
+    // One without the state of a run serves for all else.
+    fs::write(&last, &good).expect("written");
+    edit(&last, |parts| parts.retain(|name, _| !name.starts_with("state.")));
+    Checkpoint::read(&last).and_then(|read| read.classifier(&Device::cpu())).expect("it loads");
+
+    fs::write(&last, &good).expect("written");
+    let other = Settings { batch: 9, ..settings.clone() };
+    let text = resume(&other, &folder, &mut Silent).expect_err("another batch").to_string();
+    assert!(
+        text.contains("its settings are not those of config.toml: batch: expected 10, as the run was begun"),
+        "{text}"
+    );
+    resume(&settings, &folder, &mut Silent).expect("nothing that was refused has harmed the run");
+}

@@ -1,0 +1,32 @@
+//! Checkpoints of any header: the bytes before the first 0xFF, which no UTF-8 has, are the header, whose length is right,
+//! the others are the tensors.
+
+use ecgan::checkpoint::Checkpoint;
+use tensor::Device;
+
+pub fn read(data: &[u8]) {
+    let end = data.iter().position(|&byte| byte == 0xFF).unwrap_or(data.len());
+    let header = &data[..end];
+    let tensors = data.get(end + 1..).unwrap_or_default();
+    let file = [&(header.len() as u64).to_le_bytes()[..], header, tensors].concat();
+    let Ok(checkpoint) = Checkpoint::read(&crate::file("checkpoint", &file)) else { return };
+    // So few bytes are no network.
+    assert!(checkpoint.classifier(&Device::cpu()).is_err());
+    assert!(checkpoint.generator(&Device::cpu()).is_err());
+}
+
+pub fn seeds() -> Vec<Vec<u8>> {
+    let meta = r#"{\"format\":1,\"width\":1,\"image_size\":32,\"channels\":3,\"classes\":[\"a\"],\"config\":\"\"}"#;
+    let with = |tensors: &str, bytes: usize| {
+        let header = format!(r#"{{"__metadata__":{{"ecgan":"{meta}"}}{tensors}}}"#);
+        [header.as_bytes(), &[0xFF], &vec![0; bytes]].concat()
+    };
+    vec![
+        with("", 0),
+        with(r#","classifier.conv1.weight":{"dtype":"F32","shape":[1,3,3,3],"data_offsets":[0,108]}"#, 108),
+        with(
+            r#","generator.a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"state.step":{"dtype":"I64","shape":[],"data_offsets":[4,12]}"#,
+            12,
+        ),
+    ]
+}
