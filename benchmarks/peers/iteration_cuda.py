@@ -78,7 +78,10 @@ class EcGan:
 
 
 def recorded(step):
-    """Warms `step` up on a stream of its own, records it, and gives what replays it."""
+    """Warms `step` up on a stream of its own, records it, and gives what replays it.
+
+    The graph reads the networks and the batch where they lie, so what replays it keeps `step`, which owns them.
+    """
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
@@ -90,7 +93,7 @@ def recorded(step):
     with torch.cuda.graph(graph):
         loss = step()
 
-    def replay():
+    def replay(owner=step):
         graph.replay()
         return loss
 
