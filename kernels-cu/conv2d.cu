@@ -59,10 +59,10 @@ conv2d_f32_backward_weight_128x16(Conv2d g, const float* x, const float* dy, flo
 }
 
 // out (=|+=) the sum of `splits` partial results of n numbers each. A block takes 32 quads; thread (i, j) adds splits
-// j, j + blockDim.y, .. of quad i in order, then the at most eight sums of a quad are added in order.
-extern "C" __global__ void __launch_bounds__(256)
+// j, j + blockDim.y, .. of quad i in order, then the at most 32 sums of a quad are added in order.
+extern "C" __global__ void __launch_bounds__(1024)
 conv2d_join(const float* partial, float* out, u64 n, int splits, int accumulate) {
-    SHARED(float4, sums, [8][32]);
+    SHARED(float4, sums, [32][32]);
     const u64 i = (static_cast<u64>(blockIdx.x) * 32 + threadIdx.x) * 4;
     float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
     // Several loads under way: nothing else hides their latency.

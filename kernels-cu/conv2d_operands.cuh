@@ -3,45 +3,60 @@
 #pragma once
 #include "implicit_gemm.cuh"
 
+// Divides n < 2^31 by multiplication (Granlund and Montgomery 1994, section 4).
+struct Divisor {
+    u32 magic, shift;
+
+    __device__ __forceinline__ int of(int n) const {
+        return static_cast<int>((__umulhi(n, magic) + static_cast<u32>(n)) >> shift);
+    }
+};
+
+// Along one axis: by the stride, by how many pixels there are, and by how many taps. In backward_input by those of a phase
+// that has more of them, and of one that has fewer.
+struct AxisDivisors {
+    Divisor stride, pixels[2], taps[2];
+};
+
 struct Conv2d {
     int n, h, w, c, o, kh, kw, sh, sw, ph, pw, oh, ow;
     int four_x, four_w, four_y;  // whether four channels of x, of w, of y lie in 16 aligned bytes
     int splits, accumulate;
-    u32 ow_magic, ow_shift, oh_magic, oh_shift;
+    AxisDivisors down, across;
+    Divisor channels, tiles, by_splits;  // of k = (tap, channel); tiles across the product
 };
-
-// n / d for n < 2^31 (Granlund and Montgomery 1994, section 4); magic and shift are d's.
-__device__ __forceinline__ int divide(int n, u32 magic, u32 shift) {
-    return static_cast<int>((__umulhi(n, magic) + static_cast<u32>(n)) >> shift);
-}
 
 // One axis of the pixels that share taps: pixel i of `count` is pixel first + i * pitch of the image, and tap t of
 // `taps`, which is the kernel's tap_first + t * tap_pitch, reads source pixel i * stride + source + t * direction.
 struct Axis {
     int count, first, pitch, stride, source, direction, taps, tap_first, tap_pitch;
+    Divisor by_count, by_taps;
 };
 
-__device__ __forceinline__ Axis forward_axis(int out, int kernel, int stride, int padding) {
-    return {out, 0, 1, stride, -padding, 1, kernel, 0, 1};
+__device__ __forceinline__ Axis forward_axis(int out, int kernel, int stride, int padding, const AxisDivisors& by) {
+    return {out, 0, 1, stride, -padding, 1, kernel, 0, 1, by.pixels[0], by.taps[0]};
 }
 
 // Pixels i of `size` with (i + padding) % stride == phase receive from taps phase, phase + stride, .. only: tap k from
 // output pixel (i + padding - k) / stride.
-__device__ __forceinline__ Axis phase_axis(int size, int kernel, int stride, int padding, int phase) {
-    const int first = (phase + stride - padding % stride) % stride;
-    const int count = first < size ? (size - first + stride - 1) / stride : 0;
-    const int taps = phase < kernel ? (kernel - phase + stride - 1) / stride : 0;
-    return {count, first, stride, 1, (first + padding - phase) / stride, -1, taps, phase, stride};
+__device__ __forceinline__ Axis phase_axis(int size, int kernel, int stride, int padding, int phase, const AxisDivisors& by) {
+    const int behind = phase + stride - padding + by.stride.of(padding) * stride;
+    const int first = behind - by.stride.of(behind) * stride;
+    const int count = first < size ? by.stride.of(size - first + stride - 1) : 0;
+    const int taps = phase < kernel ? by.stride.of(kernel - phase + stride - 1) : 0;
+    const int fewer_pixels = count * stride < size, fewer_taps = taps * stride < kernel;
+    return {count, first, stride, 1, by.stride.of(first + padding - phase), -1, taps, phase, stride,
+            by.pixels[fewer_pixels], by.taps[fewer_taps]};
 }
 
 // k = (tap, channel), as it is walked along.
 struct TapWalk {
     int channel, x, y;
 
-    __device__ __forceinline__ TapWalk(int k, int channels, int across) {
-        const int tap = k / channels;
+    __device__ __forceinline__ TapWalk(int k, int channels, Divisor by_channels, int across, Divisor by_across) {
+        const int tap = by_channels.of(k);
         channel = k - tap * channels;
-        y = tap / across;
+        y = by_across.of(tap);
         x = tap - y * across;
     }
     __device__ __forceinline__ void advance(int by, int channels, int across) {
@@ -62,12 +77,13 @@ template <int ROWS, int DEPTH, int THREADS>
 struct DepthSlots {
     typedef AlongDepth<ROWS, DEPTH> Layout;
     static constexpr int QUADS = DEPTH / 4, STEP = THREADS / QUADS, COUNT = (ROWS + STEP - 1) / STEP;
-    int quad, row;
-    __device__ __forceinline__ DepthSlots() : quad(threadIdx.x % QUADS), row(threadIdx.x / QUADS) {}
+    static_assert(STEP % 8 == 0, "a thread's rows are swizzled alike");
+    int quad, row, place;
+    __device__ __forceinline__ DepthSlots()
+        : quad(threadIdx.x % QUADS), row(threadIdx.x / QUADS), place(Layout::at(row, quad)) {}
     // Where slot i goes; a tile may be smaller than the block.
-    __device__ __forceinline__ int row_of(int i) const { return row + i * STEP; }
-    __device__ __forceinline__ bool has(int i) const { return ROWS % STEP == 0 || row_of(i) < ROWS; }
-    __device__ __forceinline__ float4* to(float4* tile, int i) const { return tile + Layout::at(row_of(i), quad); }
+    __device__ __forceinline__ bool has(int i) const { return ROWS % STEP == 0 || row + i * STEP < ROWS; }
+    __device__ __forceinline__ float4* to(float4* tile, int i) const { return tile + place + i * STEP * QUADS; }
 };
 
 // The same along rows: thread t has quad t % QUADS of k = t / QUADS, and every STEPth on.
@@ -75,25 +91,23 @@ template <int ROWS, int DEPTH, int THREADS>
 struct RowSlots {
     typedef AlongRows<ROWS, DEPTH> Layout;
     static constexpr int QUADS = ROWS / 4, STEP = THREADS / QUADS, COUNT = (DEPTH + STEP - 1) / STEP;
-    int quad, k;
-    __device__ __forceinline__ RowSlots() : quad(threadIdx.x % QUADS), k(threadIdx.x / QUADS) {}
-    __device__ __forceinline__ int k_of(int i) const { return k + i * STEP; }
-    __device__ __forceinline__ bool has(int i) const { return DEPTH % STEP == 0 || k_of(i) < DEPTH; }
-    __device__ __forceinline__ float4* to(float4* tile, int i) const { return tile + Layout::at(k_of(i), quad); }
+    static_assert((STEP & (STEP - 1)) == 0 && (QUADS > 4 || COUNT == 1), "a slot's k swizzles by bits that its first has not");
+    int quad, k, place;
+    __device__ __forceinline__ RowSlots()
+        : quad(threadIdx.x % QUADS), k(threadIdx.x / QUADS), place(Layout::at(k, quad)) {}
+    __device__ __forceinline__ bool has(int i) const { return DEPTH % STEP == 0 || k + i * STEP < DEPTH; }
+    __device__ __forceinline__ float4* to(float4* tile, int i) const {
+        return tile + (place ^ (i * STEP >> 2 & 3) << 1) + i * STEP * QUADS;
+    }
 };
 
-// Copies elements e of a quad for which valid(e), from from(e); all at once where they are neighbours (`four`).
-template <class Valid, class From>
-__device__ __forceinline__ void copy_quad(float4* to, int four, Valid valid, From from) {
-    if (four) {
-        const bool is = valid(0);
-        cp_async_cached(to, is ? from(0) : nullptr, is);
-        return;
-    }
+// Copies the elements e of a quad for which valid(e), from place(e) of `from`, one by one. What is not valid is not read, so
+// its place may be anything.
+template <class Valid, class Place>
+__device__ __forceinline__ void copy_each(float4* to, const float* from, Valid valid, Place place) {
     UNROLL_BY(1)
     for (int e = 0; e < 4; e++) {
-        const bool is = valid(e);
-        cp_async<4>(reinterpret_cast<float*>(to) + e, is ? from(e) : nullptr, is);
+        cp_async<4>(reinterpret_cast<float*>(to) + e, from + place(e), valid(e));
     }
 }
 
@@ -106,35 +120,35 @@ struct Pixels : DepthSlots<ROWS, DEPTH, THREADS> {
     int base[Slots::COUNT], y0[Slots::COUNT], x0[Slots::COUNT];
     TapWalk walk;
 
-    __device__ __forceinline__ Pixels(const float* x, int n, int h, int w, int c, int four, const Axis& down,
+    __device__ __forceinline__ Pixels(const float* x, int n, int h, int w, int c, Divisor by_c, int four, const Axis& down,
                                       const Axis& across, int first, int k)
         : x(x), h(h), w(w), c(c), four(four), taps_y(down.taps), taps_x(across.taps), direction(down.direction),
-          walk(k + this->quad * 4, c, max(across.taps, 1)) {
+          walk(k + this->quad * 4, c, by_c, max(across.taps, 1), across.by_taps) {
         const int pixels = n * down.count * across.count;
         UNROLL
         for (int i = 0; i < Slots::COUNT; i++) {
-            const int pixel = first + this->row_of(i);
-            const int line = pixel / across.count, image = line / down.count;
+            const int pixel = first + this->row + i * Slots::STEP;
+            const int line = across.by_count.of(pixel), image = down.by_count.of(line);
             y0[i] = (line - image * down.count) * down.stride + down.source;
             x0[i] = (pixel - line * across.count) * across.stride + across.source;
-            base[i] = (image * h + y0[i]) * w + x0[i];
-            if (pixel >= pixels) {
+            base[i] = ((image * h + y0[i]) * w + x0[i]) * c;
+            if (pixel >= pixels || !this->has(i)) {
                 y0[i] = -0x10000000;  // outside of the image under any tap
             }
         }
     }
 
     __device__ __forceinline__ void copy(float4* tile, const TapWalk& at, int offset, bool whole) const {
-        const int dy = at.y * direction, dx = at.x * direction, step = dy * w + dx;
+        const int dy = at.y * direction, dx = at.x * direction, step = (dy * w + dx) * c + at.channel;
         const bool within = at.y < taps_y;
         UNROLL
         for (int i = 0; i < Slots::COUNT; i++) {
+            const bool valid = within && static_cast<u32>(y0[i] + dy) < static_cast<u32>(h) &&
+                               static_cast<u32>(x0[i] + dx) < static_cast<u32>(w);
+            const float* from = x + (base[i] + step);
             if (!this->has(i)) {
                 continue;
             }
-            const bool valid = within && static_cast<u32>(y0[i] + dy) < static_cast<u32>(h) &&
-                               static_cast<u32>(x0[i] + dx) < static_cast<u32>(w);
-            const float* from = valid ? x + ((base[i] + step) * c + at.channel) : nullptr;
             if (whole) {
                 cp_async_cached(this->to(tile, i), from, valid);
             } else {
@@ -146,14 +160,13 @@ struct Pixels : DepthSlots<ROWS, DEPTH, THREADS> {
     __device__ __forceinline__ void load(float4* tile) {
         if (four) {
             copy(tile, walk, 0, true);
-            walk.advance(DEPTH, c, taps_x);
-            return;
-        }
-        TapWalk element = walk;
-        UNROLL_BY(1)
-        for (int e = 0; e < 4; e++) {
-            copy(tile, element, e, false);
-            element.advance(1, c, taps_x);
+        } else {
+            TapWalk element = walk;
+            UNROLL_BY(1)
+            for (int e = 0; e < 4; e++) {
+                copy(tile, element, e, false);
+                element.advance(1, c, taps_x);
+            }
         }
         walk.advance(DEPTH, c, taps_x);
     }
@@ -163,21 +176,28 @@ struct Pixels : DepthSlots<ROWS, DEPTH, THREADS> {
 template <int ROWS, int DEPTH, int THREADS>
 struct MatrixRows : DepthSlots<ROWS, DEPTH, THREADS> {
     const float* matrix;
-    int rows, depth, four, first, k;
+    int rows, depth, four, k, base;
 
     __device__ __forceinline__ MatrixRows(const float* matrix, int rows, int depth, int four, int first, int k)
-        : matrix(matrix), rows(rows), depth(depth), four(four), first(first), k(k + this->quad * 4) {}
+        : matrix(matrix), rows(rows - first - this->row), depth(depth), four(four), k(k + this->quad * 4),
+          base((first + this->row) * depth + k + this->quad * 4) {}
 
     __device__ __forceinline__ void load(float4* tile) {
         UNROLL
         for (int i = 0; i < MatrixRows::COUNT; i++) {
-            const int row = first + this->row_of(i);
-            if (this->has(i)) {
-                copy_quad(this->to(tile, i), four, [&](int e) { return row < rows && k + e < depth; },
-                          [&](int e) { return matrix + (row * depth + k + e); });
+            const int row = i * MatrixRows::STEP, place = base + row * depth;
+            if (!this->has(i)) {
+                continue;
+            }
+            if (four) {
+                cp_async_cached(this->to(tile, i), matrix + place, row < rows && k < depth);
+            } else {
+                copy_each(this->to(tile, i), matrix, [&](int e) { return row < rows && k + e < depth; },
+                          [&](int e) { return place + e; });
             }
         }
         k += DEPTH;
+        base += DEPTH;
     }
 };
 
@@ -185,21 +205,28 @@ struct MatrixRows : DepthSlots<ROWS, DEPTH, THREADS> {
 template <int ROWS, int DEPTH, int THREADS>
 struct MatrixColumns : RowSlots<ROWS, DEPTH, THREADS> {
     const float* matrix;
-    int depth, columns, four, column, k0;
+    int columns, four, left, within, base;  // rows left from this thread's first on, columns from its quad's on
 
     __device__ __forceinline__ MatrixColumns(const float* matrix, int depth, int columns, int four, int first, int k)
-        : matrix(matrix), depth(depth), columns(columns), four(four), column(first + this->quad * 4), k0(k) {}
+        : matrix(matrix), columns(columns), four(four), left(depth - k - this->k), within(columns - first - this->quad * 4),
+          base((k + this->k) * columns + first + this->quad * 4) {}
 
     __device__ __forceinline__ void load(float4* tile) {
         UNROLL
         for (int i = 0; i < MatrixColumns::COUNT; i++) {
-            const int k = k0 + this->k_of(i);
-            if (this->has(i)) {
-                copy_quad(this->to(tile, i), four, [&](int e) { return k < depth && column + e < columns; },
-                          [&](int e) { return matrix + (k * columns + column + e); });
+            const int row = i * MatrixColumns::STEP, place = base + row * columns;
+            if (!this->has(i)) {
+                continue;
+            }
+            if (four) {
+                cp_async_cached(this->to(tile, i), matrix + place, row < left && within > 0);
+            } else {
+                copy_each(this->to(tile, i), matrix, [&](int e) { return row < left && e < within; },
+                          [&](int e) { return place + e; });
             }
         }
-        k0 += DEPTH;
+        left -= DEPTH;
+        base += DEPTH * columns;
     }
 };
 
@@ -207,27 +234,40 @@ struct MatrixColumns : RowSlots<ROWS, DEPTH, THREADS> {
 template <int ROWS, int DEPTH, int THREADS>
 struct PhaseWeights : RowSlots<ROWS, DEPTH, THREADS> {
     const float* w;
-    Axis down, across;
-    int o, c, kernel, kernel_w, four, column;
+    int tap_first, tap_down, tap_across, taps_y, taps_x;
+    int o, c, filter, four, column;  // c numbers a tap, `filter` an o
     TapWalk walk;
 
     __device__ __forceinline__ PhaseWeights(const float* w, const Conv2d& g, const Axis& down, const Axis& across,
                                             int first, int k)
-        : w(w), down(down), across(across), o(g.o), c(g.c), kernel(g.kh * g.kw), kernel_w(g.kw), four(g.four_w),
-          column(first + this->quad * 4), walk(k + this->k, g.o, max(across.taps, 1)) {}
+        : w(w), tap_first(down.tap_first * g.kw + across.tap_first), tap_down(down.tap_pitch * g.kw),
+          tap_across(across.tap_pitch), taps_y(down.taps), taps_x(across.taps), o(g.o), c(g.c), filter(g.kh * g.kw * g.c),
+          four(g.four_w), column(first + this->quad * 4),
+          walk(k + this->k, g.o, g.channels, max(across.taps, 1), across.by_taps) {}
 
     __device__ __forceinline__ void load(float4* tile) {
         TapWalk at = walk;
+        // With whole steps in a tap it changes between steps only.
+        const bool same = o % DEPTH == 0;
         UNROLL
         for (int i = 0; i < PhaseWeights::COUNT; i++) {
+            const int place = at.channel * filter + (tap_first + at.y * tap_down + at.x * tap_across) * c + column;
+            const bool within = at.y < taps_y;
             if (this->has(i)) {
-                const int tap = (down.tap_first + at.y * down.tap_pitch) * kernel_w + across.tap_first + at.x * across.tap_pitch;
-                copy_quad(this->to(tile, i), four, [&](int e) { return at.y < down.taps && column + e < c; },
-                          [&](int e) { return w + ((at.channel * kernel + tap) * c + column + e); });
+                if (four) {
+                    cp_async_cached(this->to(tile, i), w + place, within && column < c);
+                } else {
+                    copy_each(this->to(tile, i), w, [&](int e) { return within && column + e < c; },
+                              [&](int e) { return place + e; });
+                }
             }
-            at.advance(PhaseWeights::STEP, o, across.taps);
+            if (same) {
+                at.channel += PhaseWeights::STEP;
+            } else {
+                at.advance(PhaseWeights::STEP, o, taps_x);
+            }
         }
-        walk.advance(DEPTH, o, across.taps);
+        walk.advance(DEPTH, o, taps_x);
     }
 };
 
@@ -236,42 +276,43 @@ template <int ROWS, int DEPTH, int THREADS>
 struct TapColumns : RowSlots<ROWS, DEPTH, THREADS> {
     const float* x;
     const Conv2d& g;
-    int pixels, k0;
-    int tap_y[4], tap_x[4], channel[4];
+    int pixels, row, k0;  // `row` is the quad's first (tap, c)
+
+    // Where the tap of a row reads, if it is one.
+    struct Tap {
+        int y, x, channel;
+        bool is;
+    };
+    __device__ __forceinline__ Tap at(int e) const {
+        const TapWalk walk(row + e, g.c, g.channels, g.kw, g.across.taps[0]);
+        return {walk.y - g.ph, walk.x - g.pw, walk.channel, walk.y < g.kh};
+    }
+    Tap tap;  // the quad's first
 
     __device__ __forceinline__ TapColumns(const float* x, const Conv2d& g, int first, int k)
-        : x(x), g(g), pixels(g.n * g.oh * g.ow), k0(k) {
-        UNROLL
-        for (int e = 0; e < 4; e++) {
-            const TapWalk walk(first + this->quad * 4 + e, g.c, g.kw);
-            // A row past the last reads nothing: no padding is this large.
-            tap_y[e] = walk.y < g.kh ? walk.y - g.ph : -0x10000000;
-            tap_x[e] = walk.x - g.pw;
-            channel[e] = walk.channel;
-        }
-    }
+        : x(x), g(g), pixels(g.n * g.oh * g.ow), row(first + this->quad * 4), k0(k + this->k), tap(at(0)) {}
 
     __device__ __forceinline__ void load(float4* tile) {
         UNROLL
         for (int i = 0; i < TapColumns::COUNT; i++) {
-            const int pixel = k0 + this->k_of(i);
+            const int pixel = k0 + i * TapColumns::STEP;
             if (!this->has(i)) {
                 continue;
             }
-            const int line = divide(pixel, g.ow_magic, g.ow_shift), image = divide(line, g.oh_magic, g.oh_shift);
+            const int line = g.across.pixels[0].of(pixel), image = g.down.pixels[0].of(line);
             const int y = (line - image * g.oh) * g.sh, left = (pixel - line * g.ow) * g.sw;
-            UNROLL
-            for (int e = 0; e < 4; e++) {
-                const int sy = y + tap_y[e], sx = left + tap_x[e];
-                const bool valid = pixel < pixels && static_cast<u32>(sy) < static_cast<u32>(g.h) &&
-                                   static_cast<u32>(sx) < static_cast<u32>(g.w);
-                const float* from = valid ? x + (((image * g.h + sy) * g.w + sx) * g.c + channel[e]) : nullptr;
-                if (g.four_x) {
-                    cp_async_cached(this->to(tile, i), from, valid);
-                    break;
-                }
-                cp_async<4>(reinterpret_cast<float*>(this->to(tile, i)) + e, from, valid);
+            const auto valid = [&](const Tap& tap) {
+                return pixel < pixels && tap.is && static_cast<u32>(y + tap.y) < static_cast<u32>(g.h) &&
+                       static_cast<u32>(left + tap.x) < static_cast<u32>(g.w);
+            };
+            const auto place = [&](const Tap& tap) {
+                return ((image * g.h + y + tap.y) * g.w + left + tap.x) * g.c + tap.channel;
+            };
+            if (g.four_x) {
+                cp_async_cached(this->to(tile, i), x + place(tap), valid(tap));
+                continue;
             }
+            copy_each(this->to(tile, i), x, [&](int e) { return valid(at(e)); }, [&](int e) { return place(at(e)); });
         }
         k0 += DEPTH;
     }

@@ -15,14 +15,30 @@ struct AlongDepth {
     static constexpr int QUADS = DEPTH / 4;
     static_assert(QUADS == 4 || QUADS == 8, "a row is 64 or 128 bytes");
 
-    static __device__ __forceinline__ int at(int row, int quad) {
-        return row * QUADS + (quad ^ (QUADS == 8 ? (row & 1) << 2 | (row >> 1 & 3) : row >> 1 & 3));
+    static __device__ __forceinline__ int swizzle(int row) {
+        return QUADS == 8 ? (row & 1) << 2 | (row >> 1 & 3) : row >> 1 & 3;
     }
-    // Elements 4 quad .. + 4 along k of a row.
-    static __device__ __forceinline__ void four(const float4* tile, int row, int quad, float (&out)[4]) {
-        const float4 v = tile[at(row, quad)];
-        out[0] = v.x, out[1] = v.y, out[2] = v.z, out[3] = v.w;
-    }
+    static __device__ __forceinline__ int at(int row, int quad) { return row * QUADS + (quad ^ swizzle(row)); }
+
+    // What a lane reads of a fragment: rows row + 8 i, all swizzled alike, and of k the four from 16 q + 4 t on.
+    struct Lane {
+        int place;
+        __device__ __forceinline__ Lane(int row, int t) : place(at(row, t)) {}
+        __device__ __forceinline__ void four(const float4* tile, int i, int q, float (&out)[4]) const {
+            const float4 v = tile[(place ^ q * 4) + i * 8 * QUADS];
+            out[0] = v.x, out[1] = v.y, out[2] = v.z, out[3] = v.w;
+        }
+    };
+    // The same of rows row + APART i, row < APART, and of k the four of a quad.
+    template <int APART>
+    struct Rows {
+        static_assert(QUADS == 4 && APART % 4 == 0, "the swizzle of rows that far apart differs by a constant");
+        int place;
+        __device__ __forceinline__ explicit Rows(int row) : place(row * QUADS + swizzle(row)) {}
+        __device__ __forceinline__ float4 four(const float4* tile, int i, int quad) const {
+            return tile[(place ^ quad ^ (APART * i >> 1 & 3)) + APART * i * QUADS];
+        }
+    };
 };
 
 // [k][row]: quads of four rows.
@@ -35,14 +51,30 @@ struct AlongRows {
     static __device__ __forceinline__ int at(int k, int quad) {
         return QUADS == 4 ? (k ^ (k >> 2 & 1)) * 4 + (quad ^ (k >> 3 & 1) << 1) : k * QUADS + (quad ^ (k >> 2 & 3) << 1);
     }
-    // Elements 4 quad .. + 4 along k of a row.
-    static __device__ __forceinline__ void four(const float4* tile, int row, int quad, float (&out)[4]) {
-        const float* elements = reinterpret_cast<const float*>(tile);
-        UNROLL
-        for (int k = 0; k < 4; k++) {
-            out[k] = elements[at(quad * 4 + k, row / 4) * 4 + row % 4];
+
+    // As AlongDepth's. The row is one of the first eight of 32, or of all 16: then k's swizzle adds nothing to carry.
+    struct Lane {
+        int place[4];
+        __device__ __forceinline__ Lane(int row, int t) {
+            UNROLL
+            for (int j = 0; j < 4; j++) {
+                place[j] = QUADS == 4 ? at(t * 4 + j % 2, row / 4 + j / 2 * 2) * 4 + row % 4
+                                      : (t * 4 * QUADS + row / 4 + 2 * (j ^ t)) * 4 + row % 4;
+            }
         }
-    }
+        __device__ __forceinline__ void four(const float4* tile, int i, int q, float (&out)[4]) const {
+            const float* elements = reinterpret_cast<const float*>(tile);
+            UNROLL
+            for (int e = 0; e < 4; e++) {
+                out[e] = QUADS == 4 ? elements[place[i * 2 + e % 2] + (q * 16 + e / 2 * 2) * 16]
+                                    : elements[place[i % 4] + ((q * 16 + e) * QUADS + i / 4 * 8) * 4];
+            }
+        }
+    };
+    template <int APART>
+    struct Rows {
+        __device__ __forceinline__ explicit Rows(int) {}
+    };
 };
 
 // Sixteen bytes through L1, for operands that are read several times (a pixel under each tap).
@@ -67,8 +99,10 @@ struct Fma {
     struct Sums {
         float sums[TM][TN];
         int tx, ty;
+        typename A::template Rows<TY> a_rows;
+        typename B::template Rows<TX> b_rows;
 
-        __device__ __forceinline__ Sums() : tx(threadIdx.x % TX), ty(threadIdx.x / TX) {
+        __device__ __forceinline__ Sums() : tx(threadIdx.x % TX), ty(threadIdx.x / TX), a_rows(ty), b_rows(tx) {
             UNROLL
             for (int i = 0; i < TM * TN; i++) {
                 sums[i / TN][i % TN] = 0.0f;
@@ -106,7 +140,7 @@ struct Fma {
                 } else {
                     UNROLL
                     for (int j = 0; j < TN; j++) {
-                        const float4 b = b_tile[B::at(column(j), quad)];
+                        const float4 b = b_rows.four(b_tile, j, quad);
                         UNROLL
                         for (int i = 0; i < TM; i++) {
                             float sum = sums[i][j];
@@ -136,7 +170,8 @@ struct Fma {
             } else {
                 UNROLL
                 for (int i = 0; i < TM; i++) {
-                    A::four(tile, row(i), quad, a[i]);
+                    const float4 v = a_rows.four(tile, i, quad);
+                    a[i][0] = v.x, a[i][1] = v.y, a[i][2] = v.z, a[i][3] = v.w;
                 }
             }
         }
@@ -210,12 +245,13 @@ struct Mma {
     struct Sums {
         float sums[WM / 16][WN / 8][4];
         int row, column, t;  // of this lane's first sum but for 2 t columns
+        typename A::Lane a_lane;
+        typename B::Lane b_lane;
 
-        __device__ __forceinline__ Sums() {
-            const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-            row = warp / ACROSS * WM + lane / 4;
-            column = warp % ACROSS * WN;
-            t = lane % 4;
+        __device__ __forceinline__ Sums()
+            : row(static_cast<int>(threadIdx.x) / 32 / ACROSS * WM + threadIdx.x % 32 / 4),
+              column(threadIdx.x / 32 % ACROSS * WN), t(threadIdx.x % 4), a_lane(row, t),
+              b_lane(column + threadIdx.x % 32 / 4, t) {
             UNROLL
             for (int i = 0; i < WM / 16; i++) {
                 UNROLL
@@ -225,27 +261,25 @@ struct Mma {
             }
         }
 
-        template <class Layout>
-        __device__ __forceinline__ Number number(const float4* tile, int row, int quad) const {
+        template <class Lane>
+        __device__ __forceinline__ Number number(const Lane& lane, const float4* tile, int i, int q) const {
             float x[4];
-            Layout::four(tile, row, quad, x);
+            lane.four(tile, i, q, x);
             return Number(x);
         }
 
         __device__ __forceinline__ void multiply(const float4* a_tile, const float4* b_tile) {
-            const int g = threadIdx.x % 32 / 4;
             UNROLL
-            for (int quad = 0; quad < DEPTH / 4; quad += 4) {
+            for (int q = 0; q < DEPTH / 16; q++) {
                 // B's columns are fewer: they stay, A's rows pass by.
                 Number b[WN / 8];
                 UNROLL
                 for (int j = 0; j < WN / 8; j++) {
-                    b[j] = number<B>(b_tile, column + j * 8 + g, quad + t);
+                    b[j] = number(b_lane, b_tile, j, q);
                 }
                 UNROLL
                 for (int i = 0; i < WM / 16; i++) {
-                    const Number a = number<A>(a_tile, row + i * 16, quad + t);
-                    const Number a8 = number<A>(a_tile, row + i * 16 + 8, quad + t);
+                    const Number a = number(a_lane, a_tile, i * 2, q), a8 = number(a_lane, a_tile, i * 2 + 1, q);
                     UNROLL
                     for (int j = 0; j < WN / 8; j++) {
                         Number::multiply(sums[i][j], a, a8, b[j]);
@@ -286,15 +320,9 @@ __device__ __forceinline__ void multiply_tile(A& a, B& b, int steps, const Out& 
     constexpr int STAGES = Tile::STAGES;
     SHARED(float4, a_tiles, [STAGES * Tile::M * Tile::DEPTH / 4]);
     SHARED(float4, b_tiles, [STAGES * Tile::N * Tile::DEPTH / 4]);
-    const auto load = [&](int step) {
-        if (step < steps) {
-            a.load(a_tiles + step % STAGES * (Tile::M * Tile::DEPTH / 4));
-            b.load(b_tiles + step % STAGES * (Tile::N * Tile::DEPTH / 4));
-        }
-        cp_async_commit();
-    };
     typename Tile::template Sums<typename A::Layout, typename B::Layout> sums;
     // The first STAGES - 1 rounds only load; in one loop, because the loaders are much code.
+    int filled = 0, read = 0;
     UNROLL_BY(1)
     for (int step = 1 - STAGES; step < steps; step++) {
         if (step >= 0) {
@@ -302,10 +330,15 @@ __device__ __forceinline__ void multiply_tile(A& a, B& b, int steps, const Out& 
             // Everybody's part of this step is there, and nobody reads the stage that is filled next.
             __syncthreads();
         }
-        load(step + STAGES - 1);
+        if (step + STAGES - 1 < steps) {
+            a.load(a_tiles + filled * (Tile::M * Tile::DEPTH / 4));
+            b.load(b_tiles + filled * (Tile::N * Tile::DEPTH / 4));
+            filled = filled + 1 < STAGES ? filled + 1 : 0;
+        }
+        cp_async_commit();
         if (step >= 0) {
-            sums.multiply(a_tiles + step % STAGES * (Tile::M * Tile::DEPTH / 4),
-                          b_tiles + step % STAGES * (Tile::N * Tile::DEPTH / 4));
+            sums.multiply(a_tiles + read * (Tile::M * Tile::DEPTH / 4), b_tiles + read * (Tile::N * Tile::DEPTH / 4));
+            read = read + 1 < STAGES ? read + 1 : 0;
         }
     }
     sums.write(out);

@@ -59,11 +59,7 @@ inline void load_matrices(unsigned (&r)[4], const void* row, bool transposed) {
 
 }  // namespace host
 
-inline unsigned to_tf32(float x) {
-    const unsigned bits = __float_as_uint(x);
-    const bool finite = (bits & 0x7F800000u) != 0x7F800000u;
-    return (finite ? bits + 0x1000u : bits) & 0xFFFFE000u;
-}
+inline unsigned to_tf32(float x) { return __float_as_uint(x * TO_TF32); }
 
 inline unsigned pack_bf16(float low, float high) {
     const auto round = [](float x) -> unsigned {

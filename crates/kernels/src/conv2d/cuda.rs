@@ -56,8 +56,18 @@ impl Tile {
     }
 }
 
-/// Blocks that keep the largest GPU in view (an H200, 132 multiprocessors) busy: two for each.
-const BLOCKS: usize = 264;
+/// Multiprocessors of the largest GPU in view, an H100 or H200.
+const MULTIPROCESSORS: usize = 132;
+
+/// Blocks that keep all of them busy, of a pass that is split. A result for each split costs a second kernel, several
+/// microseconds: the passes over pixels, which are short, are split only where some would idle, those over weights,
+/// which are split in any case, so that each has two.
+const fn blocks(pass: Pass) -> usize {
+    match pass {
+        Pass::Forward | Pass::BackwardInput => MULTIPROCESSORS,
+        Pass::BackwardWeight => 2 * MULTIPROCESSORS,
+    }
+}
 
 /// Fewest multiplications along K that a split is worth its partial result.
 const DEPTH: usize = 64;
@@ -76,15 +86,15 @@ impl Schedule {
     pub fn of(pass: Pass, g: &Conv2d) -> Self {
         let sizes = Sizes::of(pass, &flat(g));
         let [m, n, k] = sizes.product;
-        let blocks = |tile: Tile| m.div_ceil(tile.size()[0]) * n.div_ceil(tile.size()[1]) * sizes.phases;
+        let tiles = |tile: Tile| m.div_ceil(tile.size()[0]) * n.div_ceil(tile.size()[1]) * sizes.phases;
         let tile = match n {
             ..=16 => Tile::M128N16,
             17..=32 => Tile::M128N32,
             // Half of a large tile empty, or half of the GPU idle, costs more than its fewer loads gain.
-            _ if n > 64 && blocks(Tile::M128N128) >= BLOCKS / 2 => Tile::M128N128,
+            _ if n > 64 && tiles(Tile::M128N128) >= MULTIPROCESSORS => Tile::M128N128,
             _ => Tile::M64N64,
         };
-        Self { tile, splits: (BLOCKS / blocks(tile)).min(k / DEPTH).max(1) }
+        Self { tile, splits: (blocks(pass) / tiles(tile)).min(k / DEPTH).max(1) }
     }
 
     /// Elements of workspace that it takes.
@@ -138,22 +148,23 @@ pub fn run(
     assert!(workspace.len() >= schedule.workspace(pass, g), "conv2d {pass:?}: the workspace of {schedule:?}, {g:?}");
     let Schedule { tile, splits } = schedule;
     let sizes = Sizes::of(pass, g);
-    let tiles = sizes.product[0].div_ceil(tile.size()[0]) * sizes.product[1].div_ceil(tile.size()[1]);
+    let [down, across] = [0, 1].map(|d| sizes.product[d].div_ceil(tile.size()[d]));
     let grid = Grid {
-        blocks: [tiles, splits, sizes.phases].map(|n| u32::try_from(n).expect("a grid that a GPU takes")),
+        blocks: [down * across, splits, sizes.phases].map(|n| u32::try_from(n).expect("a grid that a GPU takes")),
         threads: [tile.threads(), 1, 1],
         shared: 0,
     };
     let kernel = kernel(pass, precision, tile);
     let [a, b] = operands;
     if splits == 1 {
-        let geometry = Geometry::new(pass, g, [a, b], 1, store);
+        let geometry = Geometry::new(pass, g, [a, b], across, 1, store);
         // SAFETY: the lengths were checked against the geometry.
         return unsafe { cuda.launch(kernel, grid, &[&geometry, &a, &b, &out]) };
     }
-    let geometry = Geometry::new(pass, g, [a, b], splits, Store::Set);
-    // Eight rows of 32 threads at most; see conv2d_join.
-    let join = Grid { threads: [32, splits.min(8) as u32, 1], ..Grid::linear(sizes.out.div_ceil(128), 1) };
+    let geometry = Geometry::new(pass, g, [a, b], across, splits, Store::Set);
+    // As many rows of 32 threads as read several splits at most each; see conv2d_join.
+    let rows = splits.div_ceil(4).next_power_of_two().clamp(splits.min(4), 32) as u32;
+    let join = Grid { threads: [32, rows, 1], ..Grid::linear(sizes.out.div_ceil(128), 1) };
     // SAFETY: the lengths were checked against the geometry, and the workspace holds a result for each split.
     unsafe {
         cuda.launch(kernel, grid, &[&geometry, &a, &b, &workspace]);
@@ -199,7 +210,7 @@ impl Sizes {
     }
 }
 
-/// `Conv2d` of conv2d.cuh.
+/// `Conv2d` of conv2d_operands.cuh.
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Geometry {
@@ -207,13 +218,16 @@ struct Geometry {
     four: [i32; 3],
     splits: i32,
     accumulate: i32,
-    ow: Divisor,
-    oh: Divisor,
+    down: AxisDivisors,
+    across: AxisDivisors,
+    channels: Divisor,
+    tiles: Divisor,
+    by_splits: Divisor,
 }
 by_value!(Geometry);
 
 impl Geometry {
-    fn new(pass: Pass, g: &Conv2d, [a, b]: [DeviceSlice<f32>; 2], splits: usize, store: Store) -> Self {
+    fn new(pass: Pass, g: &Conv2d, [a, b]: [DeviceSlice<f32>; 2], tiles: usize, splits: usize, store: Store) -> Self {
         let ([kh, kw], [sh, sw], [ph, pw]) = (g.kernel, g.stride, g.padding);
         let four = |x: DeviceSlice<f32>, channels: usize| {
             i32::from(channels.is_multiple_of(4) && x.address().is_multiple_of(16))
@@ -224,18 +238,49 @@ impl Geometry {
             Pass::BackwardInput => [0, four(b, g.c), four(a, g.o)],
             Pass::BackwardWeight => [four(a, g.c), 0, four(b, g.o)],
         };
+        let axis = |d: usize, size: usize, out: usize| match pass {
+            Pass::BackwardInput => AxisDivisors::of_phases(size, g.kernel[d], g.stride[d]),
+            Pass::Forward | Pass::BackwardWeight => AxisDivisors::new(out, g.kernel[d]),
+        };
         Self {
             sizes: [g.n, g.h, g.w, g.c, g.o, kh, kw, sh, sw, ph, pw, g.oh, g.ow].map(|size| size as i32),
             four,
             splits: splits as i32,
             accumulate: i32::from(store == Store::Add),
-            ow: Divisor::new(g.ow),
-            oh: Divisor::new(g.oh),
+            down: axis(0, g.h, g.oh),
+            across: axis(1, g.w, g.ow),
+            channels: Divisor::new(if pass == Pass::BackwardInput { g.o } else { g.c }),
+            tiles: Divisor::new(tiles),
+            by_splits: Divisor::new(splits),
         }
     }
 }
 
-/// What `divide` of conv2d.cuh divides by: magic = floor(2^32 (2^shift - d) / d) + 1, shift = ceil(log2 d).
+/// `AxisDivisors` of conv2d_operands.cuh.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct AxisDivisors {
+    stride: Divisor,
+    pixels: [Divisor; 2],
+    taps: [Divisor; 2],
+}
+
+impl AxisDivisors {
+    /// All pixels by all taps.
+    fn new(pixels: usize, taps: usize) -> Self {
+        let [pixels, taps] = [pixels, taps].map(|n| [Divisor::new(n); 2]);
+        Self { stride: Divisor::new(1), pixels, taps }
+    }
+
+    /// The pixels and taps of a phase that has more of them, and of one that has fewer.
+    fn of_phases(size: usize, kernel: usize, stride: usize) -> Self {
+        // A phase without any divides nothing.
+        let parts = |n: usize| [n.div_ceil(stride), n / stride].map(|n| Divisor::new(n.max(1)));
+        Self { stride: Divisor::new(stride), pixels: parts(size), taps: parts(kernel) }
+    }
+}
+
+/// `Divisor` of conv2d_operands.cuh: magic = floor(2^32 (2^shift - d) / d) + 1, shift = ceil(log2 d).
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Divisor {

@@ -10,7 +10,7 @@ pub enum Precision {
     /// f32, 24 bits of significand, by fused multiply-add.
     #[default]
     F32,
-    /// Operands rounded to 11 bits of significand (ties away from zero), on tensor cores.
+    /// Operands rounded to 11 bits of significand (nearly to nearest: to_tf32 of mma.cuh), on tensor cores.
     Tf32,
     /// Operands rounded to 8 bits of significand (ties to even), on tensor cores.
     Bf16,
@@ -24,7 +24,7 @@ impl Precision {
     pub fn roundoff(self) -> f64 {
         match self {
             Self::F32 => 0.0,
-            Self::Tf32 => 0.5f64.powi(11),
+            Self::Tf32 => 0.64 * 0.5f64.powi(10),
             Self::Bf16 => 0.5f64.powi(8),
         }
     }
