@@ -3,7 +3,7 @@
 #include "conv2d.cuh"
 
 typedef Mma<Bf16, 128, 128, 16, 3, 64, 32> Tile128x128;
-typedef Mma<Bf16, 64, 64, 32, 3, 32, 32> Tile64x64;
+typedef Mma<Bf16, 64, 64, 32, 3, 32, 16> Tile64x64;
 typedef Mma<Bf16, 128, 32, 16, 4, 32, 32> Tile128x32;
 typedef Mma<Bf16, 128, 16, 16, 4, 32, 16> Tile128x16;
 
@@ -11,7 +11,7 @@ extern "C" __global__ void __launch_bounds__(256, 2)
 conv2d_bf16_forward_128x128(Conv2d g, const float* x, const float* w, float* y) {
     conv2d_forward<Tile128x128>(g, x, w, y);
 }
-extern "C" __global__ void __launch_bounds__(128, 4)
+extern "C" __global__ void __launch_bounds__(256, 3)
 conv2d_bf16_forward_64x64(Conv2d g, const float* x, const float* w, float* y) {
     conv2d_forward<Tile64x64>(g, x, w, y);
 }
@@ -28,7 +28,7 @@ extern "C" __global__ void __launch_bounds__(256, 2)
 conv2d_bf16_backward_input_128x128(Conv2d g, const float* dy, const float* w, float* dx) {
     conv2d_backward_input<Tile128x128>(g, dy, w, dx);
 }
-extern "C" __global__ void __launch_bounds__(128, 4)
+extern "C" __global__ void __launch_bounds__(256, 3)
 conv2d_bf16_backward_input_64x64(Conv2d g, const float* dy, const float* w, float* dx) {
     conv2d_backward_input<Tile64x64>(g, dy, w, dx);
 }
@@ -45,7 +45,7 @@ extern "C" __global__ void __launch_bounds__(256, 2)
 conv2d_bf16_backward_weight_128x128(Conv2d g, const float* x, const float* dy, float* dw) {
     conv2d_backward_weight<Tile128x128>(g, x, dy, dw);
 }
-extern "C" __global__ void __launch_bounds__(128, 4)
+extern "C" __global__ void __launch_bounds__(256, 3)
 conv2d_bf16_backward_weight_64x64(Conv2d g, const float* x, const float* dy, float* dw) {
     conv2d_backward_weight<Tile64x64>(g, x, dy, dw);
 }

@@ -4,7 +4,7 @@
 #include "conv2d.cuh"
 
 typedef Mma<Tf32, 128, 128, 16, 3, 64, 32> Tile128x128;
-typedef Mma<Tf32, 64, 64, 32, 3, 32, 32> Tile64x64;
+typedef Mma<Tf32, 64, 64, 32, 3, 32, 16> Tile64x64;
 typedef Mma<Tf32, 128, 32, 16, 4, 32, 32> Tile128x32;
 typedef Mma<Tf32, 128, 16, 16, 4, 32, 16> Tile128x16;
 
@@ -12,7 +12,7 @@ extern "C" __global__ void __launch_bounds__(256, 2)
 conv2d_tf32_forward_128x128(Conv2d g, const float* x, const float* w, float* y) {
     conv2d_forward<Tile128x128>(g, x, w, y);
 }
-extern "C" __global__ void __launch_bounds__(128, 4)
+extern "C" __global__ void __launch_bounds__(256, 3)
 conv2d_tf32_forward_64x64(Conv2d g, const float* x, const float* w, float* y) {
     conv2d_forward<Tile64x64>(g, x, w, y);
 }
@@ -29,7 +29,7 @@ extern "C" __global__ void __launch_bounds__(256, 2)
 conv2d_tf32_backward_input_128x128(Conv2d g, const float* dy, const float* w, float* dx) {
     conv2d_backward_input<Tile128x128>(g, dy, w, dx);
 }
-extern "C" __global__ void __launch_bounds__(128, 4)
+extern "C" __global__ void __launch_bounds__(256, 3)
 conv2d_tf32_backward_input_64x64(Conv2d g, const float* dy, const float* w, float* dx) {
     conv2d_backward_input<Tile64x64>(g, dy, w, dx);
 }
@@ -46,7 +46,7 @@ extern "C" __global__ void __launch_bounds__(256, 2)
 conv2d_tf32_backward_weight_128x128(Conv2d g, const float* x, const float* dy, float* dw) {
     conv2d_backward_weight<Tile128x128>(g, x, dy, dw);
 }
-extern "C" __global__ void __launch_bounds__(128, 4)
+extern "C" __global__ void __launch_bounds__(256, 3)
 conv2d_tf32_backward_weight_64x64(Conv2d g, const float* x, const float* dy, float* dw) {
     conv2d_backward_weight<Tile64x64>(g, x, dy, dw);
 }

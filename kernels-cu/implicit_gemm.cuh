@@ -52,14 +52,14 @@ struct AlongRows {
         return QUADS == 4 ? (k ^ (k >> 2 & 1)) * 4 + (quad ^ (k >> 3 & 1) << 1) : k * QUADS + (quad ^ (k >> 2 & 3) << 1);
     }
 
-    // As AlongDepth's. The row is one of the first eight of 32, or of all 16: then k's swizzle adds nothing to carry.
+    // As AlongDepth's. Of 32 rows each eight swizzle apart; those that a lane has begin with one of the first, or are 16.
     struct Lane {
         int place[4];
         __device__ __forceinline__ Lane(int row, int t) {
             UNROLL
             for (int j = 0; j < 4; j++) {
                 place[j] = QUADS == 4 ? at(t * 4 + j % 2, row / 4 + j / 2 * 2) * 4 + row % 4
-                                      : (t * 4 * QUADS + row / 4 + 2 * (j ^ t)) * 4 + row % 4;
+                                      : (t * 4 * QUADS + row / 32 * 8 + row / 4 % 2 + 2 * (row / 8 % 4 + j ^ t)) * 4 + row % 4;
             }
         }
         __device__ __forceinline__ void four(const float4* tile, int i, int q, float (&out)[4]) const {
@@ -116,9 +116,11 @@ struct Fma {
             return B::ALONG_ROWS ? j / 4 * (4 * TX) + tx * 4 + j % 4 : tx + TX * j;
         }
 
+        // Half of the tile along k, the first or the second.
+        template <int HALF>
         __device__ __forceinline__ void multiply(const float4* a_tile, const float4* b_tile) {
             UNROLL_BY(2)
-            for (int quad = 0; quad < DEPTH / 4; quad++) {
+            for (int quad = HALF * (DEPTH / 8); quad < (HALF + 1) * (DEPTH / 8); quad++) {
                 float a[TM][4];
                 load_a(a_tile, quad, a);
                 if constexpr (B::ALONG_ROWS) {
@@ -268,9 +270,11 @@ struct Mma {
             return Number(x);
         }
 
+        // Half of the tile along k, the first or the second.
+        template <int HALF>
         __device__ __forceinline__ void multiply(const float4* a_tile, const float4* b_tile) {
             UNROLL
-            for (int q = 0; q < DEPTH / 16; q++) {
+            for (int q = HALF * ((DEPTH + 16) / 32); q < (HALF ? DEPTH / 16 : (DEPTH + 16) / 32); q++) {
                 // B's columns are fewer: they stay, A's rows pass by.
                 Number b[WN / 8];
                 UNROLL
@@ -322,13 +326,18 @@ __device__ __forceinline__ void multiply_tile(A& a, B& b, int steps, const Out& 
     SHARED(float4, b_tiles, [STAGES * Tile::N * Tile::DEPTH / 4]);
     typename Tile::template Sums<typename A::Layout, typename B::Layout> sums;
     // The first STAGES - 1 rounds only load; in one loop, because the loaders are much code.
+    // The next copies are asked for between two halves of the products, so that tensor cores have work meanwhile.
     int filled = 0, read = 0;
     UNROLL_BY(1)
     for (int step = 1 - STAGES; step < steps; step++) {
+        const float4* const a_tile = a_tiles + read * (Tile::M * Tile::DEPTH / 4);
+        const float4* const b_tile = b_tiles + read * (Tile::N * Tile::DEPTH / 4);
         if (step >= 0) {
             cp_async_wait<STAGES - 2>();
             // Everybody's part of this step is there, and nobody reads the stage that is filled next.
             __syncthreads();
+            sums.template multiply<0>(a_tile, b_tile);
+            read = read + 1 < STAGES ? read + 1 : 0;
         }
         if (step + STAGES - 1 < steps) {
             a.load(a_tiles + filled * (Tile::M * Tile::DEPTH / 4));
@@ -337,8 +346,7 @@ __device__ __forceinline__ void multiply_tile(A& a, B& b, int steps, const Out& 
         }
         cp_async_commit();
         if (step >= 0) {
-            sums.multiply(a_tiles + read * (Tile::M * Tile::DEPTH / 4), b_tiles + read * (Tile::N * Tile::DEPTH / 4));
-            read = read + 1 < STAGES ? read + 1 : 0;
+            sums.template multiply<1>(a_tile, b_tile);
         }
     }
     sums.write(out);
