@@ -276,21 +276,23 @@ template <int ROWS, int DEPTH, int THREADS>
 struct TapColumns : RowSlots<ROWS, DEPTH, THREADS> {
     const float* x;
     const Conv2d& g;
-    int pixels, row, k0;  // `row` is the quad's first (tap, c)
+    int pixels, k0;
 
     // Where the tap of a row reads, if it is one.
     struct Tap {
         int y, x, channel;
         bool is;
     };
-    __device__ __forceinline__ Tap at(int e) const {
-        const TapWalk walk(row + e, g.c, g.channels, g.kw, g.across.taps[0]);
-        return {walk.y - g.ph, walk.x - g.pw, walk.channel, walk.y < g.kh};
-    }
-    Tap tap;  // the quad's first
+    Tap taps[4];
 
     __device__ __forceinline__ TapColumns(const float* x, const Conv2d& g, int first, int k)
-        : x(x), g(g), pixels(g.n * g.oh * g.ow), row(first + this->quad * 4), k0(k + this->k), tap(at(0)) {}
+        : x(x), g(g), pixels(g.n * g.oh * g.ow), k0(k + this->k) {
+        UNROLL
+        for (int e = 0; e < 4; e++) {
+            const TapWalk walk(first + this->quad * 4 + e, g.c, g.channels, g.kw, g.across.taps[0]);
+            taps[e] = {walk.y - g.ph, walk.x - g.pw, walk.channel, walk.y < g.kh};
+        }
+    }
 
     __device__ __forceinline__ void load(float4* tile) {
         UNROLL
@@ -309,10 +311,13 @@ struct TapColumns : RowSlots<ROWS, DEPTH, THREADS> {
                 return ((image * g.h + y + tap.y) * g.w + left + tap.x) * g.c + tap.channel;
             };
             if (g.four_x) {
-                cp_async_cached(this->to(tile, i), x + place(tap), valid(tap));
+                cp_async_cached(this->to(tile, i), x + place(taps[0]), valid(taps[0]));
                 continue;
             }
-            copy_each(this->to(tile, i), x, [&](int e) { return valid(at(e)); }, [&](int e) { return place(at(e)); });
+            UNROLL
+            for (int e = 0; e < 4; e++) {
+                cp_async<4>(reinterpret_cast<float*>(this->to(tile, i)) + e, x + place(taps[e]), valid(taps[e]));
+            }
         }
         k0 += DEPTH;
     }
