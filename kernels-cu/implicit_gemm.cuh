@@ -20,16 +20,26 @@ struct AlongDepth {
     }
     static __device__ __forceinline__ int at(int row, int quad) { return row * QUADS + (quad ^ swizzle(row)); }
 
-    // What a lane reads of a fragment: rows row + 8 i, all swizzled alike, and of k the four from 16 q + 4 t on.
+    // What lane (g, t) of a warp reads of COUNT times eight rows from `first` on, as rows g of fragments i: row
+    // first + 8 i + g, all swizzled alike, and of k the four from 16 q + 4 t on.
+    template <int COUNT>
     struct Lane {
         int place;
-        __device__ __forceinline__ Lane(int row, int t) : place(at(row, t)) {}
-        __device__ __forceinline__ void four(const float4* tile, int i, int q, float (&out)[4]) const {
-            const float4 v = tile[(place ^ q * 4) + i * 8 * QUADS];
-            out[0] = v.x, out[1] = v.y, out[2] = v.z, out[3] = v.w;
+        __device__ __forceinline__ Lane(int first, int g, int t) : place(at(first + g, t)) {}
+
+        static __device__ __forceinline__ int row(int g, int i) { return i * 8 + g; }
+
+        // x[i][e]: element e of the four of fragment from + i.
+        template <int N>
+        __device__ __forceinline__ void read(const float4* tile, int q, int from, float (&x)[N][4]) const {
+            UNROLL
+            for (int i = 0; i < N; i++) {
+                const float4 v = tile[(place ^ q * 4) + (from + i) * 8 * QUADS];
+                x[i][0] = v.x, x[i][1] = v.y, x[i][2] = v.z, x[i][3] = v.w;
+            }
         }
     };
-    // The same of rows row + APART i, row < APART, and of k the four of a quad.
+    // What a thread reads of rows row + APART i, row < APART, and of k the four of a quad.
     template <int APART>
     struct Rows {
         static_assert(QUADS == 4 && APART % 4 == 0, "the swizzle of rows that far apart differs by a constant");
@@ -52,22 +62,36 @@ struct AlongRows {
         return QUADS == 4 ? (k ^ (k >> 2 & 1)) * 4 + (quad ^ (k >> 3 & 1) << 1) : k * QUADS + (quad ^ (k >> 2 & 3) << 1);
     }
 
-    // As AlongDepth's. Of 32 rows each eight swizzle apart; those that a lane has begin with one of the first, or are 16.
+    // As AlongDepth's, but which row is row g of fragment i is up to whoever writes the sums: with neighbours in fragments
+    // of a kind one load has a number for each of two or four.
+    template <int COUNT>
     struct Lane {
-        int place[4];
-        __device__ __forceinline__ Lane(int row, int t) {
-            UNROLL
-            for (int j = 0; j < 4; j++) {
-                place[j] = QUADS == 4 ? at(t * 4 + j % 2, row / 4 + j / 2 * 2) * 4 + row % 4
-                                      : (t * 4 * QUADS + row / 32 * 8 + row / 4 % 2 + 2 * (row / 8 % 4 + j ^ t)) * 4 + row % 4;
-            }
+        static constexpr int WIDE = COUNT < 4 ? COUNT : 4;
+        static_assert(WIDE == 2 || WIDE == 4, "a load of two or four");
+        int place[2];  // of an even k, and where the swizzle tells them apart of an odd one
+
+        __device__ __forceinline__ Lane(int first, int g, int t) {
+            const int row = first + g * WIDE;
+            place[0] = at(t * 4, row / 4) * 4 + row % 4;
+            place[1] = at(t * 4 + 1, row / 4) * 4 + row % 4;
         }
-        __device__ __forceinline__ void four(const float4* tile, int i, int q, float (&out)[4]) const {
-            const float* elements = reinterpret_cast<const float*>(tile);
+
+        static __device__ __forceinline__ int row(int g, int i) { return i / WIDE * (8 * WIDE) + g * WIDE + i % WIDE; }
+
+        template <int N>
+        __device__ __forceinline__ void read(const float4* tile, int q, int from, float (&x)[N][4]) const {
+            static_assert(N == WIDE, "all that one load has");
             UNROLL
             for (int e = 0; e < 4; e++) {
-                out[e] = QUADS == 4 ? elements[place[i * 2 + e % 2] + (q * 16 + e / 2 * 2) * 16]
-                                    : elements[place[i % 4] + ((q * 16 + e) * QUADS + i / 4 * 8) * 4];
+                const float* at = reinterpret_cast<const float*>(tile) + from * 8 +
+                                  (QUADS == 4 ? place[e % 2] + (q * 16 + e / 2 * 2) * 16 : place[0] + (q * 16 + e) * QUADS * 4);
+                if constexpr (WIDE == 4) {
+                    const float4 v = *reinterpret_cast<const float4*>(at);
+                    x[0][e] = v.x, x[1][e] = v.y, x[2][e] = v.z, x[3][e] = v.w;
+                } else {
+                    const float2 v = *reinterpret_cast<const float2*>(at);
+                    x[0][e] = v.x, x[1][e] = v.y;
+                }
             }
         }
     };
@@ -245,73 +269,97 @@ struct Mma {
 
     template <class A, class B>
     struct Sums {
-        float sums[WM / 16][WN / 8][4];
-        int row, column, t;  // of this lane's first sum but for 2 t columns
-        typename A::Lane a_lane;
-        typename B::Lane b_lane;
+        // Fragments down and across, and how many a read of A has.
+        static constexpr int NI = WM / 8, NJ = WN / 8, READ = 4;
+        static_assert(NI % READ == 0 && (NJ == 2 || NJ == 4), "reads of four fragments down, one across");
+        typedef typename A::template Lane<NI> ALane;
+        typedef typename B::template Lane<NJ> BLane;
+
+        float sums[NI / 2][NJ][4];
+        int row, column, g, t;  // where the warp's sums begin; the lane
+        ALane a_lane;
+        BLane b_lane;
 
         __device__ __forceinline__ Sums()
-            : row(static_cast<int>(threadIdx.x) / 32 / ACROSS * WM + threadIdx.x % 32 / 4),
-              column(threadIdx.x / 32 % ACROSS * WN), t(threadIdx.x % 4), a_lane(row, t),
-              b_lane(column + threadIdx.x % 32 / 4, t) {
+            : row(static_cast<int>(threadIdx.x) / 32 / ACROSS * WM), column(threadIdx.x / 32 % ACROSS * WN),
+              g(threadIdx.x % 32 / 4), t(threadIdx.x % 4), a_lane(row, g, t), b_lane(column, g, t) {
             UNROLL
-            for (int i = 0; i < WM / 16; i++) {
+            for (int i = 0; i < NI / 2; i++) {
                 UNROLL
-                for (int j = 0; j < WN / 8; j++) {
+                for (int j = 0; j < NJ; j++) {
                     sums[i][j][0] = sums[i][j][1] = sums[i][j][2] = sums[i][j][3] = 0.0f;
                 }
             }
         }
 
-        template <class Lane>
-        __device__ __forceinline__ Number number(const Lane& lane, const float4* tile, int i, int q) const {
-            float x[4];
-            lane.four(tile, i, q, x);
-            return Number(x);
-        }
-
         // Half of the tile along k, the first or the second.
         template <int HALF>
         __device__ __forceinline__ void multiply(const float4* a_tile, const float4* b_tile) {
+            constexpr int MIDDLE = (DEPTH + 16) / 32;
             UNROLL
-            for (int q = HALF * ((DEPTH + 16) / 32); q < (HALF ? DEPTH / 16 : (DEPTH + 16) / 32); q++) {
+            for (int q = HALF * MIDDLE; q < (HALF ? DEPTH / 16 : MIDDLE); q++) {
                 // B's columns are fewer: they stay, A's rows pass by.
-                Number b[WN / 8];
+                float x_b[NJ][4];
+                b_lane.read(b_tile, q, 0, x_b);
+                Number b[NJ];
                 UNROLL
-                for (int j = 0; j < WN / 8; j++) {
-                    b[j] = number(b_lane, b_tile, j, q);
+                for (int j = 0; j < NJ; j++) {
+                    b[j] = Number(x_b[j]);
                 }
                 UNROLL
-                for (int i = 0; i < WM / 16; i++) {
-                    const Number a = number(a_lane, a_tile, i * 2, q), a8 = number(a_lane, a_tile, i * 2 + 1, q);
+                for (int from = 0; from < NI; from += READ) {
+                    float x_a[READ][4];
+                    a_lane.read(a_tile, q, from, x_a);
                     UNROLL
-                    for (int j = 0; j < WN / 8; j++) {
-                        Number::multiply(sums[i][j], a, a8, b[j]);
+                    for (int i = 0; i < READ; i += 2) {
+                        const Number a(x_a[i]), a8(x_a[i + 1]);
+                        UNROLL
+                        for (int j = 0; j < NJ; j++) {
+                            Number::multiply(sums[(from + i) / 2][j], a, a8, b[j]);
+                        }
                     }
                 }
             }
         }
 
+        // Of fragment i down and j across, the sum of row g and column 2 t + m.
+        __device__ __forceinline__ float sum(int i, int j, int m) const { return sums[i / 2][j][i % 2 * 2 + m]; }
+
         template <class Out>
         __device__ __forceinline__ void write(const Out& out) const {
             if constexpr (Out::TRANSPOSED) {
+                static_assert(A::ALONG_ROWS, "four fragments have neighbouring rows");
                 UNROLL
-                for (int j = 0; j < WN / 8 * 2; j++) {
-                    float* line = out.line(column + j / 2 * 8 + t * 2 + j % 2);
+                for (int j = 0; j < NJ * 2; j++) {
+                    float* line = out.line(column + BLane::row(t * 2 + j % 2, j / 2));
                     UNROLL
-                    for (int i = 0; i < WM / 8; i++) {
-                        out.one(line, row + i * 8, sums[i / 2][j / 2][i % 2 * 2 + j % 2]);
+                    for (int i = 0; i < NI; i += 4) {
+                        const int m = j % 2, at = j / 2;
+                        out.four(line, row + ALane::row(g, i),
+                                 make_float4(sum(i, at, m), sum(i + 1, at, m), sum(i + 2, at, m), sum(i + 3, at, m)));
                     }
                 }
             } else {
                 UNROLL
-                for (int i = 0; i < WM / 8; i++) {
-                    float* line = out.line(row + i * 8);
-                    UNROLL
-                    for (int j = 0; j < WN / 8; j++) {
-                        const float* pair = &sums[i / 2][j][i % 2 * 2];
-                        out.two(line, column + j * 8 + t * 2, pair[0], pair[1]);
-                    }
+                for (int i = 0; i < NI; i++) {
+                    write_line(out, out.line(row + ALane::row(g, i)), i);
+                }
+            }
+        }
+
+        template <class Out>
+        __device__ __forceinline__ void write_line(const Out& out, float* line, int i) const {
+            if constexpr (!B::ALONG_ROWS) {
+                UNROLL
+                for (int j = 0; j < NJ; j++) {
+                    out.two(line, column + j * 8 + t * 2, sum(i, j, 0), sum(i, j, 1));
+                }
+            } else if constexpr (NJ == 2) {
+                out.four(line, column + t * 4, make_float4(sum(i, 0, 0), sum(i, 1, 0), sum(i, 0, 1), sum(i, 1, 1)));
+            } else {
+                UNROLL
+                for (int m = 0; m < 2; m++) {
+                    out.four(line, column + t * 8 + m * 4, make_float4(sum(i, 0, m), sum(i, 1, m), sum(i, 2, m), sum(i, 3, m)));
                 }
             }
         }
