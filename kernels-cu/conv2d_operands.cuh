@@ -295,6 +295,30 @@ struct TapColumns : RowSlots<ROWS, DEPTH, THREADS> {
     }
 
     __device__ __forceinline__ void load(float4* tile) {
+        // Where lines are whole steps, a thread's slots differ by a constant.
+        if (g.four_x && g.ow % DEPTH == 0) {
+            load_of_line(tile);
+        } else {
+            load_any(tile);
+        }
+        k0 += DEPTH;
+    }
+
+    __device__ __forceinline__ void load_of_line(float4* tile) const {
+        const int line = g.across.pixels[0].of(k0), image = g.down.pixels[0].of(line);
+        const int y = (line - image * g.oh) * g.sh + taps[0].y, left = (k0 - line * g.ow) * g.sw + taps[0].x;
+        const bool within = k0 < pixels && taps[0].is && static_cast<u32>(y) < static_cast<u32>(g.h);
+        const int place = ((image * g.h + y) * g.w + left) * g.c + taps[0].channel, apart = TapColumns::STEP * g.sw;
+        UNROLL
+        for (int i = 0; i < TapColumns::COUNT; i++) {
+            if (this->has(i)) {
+                const bool valid = within && static_cast<u32>(left + i * apart) < static_cast<u32>(g.w);
+                cp_async_cached(this->to(tile, i), x + (place + i * apart * g.c), valid);
+            }
+        }
+    }
+
+    __device__ __forceinline__ void load_any(float4* tile) const {
         UNROLL
         for (int i = 0; i < TapColumns::COUNT; i++) {
             const int pixel = k0 + i * TapColumns::STEP;
@@ -319,6 +343,5 @@ struct TapColumns : RowSlots<ROWS, DEPTH, THREADS> {
                 cp_async<4>(reinterpret_cast<float*>(this->to(tile, i)) + e, x + place(taps[e]), valid(taps[e]));
             }
         }
-        k0 += DEPTH;
     }
 };

@@ -161,6 +161,8 @@ fn every_geometry_matches() {
         conv(2, [8, 8], 3, 8, 4, 2, 1),                              // weights in fours, pixels not
         conv(2, [9, 7], 4, 5, 3, 2, 1),                              // phases of different sizes
         conv(3, [6, 6], 8, 12, 1, 2, 0),                             // phases without taps
+        conv(2, [6, 32], 8, 6, 3, 1, 1),                             // lines of whole steps
+        conv(2, [5, 32], 4, 12, 3, 2, 1),                            // the same, every other pixel
         conv(2, [4, 4], 20, 1, 4, 1, 0),                             // a product
         conv(1, [1, 1], 1, 1, 1, 1, 0),                              // one number
         Conv2d::new(2, 7, 9, 6, 4, [2, 5], [3, 2], [0, 3]).unwrap(), // no two sizes the same
