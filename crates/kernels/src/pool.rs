@@ -3,9 +3,12 @@
 //! A deterministic step therefore receives the same addresses every time it runs, allocates nothing after
 //! its first run, and can be captured in a CUDA graph. (A last-in-first-out list permutes its order
 //! each step and never settles.)
+//!
+//! A buffer that goes back may be handed out while the GPU still works on it: what uses it next comes later on the same
+//! stream. So each lane of a GPU has buffers of its own, and one that is dropped in another lane waits until they meet.
 
 use crate::Element;
-use crate::cuda::{Cuda, Memory};
+use crate::cuda::{Cuda, LANES, Memory};
 use crate::memory::{Arena, Line, Lines};
 use crate::view::{View, ViewMut};
 use std::collections::{BTreeMap, HashMap};
@@ -16,6 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 struct Block {
     /// Where it lies in the order of allocation; `None` for a workspace.
     slot: Option<u64>,
+    /// Whose it is.
+    lane: usize,
     space: Space,
 }
 
@@ -38,13 +43,21 @@ impl Space {
     }
 }
 
+/// What one lane may take.
 #[derive(Default)]
-struct Free {
+struct Lane {
     /// Free blocks by their length in lines, then by slot.
     blocks: HashMap<usize, BTreeMap<Option<u64>, Block>>,
     /// The workspace, as long as the longest that was asked for, while no kernel has it.
     workspace: Option<Block>,
-    /// Where all blocks but the workspace lie.
+}
+
+#[derive(Default)]
+struct Free {
+    lanes: [Lane; LANES],
+    /// What was dropped in another lane than its own, until lanes meet.
+    parked: Vec<Block>,
+    /// Where all blocks but the workspaces lie.
     arena: Arena,
     allocations: u64,
     bytes: usize,
@@ -86,23 +99,38 @@ impl Pool {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, lines: usize) -> Block {
+    /// The lane that asks, and the free blocks: all of them where lanes are not parted.
+    fn free(&self) -> (usize, MutexGuard<'_, Free>) {
         let mut free = self.lock();
-        let reused = free.blocks.get_mut(&lines).and_then(|blocks| blocks.pop_first());
+        if !self.parted() {
+            for block in std::mem::take(&mut free.parked) {
+                free.put(block);
+            }
+        }
+        (self.gpu.as_ref().map_or(0, Cuda::lane), free)
+    }
+
+    fn parted(&self) -> bool {
+        self.gpu.as_ref().is_some_and(Cuda::parted)
+    }
+
+    fn take(&self, lines: usize) -> Block {
+        let (lane, mut free) = self.free();
+        let reused = free.lanes[lane].blocks.get_mut(&lines).and_then(|blocks| blocks.pop_first());
         let block = match reused {
             Some((_, block)) => block,
-            None => self.allocate(&mut free, lines, true),
+            None => self.allocate(&mut free, lane, lines, true),
         };
         self.hand_out(free, block)
     }
 
     fn take_workspace(&self, lines: usize) -> Block {
-        let mut free = self.lock();
-        let block = match free.workspace.take() {
+        let (lane, mut free) = self.free();
+        let block = match free.lanes[lane].workspace.take() {
             Some(block) if block.space.lines() >= lines => block,
             shorter => {
                 free.bytes -= shorter.map_or(0, |block| block.space.bytes());
-                self.allocate(&mut free, lines, false)
+                self.allocate(&mut free, lane, lines, false)
             }
         };
         self.hand_out(free, block)
@@ -119,7 +147,7 @@ impl Pool {
         block
     }
 
-    fn allocate(&self, free: &mut Free, lines: usize, slot: bool) -> Block {
+    fn allocate(&self, free: &mut Free, lane: usize, lines: usize, slot: bool) -> Block {
         free.allocations += 1;
         free.bytes += lines * size_of::<Line>();
         let space = match &self.gpu {
@@ -128,24 +156,35 @@ impl Pool {
             // It goes when a longer one is needed.
             None => Space::Host(Lines::alone(lines)),
         };
-        Block { slot: slot.then_some(free.allocations), space }
+        Block { slot: slot.then_some(free.allocations), lane, space }
     }
 
     fn put(&self, block: Block) {
-        let mut free = self.lock();
+        let (lane, mut free) = self.free();
+        if self.parted() && block.lane != lane {
+            free.parked.push(block);
+        } else {
+            free.put(block);
+        }
+    }
+}
+
+impl Free {
+    fn put(&mut self, block: Block) {
+        let lane = &mut self.lanes[block.lane];
         match block.slot {
             Some(_) => {
-                free.blocks.entry(block.space.lines()).or_default().insert(block.slot, block);
+                lane.blocks.entry(block.space.lines()).or_default().insert(block.slot, block);
             }
             // Two kernels at once had two: the longer one stays.
             None => {
-                let other = free.workspace.take();
+                let other = lane.workspace.take();
                 let (shorter, longer) = match other {
                     Some(other) if other.space.lines() > block.space.lines() => (Some(block), other),
                     other => (other, block),
                 };
-                free.bytes -= shorter.map_or(0, |block| block.space.bytes());
-                free.workspace = Some(longer);
+                lane.workspace = Some(longer);
+                self.bytes -= shorter.map_or(0, |block| block.space.bytes());
             }
         }
     }

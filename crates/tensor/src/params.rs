@@ -110,6 +110,18 @@ impl<T: Real> GradientSink<T> {
         let mut gradients = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
         write(gradients.view_mut().slice(self.range.clone()));
     }
+
+    /// Whether both are parts of one flat gradient, this one the earlier.
+    pub(crate) fn lies_before(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.gradients, &other.gradients) && self.range.end <= other.range.start
+    }
+
+    /// [`GradientSink::with`] of two parts, of which this one [lies before](GradientSink::lies_before) the other.
+    pub(crate) fn with_next(&self, other: &Self, write: impl FnOnce(ViewMut<T>, ViewMut<T>)) {
+        let mut gradients = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
+        let (low, high) = gradients.view_mut().split_at(other.range.start);
+        write(low.slice(self.range.clone()), high.slice(..other.range.len()));
+    }
 }
 
 /// A network's trainable parameters: values, and gradients that reverse passes accumulate into.

@@ -256,6 +256,27 @@ impl<T: Real> Grads<'_, T> {
         }
     }
 
+    /// Has `kernel`, which runs in any case, write the gradients of two inputs that are wanted, straight to where they gather.
+    pub fn add_two(
+        &mut self,
+        [i, j]: [usize; 2],
+        kernel: impl FnOnce(Option<(ViewMut<T>, Store)>, Option<(ViewMut<T>, Store)>),
+    ) {
+        let slot = |i: usize| self.inputs[i].map(|(slot, _)| &self.gathered.slots[slot]);
+        if let (Some(Slot::Param(first)), Some(Slot::Param(second))) = (slot(i), slot(j))
+            && first.lies_before(second)
+        {
+            return first.with_next(second, |a, b| kernel(Some((a, Store::Add)), Some((b, Store::Add))));
+        }
+        let [mut first, mut second] = [self.take(i), self.take(j)];
+        kernel(first.as_mut().map(|t| (t.dx.view_mut(), t.store)), second.as_mut().map(|t| (t.dx.view_mut(), t.store)));
+        for (i, target) in [(i, first), (j, second)] {
+            if let Some(target) = target {
+                self.put(i, target);
+            }
+        }
+    }
+
     /// Takes input `i`'s gradient out, if it is wanted, for a kernel that writes several; [`Grads::put`] it back.
     pub fn take(&mut self, i: usize) -> Option<Target<T>> {
         let (slot, shape) = self.inputs[i]?;

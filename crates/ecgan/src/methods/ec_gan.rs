@@ -8,7 +8,7 @@ use crate::pseudo_label::pseudo_labels;
 use crate::settings::{ClassifierUpdate, FakeStatistics};
 use nn::{Adam, AdamConfig, Mode, Network};
 use tensor::ops::{self, Reduction};
-use tensor::{Real, Result, Tape, Tensor};
+use tensor::{Real, Result, Tape, Tensor, Var};
 
 /// The method's settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,86 +58,102 @@ impl<T: Real> EcGan<T> {
 
     /// One iteration: x `[n,h,w,c]` in [-1, 1], labels `[n]`, noise z `[n,1,1,100]`.
     ///
-    /// The same generated images, made before the generator's update, serve all three networks.
+    /// The same generated images, made before the generator's update, serve all three networks. With them at hand the
+    /// classifier's step and the other two do not depend on each other.
     pub fn step(&mut self, x: &Tensor<T>, labels: &Tensor<i32>, z: &Tensor<T>) -> Result<Found<T>> {
-        let (gan, fakes) = self.gan_step(x, z)?;
-        let (real, fake) = self.classifier_step(x, labels, &fakes)?;
+        let tape = Tape::new(x.device());
+        let fakes = self.generator.forward(&tape.constant(z.clone()), Mode::Train, true)?;
+        let images = fakes.value().clone();
+        let Self { config, generator, adam_g, discriminator, adam_d, classifier } = self;
+        let (gan, found) = x.device().concurrently(
+            || gan_step([discriminator, generator], [adam_d, adam_g], x, fakes),
+            || classifier_step(config, classifier, x, labels, &images),
+        );
+        let (gan, (real, fake)) = (gan?, found?);
         Ok(Found { gan: Some(gan), real, fake })
     }
+}
 
-    /// The discriminator's step, then the generator's against the updated discriminator.
-    fn gan_step(&mut self, x: &Tensor<T>, z: &Tensor<T>) -> Result<([Tensor<T>; 3], Tensor<T>)> {
-        let device = x.device();
-        let tape_g = Tape::new(device);
-        let fakes = self.generator.forward(&tape_g.constant(z.clone()), Mode::Train, true)?;
+/// The discriminator's step, then, with the fakes on the generator's tape, the generator's against the updated
+/// discriminator. The three losses.
+fn gan_step<T: Real>(
+    [discriminator, generator]: [&mut Network<T>; 2],
+    [adam_d, adam_g]: [&mut Adam<T>; 2],
+    x: &Tensor<T>,
+    fakes: Var<T>,
+) -> Result<[Tensor<T>; 3]> {
+    // The gradient of the sum, one loss after the other: half the memory of both at once.
+    let mut loss_d = |x: &Tensor<T>, target| {
+        let tape = Tape::new(x.device());
+        let logits = discriminator.forward(&tape.constant(x.clone()), Mode::Train, true)?;
+        let loss = ops::bce_with_logits(&logits, target)?;
+        tape.backward(&loss)?;
+        Ok::<_, tensor::Error>(loss.value().clone())
+    };
+    let (loss_d_real, loss_d_fake) = (loss_d(x, 1.0)?, loss_d(fakes.value(), 0.0)?);
+    adam_d.step(discriminator.params_mut());
 
-        // The gradient of the sum, one loss after the other: half the memory of both at once.
-        let mut loss_d = |x: &Tensor<T>, target| {
-            let tape = Tape::new(device);
-            let logits = self.discriminator.forward(&tape.constant(x.clone()), Mode::Train, true)?;
-            let loss = ops::bce_with_logits(&logits, target)?;
-            tape.backward(&loss)?;
-            Ok::<_, tensor::Error>(loss.value().clone())
-        };
-        let (loss_d_real, loss_d_fake) = (loss_d(x, 1.0)?, loss_d(fakes.value(), 0.0)?);
-        self.adam_d.step(self.discriminator.params_mut());
+    let loss_g = {
+        let logits = discriminator.forward(&fakes, Mode::Train, false)?;
+        let loss = ops::bce_with_logits(&logits, 1.0)?;
+        fakes.tape().backward(&loss)?;
+        loss.value().clone()
+    };
+    adam_g.step(generator.params_mut());
+    Ok([loss_d_real, loss_d_fake, loss_g])
+}
 
-        let loss_g = {
-            let logits = self.discriminator.forward(&fakes, Mode::Train, false)?;
-            let loss = ops::bce_with_logits(&logits, 1.0)?;
-            tape_g.backward(&loss)?;
-            loss.value().clone()
-        };
-        self.adam_g.step(self.generator.params_mut());
-
-        Ok(([loss_d_real, loss_d_fake, loss_g], fakes.value().clone()))
+/// The classifier's step on the real images and on the fakes.
+fn classifier_step<T: Real>(
+    config: &EcGanConfig,
+    classifier: &mut ClassifierTrainer<T>,
+    x: &Tensor<T>,
+    labels: &Tensor<i32>,
+    fakes: &Tensor<T>,
+) -> Result<(RealFound<T>, Option<FakeFound<T>>)> {
+    let EcGanConfig { lambda, update, .. } = *config;
+    if lambda == 0.0 {
+        return Ok((classifier.real_step(x, labels)?, None));
     }
-
-    fn classifier_step(
-        &mut self,
-        x: &Tensor<T>,
-        labels: &Tensor<i32>,
-        fakes: &Tensor<T>,
-    ) -> Result<(RealFound<T>, Option<FakeFound<T>>)> {
-        let EcGanConfig { lambda, update, .. } = self.config;
-        if lambda == 0.0 {
-            return Ok((self.classifier.real_step(x, labels)?, None));
+    match update {
+        ClassifierUpdate::Summed => {
+            // As in the discriminator's step.
+            let (loss, real) = classifier.real_loss(&Tape::new(x.device()), x, labels)?;
+            loss.tape().backward(&loss)?;
+            drop(loss);
+            let (fake_loss, fake) = fake_loss(config, classifier, &Tape::new(x.device()), fakes)?;
+            classifier.descend(ops::scale(&fake_loss, lambda)?, None)?;
+            Ok((real, Some(fake)))
         }
-        match update {
-            ClassifierUpdate::Summed => {
-                // As in the discriminator's step.
-                let (loss, real) = self.classifier.real_loss(&Tape::new(x.device()), x, labels)?;
-                loss.tape().backward(&loss)?;
-                drop(loss);
-                let (fake_loss, fake) = self.fake_loss(&Tape::new(x.device()), fakes)?;
-                self.classifier.descend(ops::scale(&fake_loss, lambda)?, None)?;
-                Ok((real, Some(fake)))
+        ClassifierUpdate::TwoSteps => {
+            let real = classifier.real_step(x, labels)?;
+            let (fake_loss, fake) = fake_loss(config, classifier, &Tape::new(x.device()), fakes)?;
+            // With nothing kept the second step is left out whole: no decay, no moments, no t.
+            let kept = fake.pseudo.kept();
+            // Where the number is at hand, the reverse pass, which would find zeros, is left out too.
+            if kept.at_hand().is_none_or(|kept| kept[0] != T::ZERO) {
+                classifier.descend(ops::scale(&fake_loss, lambda)?, Some(&kept))?;
             }
-            ClassifierUpdate::TwoSteps => {
-                let real = self.classifier.real_step(x, labels)?;
-                let (fake_loss, fake) = self.fake_loss(&Tape::new(x.device()), fakes)?;
-                // With nothing kept the second step is left out whole: no decay, no moments, no t.
-                let kept = fake.pseudo.kept();
-                // Where the number is at hand, the reverse pass, which would find zeros, is left out too.
-                if kept.at_hand().is_none_or(|kept| kept[0] != T::ZERO) {
-                    self.classifier.descend(ops::scale(&fake_loss, lambda)?, Some(&kept))?;
-                }
-                Ok((real, Some(fake)))
-            }
+            Ok((real, Some(fake)))
         }
     }
+}
 
-    /// The pseudo-label loss (without lambda), on `tape`, not yet differentiated.
-    fn fake_loss(&mut self, tape: &Tape<T>, fakes: &Tensor<T>) -> Result<(tensor::Var<T>, FakeFound<T>)> {
-        let mode = match self.config.fake_statistics {
-            FakeStatistics::Shared => Mode::Train,
-            FakeStatistics::Frozen => Mode::FrozenStatistics,
-            FakeStatistics::Running => Mode::RunningStatistics,
-        };
-        let logits = self.classifier.network.forward(&tape.constant(fakes.clone()), mode, true)?;
-        let pseudo = pseudo_labels(logits.value(), self.config.threshold);
-        let loss = ops::cross_entropy(&logits, &pseudo.labels, Some(&pseudo.weights), Reduction::Kept)?;
-        let found = FakeFound { loss: loss.value().clone(), pseudo, classes: logits.shape()[1] };
-        Ok((loss, found))
-    }
+/// The pseudo-label loss (without lambda), on `tape`, not yet differentiated.
+fn fake_loss<T: Real>(
+    config: &EcGanConfig,
+    classifier: &mut ClassifierTrainer<T>,
+    tape: &Tape<T>,
+    fakes: &Tensor<T>,
+) -> Result<(Var<T>, FakeFound<T>)> {
+    let mode = match config.fake_statistics {
+        FakeStatistics::Shared => Mode::Train,
+        FakeStatistics::Frozen => Mode::FrozenStatistics,
+        FakeStatistics::Running => Mode::RunningStatistics,
+    };
+    let logits = classifier.network.forward(&tape.constant(fakes.clone()), mode, true)?;
+    let pseudo = pseudo_labels(logits.value(), config.threshold);
+    let loss = ops::cross_entropy(&logits, &pseudo.labels, Some(&pseudo.weights), Reduction::Kept)?;
+    let found = FakeFound { loss: loss.value().clone(), pseudo, classes: logits.shape()[1] };
+    Ok((loss, found))
 }

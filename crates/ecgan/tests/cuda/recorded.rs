@@ -76,6 +76,23 @@ fn a_replay_gives_the_bits_of_launching() {
     }
 }
 
+/// The classifier's lane and the others' do not depend on each other: the stand-in runs them in three orders.
+#[cfg(feature = "cuda-host")]
+#[test]
+fn the_order_of_lanes_does_not_matter() {
+    use kernels::cuda::{Cuda, Order, Precision};
+    let given = Partial { preset: Some(Preset::Paper), threshold: Some(0.0), ..Partial::default() };
+    let in_order = |order| {
+        let device = Device::cuda(Cuda::host(order), Precision::F32).expect("it has f32").poisoned();
+        train(&device, &given, true, None).0
+    };
+    let [first, others @ ..] = Order::ALL.map(in_order);
+    for other in others {
+        assert_eq!(first.found, other.found);
+        assert!(first.bits == other.bits && first.counts == other.counts, "bits");
+    }
+}
+
 /// The counts of noise and of Adam's steps lie on the device; what is recorded there goes on from those of the checkpoint.
 #[test]
 fn iterations_go_on_from_a_checkpoint_with_the_same_bits() {

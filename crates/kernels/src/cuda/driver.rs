@@ -1,15 +1,16 @@
 //! The NVIDIA driver, loaded at run time through cudarc: one build runs with it and without.
 //!
 //! cudarc panics where the library or a function of it is missing, so both are probed first. Only its plain calls are
-//! used: one context and one stream of our own a device (the legacy stream cannot be captured), no events.
+//! used: one context and a stream of our own for each lane of a device (the legacy stream cannot be captured), and events
+//! where lanes part and meet.
 
 use super::graph::Replay;
-use super::{Argument, CUDA_VERSION, CudaError, Grid, Kernel, Runtime, modules};
+use super::{Argument, CUDA_VERSION, CudaError, Grid, Kernel, LANES, Runtime, modules};
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys;
 use std::collections::HashMap;
 use std::ffi::{CString, c_void};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// The least compute capability of the kernels (Turing).
@@ -19,7 +20,7 @@ const CAPABILITY: [i32; 2] = [7, 5];
 const PLAIN_SHARED: u32 = 48 * 1024;
 
 /// Every function of the driver that this file calls, by the names that cudarc loads.
-const FUNCTIONS: [&str; 34] = [
+const FUNCTIONS: [&str; 38] = [
     "cuCtxGetCurrent",
     "cuCtxSetCurrent",
     "cuDeviceGet",
@@ -30,6 +31,9 @@ const FUNCTIONS: [&str; 34] = [
     "cuDevicePrimaryCtxRetain",
     "cuDeviceTotalMem_v2",
     "cuDriverGetVersion",
+    "cuEventCreate",
+    "cuEventDestroy_v2",
+    "cuEventRecord",
     "cuFuncSetAttribute",
     "cuGetErrorName",
     "cuGetErrorString",
@@ -54,6 +58,7 @@ const FUNCTIONS: [&str; 34] = [
     "cuStreamDestroy_v2",
     "cuStreamEndCapture",
     "cuStreamSynchronize",
+    "cuStreamWaitEvent",
 ];
 
 /// A GPU as the driver lists it.
@@ -125,11 +130,16 @@ fn call<T>(name: &str, result: Result<T, DriverError>) -> Result<T, CudaError> {
     result.map_err(|error| CudaError::Call { call: name.into(), reason: format!("{:?}", error.0) })
 }
 
-/// One device: its context, stream, and the modules loaded so far.
+/// One device: its context, streams, and the modules loaded so far.
 pub(super) struct Driver {
     device: sys::CUdevice,
     context: sys::CUcontext,
-    stream: sys::CUstream,
+    streams: [sys::CUstream; LANES],
+    /// Which of them work goes to.
+    lane: AtomicUsize,
+    /// Where the second lane leaves the first, and where it comes back.
+    parting: sys::CUevent,
+    meeting: sys::CUevent,
     info: DeviceInfo,
     loaded: Mutex<Loaded>,
     capturing: AtomicBool,
@@ -169,14 +179,37 @@ impl Driver {
         let mut this = Self {
             device,
             context,
-            stream: result::stream::null(),
+            streams: [result::stream::null(); LANES],
+            lane: AtomicUsize::new(0),
+            parting: std::ptr::null_mut(),
+            meeting: std::ptr::null_mut(),
             info,
             loaded: Mutex::default(),
             capturing: AtomicBool::new(false),
         };
         this.enter()?;
-        this.stream = call("cuStreamCreate", result::stream::create(result::stream::StreamKind::NonBlocking))?;
+        for stream in &mut this.streams {
+            *stream = call("cuStreamCreate", result::stream::create(result::stream::StreamKind::NonBlocking))?;
+        }
+        for event in [&mut this.parting, &mut this.meeting] {
+            *event = call("cuEventCreate", result::event::create(sys::CUevent_flags::CU_EVENT_DISABLE_TIMING))?;
+        }
         Ok(this)
+    }
+
+    fn stream(&self) -> sys::CUstream {
+        self.streams[self.lane.load(Ordering::Relaxed)]
+    }
+
+    /// Has `to` wait for what `from` was given so far.
+    fn follow(&self, from: sys::CUstream, event: sys::CUevent, to: sys::CUstream) -> Result<(), CudaError> {
+        self.enter()?;
+        let flags = sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
+        // SAFETY: streams and events are ours.
+        unsafe {
+            call("cuEventRecord", result::event::record(event, from))?;
+            call("cuStreamWaitEvent", result::stream::wait_event(to, event, flags))
+        }
     }
 
     /// Makes the context this thread's.
@@ -258,26 +291,26 @@ impl Runtime for Driver {
     unsafe fn upload(&self, from: &[u8], to: u64) -> Result<(), CudaError> {
         self.enter()?;
         // SAFETY: the caller's. From pageable memory the call returns when `from` has been read.
-        call("cuMemcpyHtoDAsync", unsafe { result::memcpy_htod_async(to, from, self.stream) })
+        call("cuMemcpyHtoDAsync", unsafe { result::memcpy_htod_async(to, from, self.stream()) })
     }
 
     unsafe fn download(&self, from: u64, to: &mut [u8]) -> Result<(), CudaError> {
         self.enter()?;
         // SAFETY: the caller's, and `to` outlives the wait.
-        call("cuMemcpyDtoHAsync", unsafe { result::memcpy_dtoh_async(to, from, self.stream) })?;
+        call("cuMemcpyDtoHAsync", unsafe { result::memcpy_dtoh_async(to, from, self.stream()) })?;
         self.synchronize()
     }
 
     unsafe fn fill_bytes(&self, address: u64, bytes: usize, byte: u8) -> Result<(), CudaError> {
         self.enter()?;
         // SAFETY: the caller's.
-        call("cuMemsetD8Async", unsafe { result::memset_d8_async(address, byte, bytes, self.stream) })
+        call("cuMemsetD8Async", unsafe { result::memset_d8_async(address, byte, bytes, self.stream()) })
     }
 
     unsafe fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<(), CudaError> {
         self.enter()?;
         // SAFETY: the caller's.
-        call("cuMemcpyDtoDAsync", unsafe { result::memcpy_dtod_async(to, from, bytes, self.stream) })
+        call("cuMemcpyDtoDAsync", unsafe { result::memcpy_dtod_async(to, from, bytes, self.stream()) })
     }
 
     unsafe fn launch(&self, kernel: Kernel, grid: Grid, arguments: &[&dyn Argument]) -> Result<(), CudaError> {
@@ -287,14 +320,26 @@ impl Runtime for Driver {
         let [blocks, threads] = [grid.blocks, grid.threads].map(|[x, y, z]| (x, y, z));
         // SAFETY: the caller's; the driver copies the arguments before it returns.
         call(kernel.name, unsafe {
-            result::launch_kernel(function, blocks, threads, grid.shared, self.stream, &mut pointers)
+            result::launch_kernel(function, blocks, threads, grid.shared, self.stream(), &mut pointers)
         })
+    }
+
+    fn part(&self) -> Result<(), CudaError> {
+        self.follow(self.streams[0], self.parting, self.streams[1])
+    }
+
+    fn set_lane(&self, lane: usize) {
+        self.lane.store(lane, Ordering::Relaxed);
+    }
+
+    fn meet(&self) -> Result<(), CudaError> {
+        self.follow(self.streams[1], self.meeting, self.streams[0])
     }
 
     fn synchronize(&self) -> Result<(), CudaError> {
         self.enter()?;
         // SAFETY: the stream is ours.
-        call("cuStreamSynchronize", unsafe { result::stream::synchronize(self.stream) })
+        call("cuStreamSynchronize", unsafe { result::stream::synchronize(self.stream()) })
     }
 
     fn free_memory(&self) -> Result<usize, CudaError> {
@@ -306,7 +351,7 @@ impl Runtime for Driver {
         self.enter()?;
         let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
         // SAFETY: the stream is ours.
-        call("cuStreamBeginCapture", unsafe { result::stream::begin_capture(self.stream, mode) })?;
+        call("cuStreamBeginCapture", unsafe { result::stream::begin_capture(self.stream(), mode) })?;
         self.capturing.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -315,7 +360,7 @@ impl Runtime for Driver {
         self.enter()?;
         self.capturing.store(false, Ordering::Relaxed);
         // SAFETY: the stream is ours and is being captured.
-        let graph = call("cuStreamEndCapture", unsafe { result::stream::end_capture(self.stream) })?;
+        let graph = call("cuStreamEndCapture", unsafe { result::stream::end_capture(self.stream()) })?;
         let flags = sys::CUgraphInstantiate_flags(0);
         // SAFETY: the graph was just made; the instance does not need it any more.
         let instance = unsafe {
@@ -324,7 +369,7 @@ impl Runtime for Driver {
             instance
         };
         let instance = call("cuGraphInstantiate", instance)?;
-        Ok(Box::new(Recorded { instance, context: self.context, stream: self.stream }))
+        Ok(Box::new(Recorded { instance, context: self.context, stream: self.stream() }))
     }
 }
 
@@ -334,10 +379,13 @@ impl Drop for Driver {
             return;
         }
         // What cannot be given back any more is gone with the process.
-        // SAFETY: the stream, the modules and the context are ours, and nothing that uses them is left.
+        // SAFETY: streams, events, modules and the context are ours, and nothing that uses them is left.
         unsafe {
-            if !self.stream.is_null() {
-                _ = result::stream::destroy(self.stream);
+            for stream in self.streams.into_iter().filter(|stream| !stream.is_null()) {
+                _ = result::stream::destroy(stream);
+            }
+            for event in [self.parting, self.meeting].into_iter().filter(|event| !event.is_null()) {
+                _ = result::event::destroy(event);
             }
             for &module in self.loaded.get_mut().unwrap_or_else(PoisonError::into_inner).modules.values() {
                 _ = result::module::unload(module);

@@ -68,6 +68,12 @@ pub enum CudaError {
         /// What was tried.
         what: String,
     },
+    /// Lanes may only launch while they are parted: neither waits for the host.
+    #[error("cuda: {what} while two lanes run")]
+    InLanes {
+        /// What was tried.
+        what: String,
+    },
     /// A call of the driver failed, or a kernel did.
     #[error("cuda: {call} failed: {reason}")]
     Call {

@@ -18,7 +18,7 @@ pub struct Graph {
 impl Graph {
     /// One that is still to be recorded.
     pub(super) fn new(cuda: &Cuda) -> Self {
-        cuda.inner.deferred.graph_made();
+        cuda.inner.deferred.begin();
         Self { recorded: None, cuda: cuda.clone() }
     }
 
@@ -40,9 +40,6 @@ impl Drop for Graph {
         // A replay may still run; its failure has nobody left to hear of it.
         _ = self.cuda.inner.runtime.synchronize();
         self.recorded = None;
-        for address in self.cuda.inner.deferred.graph_dropped() {
-            // SAFETY: it came from `alloc`, its owner and the last recording are gone.
-            unsafe { self.cuda.inner.runtime.free(address) };
-        }
+        self.cuda.free_deferred();
     }
 }

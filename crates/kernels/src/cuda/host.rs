@@ -1,10 +1,11 @@
 //! The stand-in: the kernels compiled by g++ (`kernels-cu/host`), run on the calling thread, for tests.
 //!
 //! It is stricter than a GPU: fresh memory is full of NaN, a write beside an allocation is found at the next wait, the
-//! sizes of a launch's arguments must be those of the kernel's parameters, and a recorded step runs only when replayed.
+//! sizes of a launch's arguments must be those of the kernel's parameters, and a recorded step runs only when replayed. What
+//! two lanes are given runs when they meet: one lane after the other, the other way round, or in turns, by the order.
 
 use super::graph::Replay;
-use super::{Argument, CudaError, Grid, Kernel, Runtime};
+use super::{Argument, CudaError, Grid, Kernel, LANES, Runtime};
 use std::alloc::{Layout, alloc, dealloc};
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
@@ -86,19 +87,60 @@ struct Shared {
 pub(super) struct Host {
     shared: Arc<Shared>,
     recording: Mutex<Option<Vec<Task>>>,
+    lanes: Mutex<Lanes>,
+}
+
+/// What parted lanes were given so far.
+#[derive(Default)]
+struct Lanes {
+    parted: bool,
+    current: usize,
+    tasks: [Vec<Task>; LANES],
+}
+
+impl Lanes {
+    /// All tasks in an order that two lanes could have.
+    fn merged(&mut self, order: Order) -> Vec<Task> {
+        let [first, second] = std::mem::take(&mut self.tasks);
+        let (mut first, mut second) = (first.into_iter(), second.into_iter());
+        match order {
+            Order::Ascending => first.chain(second).collect(),
+            Order::Descending => second.chain(first).collect(),
+            // One of the first, then two of the second, and so on.
+            Order::Shuffled => {
+                let turns = (0..).map_while(|turn| {
+                    let from = if turn % 3 == 0 { [&mut first, &mut second] } else { [&mut second, &mut first] };
+                    from.into_iter().find_map(Iterator::next)
+                });
+                turns.collect()
+            }
+        }
+    }
 }
 
 impl Host {
     pub(super) fn new(order: Order) -> Self {
-        Self { shared: Arc::new(Shared { order, live: Mutex::default() }), recording: Mutex::default() }
+        let shared = Arc::new(Shared { order, live: Mutex::default() });
+        Self { shared, recording: Mutex::default(), lanes: Mutex::default() }
     }
 
     fn recording(&self) -> MutexGuard<'_, Option<Vec<Task>>> {
         self.recording.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records the task, or runs it.
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the task for its lane, records it, or runs it.
     unsafe fn submit(&self, task: Task) -> Result<(), CudaError> {
+        let mut lanes = self.lanes();
+        if lanes.parted {
+            let current = lanes.current;
+            lanes.tasks[current].push(task);
+            return Ok(());
+        }
+        drop(lanes);
         if let Some(tasks) = self.recording().as_mut() {
             tasks.push(task);
             return Ok(());
@@ -257,6 +299,25 @@ impl Runtime for Host {
         let arguments = copied(kernel, arguments);
         // SAFETY: the caller's.
         unsafe { self.submit(Task::Launch { kernel, grid, arguments }) }
+    }
+
+    fn part(&self) -> Result<(), CudaError> {
+        self.lanes().parted = true;
+        Ok(())
+    }
+
+    fn set_lane(&self, lane: usize) {
+        self.lanes().current = lane;
+    }
+
+    fn meet(&self) -> Result<(), CudaError> {
+        let tasks = {
+            let mut lanes = self.lanes();
+            lanes.parted = false;
+            lanes.merged(self.shared.order)
+        };
+        // SAFETY: as when they were submitted: what they refer to was not freed, as memory is kept until lanes meet.
+        tasks.into_iter().try_for_each(|task| unsafe { self.submit(task) })
     }
 
     fn synchronize(&self) -> Result<(), CudaError> {

@@ -1,11 +1,11 @@
-//! Device memory: freed on drop, but never while a recorded step may still touch it.
+//! Device memory: freed on drop, but never while a recorded step or a lane may still touch it.
 
 use super::{Cuda, CudaError};
 use crate::Element;
 use crate::view::{DeviceSlice, DeviceSliceMut};
 use std::sync::{Mutex, PoisonError};
 
-/// Memory that was dropped while recorded steps exist: it is freed when the last of them goes.
+/// Memory that was dropped while recorded steps exist or lanes are parted: it is freed when the last of them goes.
 #[derive(Default)]
 pub(super) struct Deferred {
     state: Mutex<State>,
@@ -13,30 +13,31 @@ pub(super) struct Deferred {
 
 #[derive(Default)]
 struct State {
-    graphs: usize,
+    /// Recorded steps and parted lanes.
+    users: usize,
     dropped: Vec<u64>,
 }
 
 impl Deferred {
-    /// A recorded step came into being.
-    pub(super) fn graph_made(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).graphs += 1;
+    /// A recorded step came into being, or lanes parted.
+    pub(super) fn begin(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).users += 1;
     }
 
-    /// A recorded step went; returns what may be freed now.
-    pub(super) fn graph_dropped(&self) -> Vec<u64> {
+    /// A recorded step went, or lanes met; returns what may be freed now.
+    pub(super) fn end(&self) -> Vec<u64> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.graphs -= 1;
-        if state.graphs == 0 { std::mem::take(&mut state.dropped) } else { Vec::new() }
+        state.users -= 1;
+        if state.users == 0 { std::mem::take(&mut state.dropped) } else { Vec::new() }
     }
 
     /// Whether `address` may be freed now; else it is kept.
     fn may_free(&self, address: u64) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.graphs > 0 {
+        if state.users > 0 {
             state.dropped.push(address);
         }
-        state.graphs == 0
+        state.users == 0
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! [`Cuda`] has the same methods over two runtimes: the NVIDIA driver, found at run time (`driver`), and with the
 //! feature `cuda-host` a stand-in on the CPU that runs the same kernels from the same sources (`host`), for tests.
-//! All work goes to one stream in order, so a kernel sees what was launched before it. A launch that fails is
+//! All work goes to one stream in order, so a kernel sees what was launched before it; only between
+//! [`Device::concurrently`](crate::Device::concurrently)'s parting and meeting are there two such lanes. A launch that fails is
 //! remembered and reported by the next call that can: [`Cuda::synchronize`], [`Cuda::download`] or [`Cuda::capture`].
 //! After an allocation of the pool's that failed nothing is launched any more, and each of these says why.
 
@@ -29,8 +30,11 @@ pub use precision::Precision;
 use crate::Element;
 use crate::view::{DeviceSlice, DeviceSliceMut};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// Streams of a device: the one that everything goes to, and one that leaves it for a while.
+pub(crate) const LANES: usize = 2;
 
 /// What both runtimes do. Addresses are of device memory, and valid for the bytes named.
 trait Runtime: Send + Sync {
@@ -43,6 +47,12 @@ trait Runtime: Send + Sync {
     unsafe fn fill_bytes(&self, address: u64, bytes: usize, byte: u8) -> Result<(), CudaError>;
     unsafe fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<(), CudaError>;
     unsafe fn launch(&self, kernel: Kernel, grid: Grid, arguments: &[&dyn Argument]) -> Result<(), CudaError>;
+    /// From here on the second lane may run beside the first.
+    fn part(&self) -> Result<(), CudaError>;
+    /// Which lane gets what comes next.
+    fn set_lane(&self, lane: usize);
+    /// From here on the first lane sees what the second did.
+    fn meet(&self) -> Result<(), CudaError>;
     fn synchronize(&self) -> Result<(), CudaError>;
     fn free_memory(&self) -> Result<usize, CudaError>;
     fn begin_capture(&self) -> Result<(), CudaError>;
@@ -52,6 +62,8 @@ trait Runtime: Send + Sync {
 struct Inner {
     runtime: Box<dyn Runtime>,
     capturing: AtomicBool,
+    parted: AtomicBool,
+    lane: AtomicUsize,
     /// The first launch that failed, until it is reported.
     failure: Mutex<Option<CudaError>>,
     /// Why nothing is launched any more.
@@ -85,8 +97,9 @@ impl Cuda {
     }
 
     fn over(runtime: impl Runtime + 'static) -> Self {
-        let (capturing, failure, stopped, deferred) = Default::default();
-        Self { inner: Arc::new(Inner { runtime: Box::new(runtime), capturing, failure, stopped, deferred }) }
+        let (capturing, parted, lane, failure, stopped, deferred) = Default::default();
+        let runtime = Box::new(runtime);
+        Self { inner: Arc::new(Inner { runtime, capturing, parted, lane, failure, stopped, deferred }) }
     }
 
     /// The GPU's name.
@@ -127,7 +140,7 @@ impl Cuda {
 
     /// Copies to the device. The lengths must be equal.
     pub fn upload<T: Element>(&self, from: &[T], to: DeviceSliceMut<T>) -> Result<(), CudaError> {
-        self.outside_capture(|| format!("an upload of {} bytes", size_of_val(from)))?;
+        self.outside(|| format!("an upload of {} bytes", size_of_val(from)))?;
         assert_eq!(from.len(), to.len(), "upload: lengths");
         self.running()?;
         if from.is_empty() {
@@ -151,7 +164,7 @@ impl Cuda {
 
     /// Waits for all work and copies from the device. The lengths must be equal.
     pub fn download_into<T: Element>(&self, from: DeviceSlice<T>, to: &mut [T]) -> Result<(), CudaError> {
-        self.outside_capture(|| format!("a read-back of {} bytes", size_of_val(to)))?;
+        self.outside(|| format!("a read-back of {} bytes", size_of_val(to)))?;
         assert_eq!(from.len(), to.len(), "download: lengths");
         self.report()?;
         if to.is_empty() {
@@ -200,14 +213,14 @@ impl Cuda {
 
     /// Waits for all work; the first launch that failed since the last report is the error.
     pub fn synchronize(&self) -> Result<(), CudaError> {
-        self.outside_capture(|| "waiting".into())?;
+        self.outside(|| "waiting".into())?;
         self.report()?;
         self.inner.runtime.synchronize()
     }
 
     /// Waits for all work, unless a step is being recorded; a failure stays to be reported.
     pub(crate) fn wait(&self) {
-        if !self.inner.capturing.load(Ordering::Relaxed) {
+        if !self.inner.capturing.load(Ordering::Relaxed) && !self.parted() {
             self.remember(self.inner.runtime.synchronize());
         }
     }
@@ -215,7 +228,7 @@ impl Cuda {
     /// Records what `step` launches without running it. What it records must have run once before, so that every
     /// kernel is loaded; an allocation, an upload or a read-back inside is an error.
     pub fn capture(&self, step: impl FnOnce()) -> Result<Graph, CudaError> {
-        self.outside_capture(|| "a second capture".into())?;
+        self.outside(|| "a second capture".into())?;
         self.report()?;
         self.inner.runtime.begin_capture()?;
         // From here on, so that what the step itself drops stays allocated too.
@@ -227,6 +240,55 @@ impl Cuda {
         self.report()?;
         graph.set(recorded?);
         Ok(graph)
+    }
+
+    /// Gives what `first` launches to one lane and what `second` launches to another, which run beside each other: neither
+    /// may use what the other writes. What comes afterwards sees both. An upload, a read-back or waiting inside is an error.
+    pub(crate) fn concurrently<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
+        assert!(!self.parted(), "lanes do not part again");
+        self.remember(self.inner.runtime.part());
+        self.inner.parted.store(true, Ordering::Relaxed);
+        self.inner.deferred.begin();
+        // Also where a closure panics: work that never met could not be captured, nor waited for.
+        let meeting = Meeting(self);
+        let first = first();
+        self.set_lane(1);
+        let second = second();
+        drop(meeting);
+        (first, second)
+    }
+
+    /// Whether there are two lanes now.
+    pub(crate) fn parted(&self) -> bool {
+        self.inner.parted.load(Ordering::Relaxed)
+    }
+
+    /// The lane that gets what comes next.
+    pub(crate) fn lane(&self) -> usize {
+        self.inner.lane.load(Ordering::Relaxed)
+    }
+
+    /// One user of memory less: frees what only waited for it.
+    fn free_deferred(&self) {
+        for address in self.inner.deferred.end() {
+            // SAFETY: it came from `alloc`, and its owner and the last that could touch it are gone.
+            unsafe { self.inner.runtime.free(address) };
+        }
+    }
+
+    fn set_lane(&self, lane: usize) {
+        self.inner.lane.store(lane, Ordering::Relaxed);
+        self.inner.runtime.set_lane(lane);
+    }
+
+    /// An error while a step is recorded or lanes are parted.
+    fn outside(&self, what: impl FnOnce() -> String) -> Result<(), CudaError> {
+        if !self.parted() {
+            return self.outside_capture(what);
+        }
+        let error = CudaError::InLanes { what: what() };
+        self.remember(Err(error.clone()));
+        Err(error)
     }
 
     fn outside_capture(&self, what: impl FnOnce() -> String) -> Result<(), CudaError> {
@@ -252,5 +314,17 @@ impl Cuda {
     fn report(&self) -> Result<(), CudaError> {
         self.running()?;
         self.inner.failure.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+    }
+}
+
+/// Ends what [`Cuda::concurrently`] began.
+struct Meeting<'a>(&'a Cuda);
+
+impl Drop for Meeting<'_> {
+    fn drop(&mut self) {
+        self.0.set_lane(0);
+        self.0.inner.parted.store(false, Ordering::Relaxed);
+        self.0.remember(self.0.inner.runtime.meet());
+        self.0.free_deferred();
     }
 }

@@ -28,6 +28,10 @@ int cuCtxSetCurrent(void*) { return 0; }
 int cuCtxGetCurrent(void** context) { *context = &handle; return 0; }
 int cuStreamCreate(void** stream, unsigned) { *stream = &handle; return 0; }
 int cuStreamDestroy_v2(void*) { return 0; }
+int cuStreamWaitEvent(void*, void*, unsigned) { return 0; }
+int cuEventCreate(void** event, unsigned) { *event = &handle; return 0; }
+int cuEventDestroy_v2(void*) { return 0; }
+int cuEventRecord(void*, void*) { return 0; }
 int cuStreamSynchronize(void*) { return capturing ? 900 : 0; }
 int cuStreamBeginCapture_v2(void*, int) { capturing = 1; begun++; return 0; }
 int cuStreamEndCapture(void*, void** graph) { capturing = 0; *graph = &handle; return 0; }

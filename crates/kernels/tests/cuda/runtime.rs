@@ -1,8 +1,8 @@
 //! The runtime: errors instead of panics, recorded steps, and what the stand-in finds.
 
-use crate::common::{devices, down, up};
+use crate::common::{device, devices, down, normal, up};
 use kernels::cuda::{Cuda, CudaError, Precision};
-use kernels::{Device, fill, relu};
+use kernels::{Device, Store, add, fill, relu, scale};
 use std::cell::{Cell, RefCell};
 
 #[test]
@@ -52,6 +52,81 @@ fn a_recorded_step_gives_the_bits_of_its_launches() {
         cuda.upload(&[7.0f32; 5], y.borrow_mut().slice_mut()).unwrap();
         graph2.unwrap().replay();
         assert_eq!(down::<f32>(&cuda, &y.borrow()), want[..5]);
+    }
+}
+
+/// Two chains of kernels with buffers of their own, each of which drops some under way.
+#[test]
+fn two_lanes_give_the_bits_of_one_after_the_other() {
+    const N: usize = 3000;
+    let numbers = normal(1, N);
+    let positive = |x: f32| if x > 0.0 { x } else { 0.0 };
+    let want = [
+        numbers.iter().map(|&x| positive(x) + 2.0).collect::<Vec<_>>(),
+        numbers.iter().map(|&x| positive(2.0 - x)).collect::<Vec<_>>(),
+    ];
+    for cuda in devices() {
+        let device = device(&cuda);
+        let x = up(&cuda, &numbers);
+        let out = [(); 2].map(|()| RefCell::new(up(&cuda, &[f32::NAN; N])));
+        let constant = |value| {
+            let mut y = device.buffer::<f32>(N);
+            fill::constant(&device, value, y.view_mut());
+            y
+        };
+        let step = || {
+            let first = || {
+                let mut y = device.buffer::<f32>(N);
+                relu::forward(&device, x.slice::<f32>(), y.view_mut());
+                add::accumulate(&device, constant(2.0).view(), y.view_mut());
+                let mut out = out[0].borrow_mut();
+                fill::copy(&device, y.view(), out.slice_mut::<f32>());
+            };
+            let second = || {
+                let mut y = constant(2.0);
+                let mut minus = device.buffer::<f32>(N);
+                scale::forward(&device, -1.0, x.slice::<f32>(), minus.view_mut(), Store::Set);
+                add::accumulate(&device, minus.view(), y.view_mut());
+                let mut out = out[1].borrow_mut();
+                relu::forward(&device, y.view(), out.slice_mut::<f32>());
+            };
+            device.concurrently(first, second);
+        };
+        let both = || [0, 1].map(|i| down::<f32>(&cuda, &out[i].borrow()));
+        for _ in 0..2 {
+            step();
+            assert_eq!(both(), want);
+        }
+        let allocations = device.pool().allocations();
+        out.iter().for_each(|out| cuda.upload(&[7.0f32; N], out.borrow_mut().slice_mut()).unwrap());
+        let graph = cuda.capture(step).unwrap();
+        graph.replay();
+        assert_eq!(both(), want);
+        assert_eq!(device.pool().allocations(), allocations, "each lane finds its buffers again");
+        let upload = || assert!(cuda.upload(&[1.0f32], out[0].borrow_mut().slice_mut().slice(..1)).is_err());
+        device.concurrently(upload, || ());
+        assert_eq!(cuda.synchronize().unwrap_err().to_string(), "cuda: an upload of 4 bytes while two lanes run");
+    }
+}
+
+#[test]
+fn what_one_lane_drops_of_the_other_is_not_handed_out_before_they_meet() {
+    const N: usize = 3000;
+    for cuda in devices() {
+        let device = device(&cuda);
+        let constant = |value| {
+            let mut y = device.buffer::<f32>(N);
+            fill::constant(&device, value, y.view_mut());
+            y
+        };
+        let (_, of_second) = device.concurrently(|| (), || constant(2.0));
+        let mut out = up(&cuda, &[f32::NAN; N]);
+        let reads = || {
+            fill::copy(&device, of_second.view(), out.slice_mut::<f32>());
+            drop(of_second);
+        };
+        device.concurrently(reads, || constant(9.0));
+        assert_eq!(down::<f32>(&cuda, &out), [2.0; N]);
     }
 }
 

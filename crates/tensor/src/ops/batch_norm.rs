@@ -4,7 +4,7 @@
 //! The fused forms read and write memory once instead of two or three times.
 
 use crate::error::check;
-use crate::{Backward, Grads, Real, Result, Store, Tensor, Var};
+use crate::{Backward, Grads, Real, Result, Tensor, Var};
 use kernels::batch_norm::{self as kernel, BatchStatistics, Normalize, Running};
 use kernels::view::{View, ViewMut};
 
@@ -133,26 +133,25 @@ impl<T: Real> Backward<T> for BatchNorm<T> {
     }
 
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
-        let (device, c) = (dy.device().clone(), self.normalize.channels);
+        let device = dy.device().clone();
         let (mut dx, shape) = (dy, self.x.shape());
         dx.unshare();
         let mut dresidual = (self.y.is_some() && grads.wants(3)).then(|| Tensor::uninit(&device, shape));
-        // Small: computed apart and added, since both gather in one flat buffer.
-        let mut dgamma = grads.wants(1).then(|| Tensor::uninit(&device, [c]));
-        let mut dbeta = grads.wants(2).then(|| Tensor::uninit(&device, [c]));
-        kernel::backward(
-            &device,
-            self.normalize,
-            self.kind,
-            self.x.view(),
-            self.y.as_ref().map(Tensor::view),
-            dx.view_mut(),
-            [&self.mean, &self.var, &self.gamma, &self.beta].map(Tensor::view),
-            dgamma.as_mut().map(|t| (t.view_mut(), Store::Set)),
-            dbeta.as_mut().map(|t| (t.view_mut(), Store::Set)),
-            dresidual.as_mut().map(Tensor::view_mut),
-        );
-        for (i, gradient) in [(0, Some(dx)), (1, dgamma), (2, dbeta), (3, dresidual)] {
+        grads.add_two([1, 2], |dgamma, dbeta| {
+            kernel::backward(
+                &device,
+                self.normalize,
+                self.kind,
+                self.x.view(),
+                self.y.as_ref().map(Tensor::view),
+                dx.view_mut(),
+                [&self.mean, &self.var, &self.gamma, &self.beta].map(Tensor::view),
+                dgamma,
+                dbeta,
+                dresidual.as_mut().map(Tensor::view_mut),
+            );
+        });
+        for (i, gradient) in [(0, Some(dx)), (3, dresidual)] {
             if let Some(gradient) = gradient {
                 grads.give(i, gradient);
             }
