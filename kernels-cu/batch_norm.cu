@@ -4,11 +4,18 @@
 // A block of 256 threads has blockDim.x quads of channels (from blockIdx.y's on) by blockDim.y rows at a time, so that a
 // thread's channels stay the same and a warp reads whole lines; blockIdx.x is its chunk of the rows. Sums over rows are
 // partial sums of each chunk, in order in a thread and as a tree over a block, then joined in f64 by a second kernel.
+//
+// The rows are groups of equally many, each with statistics of its own: mean, var and constants have a row of channels for
+// each, and blockIdx.z is the group.
 #include "common.cuh"
 
 struct BatchNorm {
-    int rows, channels, chunk;  // rows of a chunk
+    int rows, channels, chunk, groups;  // rows of a group, and of a chunk
     float eps, slope;
+
+    // Where this block's group begins among all elements, and among the channels of all groups.
+    __device__ __forceinline__ u64 elements() const { return static_cast<u64>(blockIdx.z) * rows * channels; }
+    __device__ __forceinline__ u64 vector() const { return static_cast<u64>(blockIdx.z) * channels; }
 };
 
 // Rows that a thread has under way at a time.
@@ -37,7 +44,8 @@ struct Operand {
 
     __device__ __forceinline__ Operand(const BatchNorm& g, int c, const float* mean_, const float* var, const float* gamma,
                                        const float* beta_)
-        : mean(load_four(mean_, c, g.channels)), scale(load_four(var, c, g.channels)), beta(load_four(beta_, c, g.channels)) {
+        : mean(load_four(mean_ + g.vector(), c, g.channels)), scale(load_four(var + g.vector(), c, g.channels)),
+          beta(load_four(beta_, c, g.channels)) {
         const Four weight = load_four(gamma, c, g.channels);
         for (int k = 0; k < 4; k++) {
             scale.v[k] = weight.v[k] / __fsqrt_rn(scale.v[k] + g.eps);
@@ -50,10 +58,10 @@ struct Operand {
 
 // The activation's derivative: by the sign of y, or without y of the operand.
 __device__ __forceinline__ Four derivative_at(const BatchNorm& g, const Operand& operand, const Four& x, const float* y,
-                                                  u64 row, int c) {
+                                                  u64 at, int c) {
     Four sign;
     if (y != nullptr) {
-        sign = load_four(y + row * g.channels, c, g.channels);
+        sign = load_four(y + at, c, g.channels);
     } else {
         for (int k = 0; k < 4; k++) {
             sign.v[k] = operand.of(x.v[k], k);
@@ -88,6 +96,7 @@ batch_norm_statistics_partial(BatchNorm g, const float* x, float* partial) {
     SHARED(Four, m2s, [256]);
     SHARED(float, counts, [256]);
     const int c = first_channel(), end = min(static_cast<int>(blockIdx.x + 1) * g.chunk, g.rows);
+    x += g.elements();
     const Four origin = load_four(x, c, g.channels);
     Four mean = {}, m2 = {};
     float count = 0.0f;
@@ -131,7 +140,7 @@ batch_norm_statistics_partial(BatchNorm g, const float* x, float* partial) {
         }
     }
     if (threadIdx.y == 0) {
-        partial += static_cast<u64>(blockIdx.x) * 2 * g.channels;
+        partial += (static_cast<u64>(blockIdx.z) * gridDim.x + blockIdx.x) * 2 * g.channels;
         store_four(partial, c, g.channels, mean);
         store_four(partial + g.channels, c, g.channels, m2);
     }
@@ -140,7 +149,7 @@ batch_norm_statistics_partial(BatchNorm g, const float* x, float* partial) {
 // A block of the joining kernels: eight channels by 32 threads, each with every 32nd chunk.
 constexpr int JOINED = 8, JOINERS = 32;
 
-// The sums of two numbers over the JOINERS threads of a channel, in order; in thread 0 of the channel.
+// The sums of two numbers over the JOINERS threads of a channel, in order; in thread 0 of the channel. May be called again.
 __device__ __forceinline__ void join_two(double& first, double& second) {
     SHARED(double, firsts, [JOINERS][JOINED]);
     SHARED(double, seconds, [JOINERS][JOINED]);
@@ -153,34 +162,40 @@ __device__ __forceinline__ void join_two(double& first, double& second) {
             second += seconds[j][threadIdx.x];
         }
     }
+    __syncthreads();
 }
 
-// mean and biased variance from the partial moments, and where wanted the running statistics, as PyTorch moves them.
+// mean and biased variance of each group from its partial moments, and where wanted the running statistics, which those of
+// the first `moving` groups move one after the other as PyTorch does.
 // With the means relative to one row and f64, M2 = sum m2 + sum n mean^2 - (sum n mean)^2 / rows loses nothing.
 extern "C" __global__ void __launch_bounds__(256)
 batch_norm_statistics(BatchNorm g, int chunks, const float* x, const float* partial, float* mean, float* var,
-                      float* running_mean, float* running_var, float momentum) {
+                      float* running_mean, float* running_var, int moving, float momentum) {
     const int c = static_cast<int>(blockIdx.x) * JOINED + threadIdx.x;
-    double sum = 0.0, squares = 0.0;
-    if (c < g.channels) {
-        UNROLL_BY(4)
-        for (int chunk = threadIdx.y; chunk < chunks; chunk += JOINERS) {
-            const float* moments = partial + static_cast<u64>(chunk) * 2 * g.channels + c;
-            const double rows = min(g.chunk, g.rows - chunk * g.chunk), at = moments[0];
-            sum += rows * at;
-            squares += moments[g.channels] + rows * at * at;
+    UNROLL_BY(1)
+    for (int group = 0; group < g.groups; group++) {
+        double sum = 0.0, squares = 0.0;
+        if (c < g.channels) {
+            UNROLL_BY(4)
+            for (int chunk = threadIdx.y; chunk < chunks; chunk += JOINERS) {
+                const float* moments = partial + (static_cast<u64>(group) * chunks + chunk) * 2 * g.channels + c;
+                const double rows = min(g.chunk, g.rows - chunk * g.chunk), at = moments[0];
+                sum += rows * at;
+                squares += moments[g.channels] + rows * at * at;
+            }
         }
-    }
-    join_two(sum, squares);
-    if (threadIdx.y == 0 && c < g.channels) {
-        const double at = sum / g.rows, m2 = squares - sum * at;
-        const float m = static_cast<float>(x[c] + at), v = static_cast<float>((m2 > 0.0 ? m2 : 0.0) / g.rows);
-        mean[c] = m;
-        var[c] = v;
-        if (running_mean != nullptr) {
-            const float unbiased = v * static_cast<float>(static_cast<double>(g.rows) / (g.rows - 1));
-            running_mean[c] = (1.0f - momentum) * running_mean[c] + momentum * m;
-            running_var[c] = (1.0f - momentum) * running_var[c] + momentum * unbiased;
+        join_two(sum, squares);
+        if (threadIdx.y == 0 && c < g.channels) {
+            const double at = sum / g.rows, m2 = squares - sum * at;
+            const float m = static_cast<float>(x[static_cast<u64>(group) * g.rows * g.channels + c] + at);
+            const float v = static_cast<float>((m2 > 0.0 ? m2 : 0.0) / g.rows);
+            mean[group * g.channels + c] = m;
+            var[group * g.channels + c] = v;
+            if (group < moving) {
+                const float unbiased = v * static_cast<float>(static_cast<double>(g.rows) / (g.rows - 1));
+                running_mean[c] = (1.0f - momentum) * running_mean[c] + momentum * m;
+                running_var[c] = (1.0f - momentum) * running_var[c] + momentum * unbiased;
+            }
         }
     }
 }
@@ -193,7 +208,7 @@ batch_norm_forward(BatchNorm g, const float* x, const float* mean, const float* 
     const Operand operand(g, c, mean, var, gamma, beta);
     UNROLL_BY(4)
     for (int row = static_cast<int>(blockIdx.x) * g.chunk + threadIdx.y; row < end; row += blockDim.y) {
-        const u64 at = static_cast<u64>(row) * g.channels;
+        const u64 at = g.elements() + static_cast<u64>(row) * g.channels;
         Four v = load_four(x + at, c, g.channels), added = {};
         if (residual != nullptr) {
             added = load_four(residual + at, c, g.channels);
@@ -217,9 +232,9 @@ batch_norm_sums_partial(BatchNorm g, const float* x, const float* y, const float
     Four sum = {}, sum_d = {};
     UNROLL_BY(4)
     for (int row = static_cast<int>(blockIdx.x) * g.chunk + threadIdx.y; row < end; row += blockDim.y) {
-        const u64 at = static_cast<u64>(row) * g.channels;
+        const u64 at = g.elements() + static_cast<u64>(row) * g.channels;
         const Four v = load_four(x + at, c, g.channels), d = load_four(dy + at, c, g.channels);
-        const Four derivative = derivative_at(g, operand, v, y, row, c);
+        const Four derivative = derivative_at(g, operand, v, y, at, c);
         for (int k = 0; k < 4; k++) {
             const float dz = d.v[k] * derivative.v[k];
             sum.v[k] += dz;
@@ -242,39 +257,48 @@ batch_norm_sums_partial(BatchNorm g, const float* x, const float* y, const float
         }
     }
     if (threadIdx.y == 0) {
-        partial += static_cast<u64>(blockIdx.x) * 2 * g.channels;
+        partial += (static_cast<u64>(blockIdx.z) * gridDim.x + blockIdx.x) * 2 * g.channels;
         store_four(partial, c, g.channels, sum);
         store_four(partial + g.channels, c, g.channels, sum_d);
     }
 }
 
-// dgamma, dbeta (where not null), and of dx = factor (dz - center - (x - mean) slant) the three constants, a row each;
-// the statistics are x's own (`batch`) or given ones.
+// dgamma, dbeta (where not null) over all groups, and for each of dx = factor (dz - center - (x - mean) slant) the three
+// constants, a row each; the statistics are x's own (`batch`) or given ones.
 extern "C" __global__ void __launch_bounds__(256)
 batch_norm_sums(BatchNorm g, int chunks, int batch, const float* partial, const float* var, const float* gamma, float* dgamma,
                 int add_dgamma, float* dbeta, int add_dbeta, float* constants) {
     const int c = static_cast<int>(blockIdx.x) * JOINED + threadIdx.x;
-    double sum = 0.0, sum_d = 0.0;
-    if (c < g.channels) {
-        UNROLL_BY(4)
-        for (int chunk = threadIdx.y; chunk < chunks; chunk += JOINERS) {
-            const float* sums = partial + static_cast<u64>(chunk) * 2 * g.channels + c;
-            sum += sums[0];
-            sum_d += sums[g.channels];
+    double dgamma_sum = 0.0, dbeta_sum = 0.0;
+    UNROLL_BY(1)
+    for (int group = 0; group < g.groups; group++) {
+        double sum = 0.0, sum_d = 0.0;
+        if (c < g.channels) {
+            UNROLL_BY(4)
+            for (int chunk = threadIdx.y; chunk < chunks; chunk += JOINERS) {
+                const float* sums = partial + (static_cast<u64>(group) * chunks + chunk) * 2 * g.channels + c;
+                sum += sums[0];
+                sum_d += sums[g.channels];
+            }
+        }
+        join_two(sum, sum_d);
+        if (threadIdx.y == 0 && c < g.channels) {
+            const double s = 1.0 / sqrt(static_cast<double>(var[group * g.channels + c]) + g.eps);
+            float* own = constants + static_cast<u64>(group) * 3 * g.channels + c;
+            own[0] = static_cast<float>(gamma[c] * s);
+            own[g.channels] = batch ? static_cast<float>(sum / g.rows) : 0.0f;
+            own[2 * g.channels] = batch ? static_cast<float>(sum_d * s * s / g.rows) : 0.0f;
+            dgamma_sum += sum_d * s;
+            dbeta_sum += sum;
         }
     }
-    join_two(sum, sum_d);
     if (threadIdx.y == 0 && c < g.channels) {
-        const double s = 1.0 / sqrt(static_cast<double>(var[c]) + g.eps);
         if (dgamma != nullptr) {
-            store(dgamma + c, static_cast<float>(sum_d * s), add_dgamma);
+            store(dgamma + c, static_cast<float>(dgamma_sum), add_dgamma);
         }
         if (dbeta != nullptr) {
-            store(dbeta + c, static_cast<float>(sum), add_dbeta);
+            store(dbeta + c, static_cast<float>(dbeta_sum), add_dbeta);
         }
-        constants[c] = static_cast<float>(gamma[c] * s);
-        constants[g.channels + c] = batch ? static_cast<float>(sum / g.rows) : 0.0f;
-        constants[2 * g.channels + c] = batch ? static_cast<float>(sum_d * s * s / g.rows) : 0.0f;
     }
 }
 
@@ -284,15 +308,16 @@ batch_norm_backward(BatchNorm g, const float* x, const float* y, float* dy, cons
                     const float* gamma, const float* beta, const float* constants, float* dresidual) {
     const int c = first_channel(), end = min(static_cast<int>(blockIdx.x + 1) * g.chunk, g.rows);
     const Operand operand(g, c, mean, var, gamma, beta);
+    constants += g.vector() * 3;
     const Four factor = load_four(constants, c, g.channels);
     const Four center = load_four(constants + g.channels, c, g.channels);
     const Four slant = load_four(constants + 2 * g.channels, c, g.channels);
     UNROLL_BY(2)
     for (int row = static_cast<int>(blockIdx.x) * g.chunk + threadIdx.y; row < end; row += blockDim.y) {
-        const u64 at = static_cast<u64>(row) * g.channels;
+        const u64 at = g.elements() + static_cast<u64>(row) * g.channels;
         const Four v = load_four(x + at, c, g.channels);
         Four d = load_four(dy + at, c, g.channels);
-        const Four derivative = derivative_at(g, operand, v, y, row, c);
+        const Four derivative = derivative_at(g, operand, v, y, at, c);
         for (int k = 0; k < 4; k++) {
             d.v[k] *= derivative.v[k];
         }

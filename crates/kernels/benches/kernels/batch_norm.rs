@@ -35,7 +35,8 @@ fn forward(bench: &mut Bench, device: &Device, shape: &str, n: usize, channels: 
         batch_norm::forward(device, relu, &x, [&mean, &var, &gamma, &beta], None, &mut y);
     });
     let mut whole = |slope, residual: Option<&Operand<f32>>| {
-        let running = Running { momentum: 0.1, mean: (&mut running_mean).into(), var: (&mut running_var).into() };
+        let running =
+            Running { momentum: 0.1, mean: (&mut running_mean).into(), var: (&mut running_var).into(), groups: 1 };
         statistics(device, channels, &x, &mut mean, &mut var, Some(running));
         let normalize = Normalize { channels, eps: 1e-5, slope };
         batch_norm::forward(device, normalize, &x, [&mean, &var, &gamma, &beta], residual.map(View::from), &mut y);

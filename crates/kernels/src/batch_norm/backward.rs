@@ -4,7 +4,7 @@
 //! dbeta = sum dz, dgamma = s sum dz d, and where mean and var are the batch's own
 //! dx = gamma s (dz - dbeta / m - d s dgamma / m) (Ioffe and Szegedy 2015, section 3).
 
-use super::{Normalize, chunk, cuda, fold, period, rows, shape, tile};
+use super::{Normalize, chunk, cuda, fold, groups, period, rows, shape, tile};
 use crate::parallel::{self, Rows};
 use crate::simd::vectorized;
 use crate::view::{View, ViewMut};
@@ -39,16 +39,17 @@ pub fn backward<'a, T: Real>(
     let (x, dy) = (x.into(), dy.into());
     let [mean, var, gamma, beta] = [mean.into(), var.into(), gamma.into(), beta.into()];
     let _span = device.span("batch_norm.backward", || work(normalize, x, y.is_some(), dresidual.is_some()));
-    let Normalize { channels, eps, slope } = normalize;
-    let m = rows(channels, x.len()) as f64;
+    let channels = normalize.channels;
+    let groups = groups(channels, x.len(), mean.len());
     assert!(x.len() == dy.len() && y.is_none_or(|y| y.len() == x.len()), "batch_norm: x, y and dy");
-    assert!([mean, var, gamma, beta].iter().all(|v| v.len() == channels), "batch_norm: mean, var, gamma and beta");
+    let fit = var.len() == mean.len() && gamma.len() == channels && beta.len() == channels;
+    assert!(fit, "batch_norm: mean, var, gamma and beta");
     assert!(dresidual.as_ref().is_none_or(|d| d.len() == x.len()), "batch_norm: dresidual");
     let fits = |out: &Option<(ViewMut<T>, Store)>| out.as_ref().is_none_or(|(out, _)| out.len() == channels);
     assert!(fits(&dgamma) && fits(&dbeta), "batch_norm: dgamma and dbeta");
 
     if let Some(cuda) = device.gpu() {
-        let mut workspace = device.workspace::<f32>(cuda::workspace(channels, x.len()));
+        let mut workspace = device.workspace::<f32>(cuda::workspace(channels, x.len(), groups));
         let workspace = workspace.view_mut().device();
         let vectors = [mean, var, gamma, beta].map(View::on_gpu);
         let [dgamma, dbeta] = [dgamma, dbeta].map(|out| out.map(|(out, store)| (out.on_gpu(), store)));
@@ -60,6 +61,42 @@ pub fn backward<'a, T: Real>(
     let [mean, var, gamma, beta] = [mean, var, gamma, beta].map(View::host);
     let [dgamma, dbeta] = [dgamma, dbeta].map(|out| out.map(|(out, store)| (out.host(), store)));
 
+    let len = x.len() / groups;
+    let (mut dresidual, mut dgamma, mut dbeta) = (dresidual, dgamma, dbeta);
+    for group in 0..groups {
+        let of_group = group * len..(group + 1) * len;
+        let [mean, var] = [mean, var].map(|v| &v[group * channels..][..channels]);
+        // The groups' gradients of gamma and beta add up.
+        backward_of_group(
+            device,
+            normalize,
+            statistics,
+            &x[of_group.clone()],
+            y.map(|y| &y[of_group.clone()]),
+            &mut dy[of_group.clone()],
+            [mean, var, gamma, beta],
+            dgamma.as_mut().map(|(out, store)| (&mut **out, if group == 0 { *store } else { Store::Add })),
+            dbeta.as_mut().map(|(out, store)| (&mut **out, if group == 0 { *store } else { Store::Add })),
+            dresidual.as_mut().map(|d| &mut d[of_group]),
+        );
+    }
+}
+
+/// The gradients of one group.
+fn backward_of_group<T: Real>(
+    device: &Device,
+    normalize: Normalize<T>,
+    statistics: BatchStatistics,
+    x: &[T],
+    y: Option<&[T]>,
+    dy: &mut [T],
+    [mean, var, gamma, beta]: [&[T]; 4],
+    dgamma: Option<(&mut [T], Store)>,
+    dbeta: Option<(&mut [T], Store)>,
+    dresidual: Option<&mut [T]>,
+) {
+    let Normalize { channels, eps, slope } = normalize;
+    let m = rows(channels, x.len()) as f64;
     // As the forward pass computes them, so that the sign is the same.
     let operand = Operand {
         slope,

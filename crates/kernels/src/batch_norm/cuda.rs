@@ -1,9 +1,9 @@
 //! Batch normalisation on a GPU; see the functions of the same names one module up.
 //!
-//! Channels lie along a block's x in fours, rows along its y and in chunks over the grid. How many chunks there are
-//! depends on the shape alone, so the bits do too.
+//! Channels lie along a block's x in fours, rows along its y and in chunks over the grid, groups along the grid's z: as many
+//! as mean and var are rows of channels. How many chunks there are depends on the shape alone, so the bits do too.
 
-use super::{BatchStatistics, Normalize, Running, rows};
+use super::{BatchStatistics, Normalize, Running, groups, rows};
 use crate::cuda::{Cuda, Grid, Kernel, by_value};
 use crate::view::{DeviceSlice, DeviceSliceMut};
 use crate::{Real, Store};
@@ -38,13 +38,15 @@ struct Geometry {
     rows: i32,
     channels: i32,
     chunk: i32,
+    groups: i32,
     eps: f32,
     slope: f32,
 }
 by_value!(Geometry);
 
-/// How `[rows, channels]` is spread over blocks.
+/// How groups of `[rows, channels]` are spread over blocks.
 struct Shape {
+    groups: usize,
     rows: usize,
     channels: usize,
     /// Quads of channels, and rows at a time, of a block.
@@ -54,17 +56,17 @@ struct Shape {
 }
 
 impl Shape {
-    fn new(channels: usize, len: usize) -> Self {
-        let rows = rows(channels, len);
+    fn new(channels: usize, len: usize, groups: usize) -> Self {
+        let rows = rows(channels, len) / groups;
         assert!(len < 1 << 40 && rows < 1 << 31, "batch_norm: rows and channels that a GPU's int holds");
         let quads = channels.div_ceil(4).next_power_of_two().min(QUADS);
-        Self { rows, channels, block: [quads, THREADS / quads], across: channels.div_ceil(4 * quads) }
+        Self { groups, rows, channels, block: [quads, THREADS / quads], across: channels.div_ceil(4 * quads) }
     }
 
     /// Rows of a chunk of a sum.
     fn chunk(&self) -> usize {
         let step = self.block[1] * ROWS;
-        step * self.rows.div_ceil(step * (BLOCKS / self.across).max(1))
+        step * self.rows.div_ceil(step * (BLOCKS / (self.across * self.groups)).max(1))
     }
 
     fn chunks(&self) -> usize {
@@ -72,13 +74,14 @@ impl Shape {
     }
 
     fn geometry(&self, chunk: usize, eps: f32, slope: f32) -> Geometry {
-        Geometry { rows: self.rows as i32, channels: self.channels as i32, chunk: chunk as i32, eps, slope }
+        let [rows, channels, chunk, groups] = [self.rows, self.channels, chunk, self.groups].map(|n| n as i32);
+        Geometry { rows, channels, chunk, groups, eps, slope }
     }
 
     fn grid(&self, chunk: usize) -> Grid {
         let grid = Grid::linear(self.rows.div_ceil(chunk), THREADS as u32);
         let [x, y] = self.block.map(|n| n as u32);
-        Grid { blocks: [grid.blocks[0], self.across as u32, 1], threads: [x, y, 1], ..grid }
+        Grid { blocks: [grid.blocks[0], self.across as u32, self.groups as u32], threads: [x, y, 1], ..grid }
     }
 
     /// Eight channels by 32 threads.
@@ -87,10 +90,10 @@ impl Shape {
     }
 }
 
-/// Elements of workspace that [`statistics`] and [`backward`] of `len` elements take.
-pub fn workspace(channels: usize, len: usize) -> usize {
-    let shape = Shape::new(channels, len);
-    (2 * shape.chunks() + 3) * channels
+/// Elements of workspace that [`statistics`] and [`backward`] of `len` elements in so many groups take.
+pub fn workspace(channels: usize, len: usize, groups: usize) -> usize {
+    let shape = Shape::new(channels, len, groups);
+    (2 * shape.chunks() + 3) * channels * groups
 }
 
 /// Mean and biased variance of each channel, and where wanted the running ones moved towards them, in two launches. The
@@ -104,10 +107,12 @@ pub fn statistics<T: Real>(
     running: Option<Running<T>>,
     workspace: DeviceSliceMut<f32>,
 ) {
-    let shape = Shape::new(channels, x.len());
-    assert!(mean.len() == channels && var.len() == channels, "batch_norm: mean and var");
-    assert!(workspace.len() >= self::workspace(channels, x.len()), "batch_norm: the workspace");
+    let groups = groups(channels, x.len(), mean.len());
+    let shape = Shape::new(channels, x.len(), groups);
+    assert!(var.len() == mean.len(), "batch_norm: mean and var");
+    assert!(workspace.len() >= self::workspace(channels, x.len(), groups), "batch_norm: the workspace");
     let momentum = running.as_ref().map_or(0.0, |running| running.momentum.to_f64() as f32);
+    let moving = running.as_ref().map_or(0, |running| running.groups.min(groups)) as i32;
     let [running_mean, running_var] = match running {
         Some(Running { mean, var, .. }) => {
             assert!(shape.rows > 1, "batch_norm: an unbiased variance takes two rows, got {}", shape.rows);
@@ -124,7 +129,7 @@ pub fn statistics<T: Real>(
         cuda.launch(
             STATISTICS,
             shape.join_grid(),
-            &[&geometry, &chunks, &x, &workspace, &mean, &var, &running_mean, &running_var, &momentum],
+            &[&geometry, &chunks, &x, &workspace, &mean, &var, &running_mean, &running_var, &moving, &momentum],
         );
     }
 }
@@ -138,7 +143,7 @@ pub fn forward(
     residual: Option<DeviceSlice<f32>>,
     y: DeviceSliceMut<f32>,
 ) {
-    let shape = Shape::new(normalize.channels, x.len());
+    let shape = Shape::new(normalize.channels, x.len(), groups(normalize.channels, x.len(), mean.len()));
     assert!(x.len() == y.len() && residual.is_none_or(|r| r.len() == x.len()), "batch_norm: x, residual and y");
     check_channels(normalize.channels, [mean, var, gamma, beta]);
     let chunk = shape.block[1] * ROWS;
@@ -162,13 +167,14 @@ pub fn backward(
     workspace: DeviceSliceMut<f32>,
 ) {
     let channels = normalize.channels;
-    let shape = Shape::new(channels, x.len());
+    let groups = groups(channels, x.len(), mean.len());
+    let shape = Shape::new(channels, x.len(), groups);
     assert!(x.len() == dy.len() && y.is_none_or(|y| y.len() == x.len()), "batch_norm: x, y and dy");
     assert!(dresidual.as_ref().is_none_or(|d| d.len() == x.len()), "batch_norm: dresidual");
     let fits = |out: &Option<(DeviceSliceMut<f32>, Store)>| out.as_ref().is_none_or(|(out, _)| out.len() == channels);
     assert!(fits(&dgamma) && fits(&dbeta), "batch_norm: dgamma and dbeta");
     check_channels(channels, [mean, var, gamma, beta]);
-    assert!(workspace.len() >= self::workspace(channels, x.len()), "batch_norm: the workspace");
+    assert!(workspace.len() >= self::workspace(channels, x.len(), groups), "batch_norm: the workspace");
 
     let batch = statistics == BatchStatistics::Batch;
     let summed = batch || dgamma.is_some() || dbeta.is_some();
@@ -178,8 +184,8 @@ pub fn backward(
     });
     let dresidual = dresidual.as_ref().map(DeviceSliceMut::shared);
     let chunks = if summed { shape.chunks() } else { 0 };
-    let partial = workspace.shared().slice(..chunks * 2 * channels);
-    let constants = workspace.shared().slice(chunks * 2 * channels..);
+    let partial = workspace.shared().slice(..groups * chunks * 2 * channels);
+    let constants = workspace.shared().slice(groups * chunks * 2 * channels..);
     let (chunk, step) = (shape.chunk(), shape.block[1] * ROWS);
     let geometry = |chunk: usize| shape.geometry(chunk, normalize.eps, normalize.slope);
     // SAFETY: the lengths were checked; what is written (dy, dgamma, dbeta, dresidual, the workspace) is borrowed
@@ -219,6 +225,7 @@ pub fn backward(
     }
 }
 
-fn check_channels(channels: usize, vectors: [DeviceSlice<f32>; 4]) {
-    assert!(vectors.iter().all(|v| v.len() == channels), "batch_norm: mean, var, gamma and beta");
+fn check_channels(channels: usize, [mean, var, gamma, beta]: [DeviceSlice<f32>; 4]) {
+    let fit = mean.len() == var.len() && gamma.len() == channels && beta.len() == channels;
+    assert!(fit, "batch_norm: mean, var, gamma and beta");
 }

@@ -1,6 +1,6 @@
 //! The normalising pass.
 
-use super::{Normalize, chunk, cuda, rows, shape, tile};
+use super::{Normalize, chunk, cuda, groups, shape, tile};
 use crate::parallel;
 use crate::simd::vectorized;
 use crate::view::{View, ViewMut};
@@ -8,7 +8,8 @@ use crate::{Device, Real, Work};
 
 /// y = act(gamma (x - mean) / sqrt(var + eps) + beta [+ residual]).
 ///
-/// x, y and residual are `[rows, channels]`, the rest `[channels]`; mean and var are a batch's or the running ones.
+/// x, y and residual are `[rows, channels]`, gamma and beta `[channels]`, mean and var, a batch's or the running ones,
+/// `[groups, channels]`.
 pub fn forward<'a, T: Real>(
     device: &Device,
     normalize: Normalize<T>,
@@ -21,22 +22,29 @@ pub fn forward<'a, T: Real>(
     let [mean, var, gamma, beta] = [mean.into(), var.into(), gamma.into(), beta.into()];
     let _span = device.span("batch_norm.forward", || work(normalize.channels, x, residual));
     let Normalize { channels, eps, slope } = normalize;
-    rows(channels, x.len());
+    let groups = groups(channels, x.len(), mean.len());
     assert!(x.len() == y.len() && residual.is_none_or(|r| r.len() == x.len()), "batch_norm: x, residual and y");
-    assert!([mean, var, gamma, beta].iter().all(|v| v.len() == channels), "batch_norm: mean, var, gamma and beta");
+    let fit = var.len() == mean.len() && gamma.len() == channels && beta.len() == channels;
+    assert!(fit, "batch_norm: mean, var, gamma and beta");
     if let Some(cuda) = device.gpu() {
         let vectors = [mean, var, gamma, beta].map(View::on_gpu);
         return cuda::forward(cuda, normalize.narrow(), x.on_gpu(), vectors, residual.map(View::on_gpu), y.on_gpu());
     }
     let (x, residual, y) = (x.host(), residual.map(View::host), y.host());
     let [mean, var, gamma, beta] = [mean, var, gamma, beta].map(View::host);
-    // x - mean is exact where x is near its mean; x * scale + shift would lose what the mean is larger by.
-    let mean = tile(channels, |c| mean[c]);
-    let scale = tile(channels, |c| gamma[c] / (var[c] + eps).sqrt());
-    let beta = tile(channels, |c| beta[c]);
-    parallel::split((x, residual, y), x.len(), chunk(channels), |_, (x, residual, y)| {
-        normalize_chunk(device.simd(), slope, &mean, &scale, &beta, x, residual, y);
-    });
+    let len = x.len() / groups;
+    for (group, y) in y.chunks_exact_mut(len).enumerate() {
+        let of_group = group * len..(group + 1) * len;
+        let (x, residual) = (&x[of_group.clone()], residual.map(|r| &r[of_group]));
+        let [mean, var] = [mean, var].map(|v| &v[group * channels..][..channels]);
+        // x - mean is exact where x is near its mean; x * scale + shift would lose what the mean is larger by.
+        let mean = tile(channels, |c| mean[c]);
+        let scale = tile(channels, |c| gamma[c] / (var[c] + eps).sqrt());
+        let beta = tile(channels, |c| beta[c]);
+        parallel::split((x, residual, y), len, chunk(channels), |_, (x, residual, y)| {
+            normalize_chunk(device.simd(), slope, &mean, &scale, &beta, x, residual, y);
+        });
+    }
 }
 
 fn work<T: Real>(channels: usize, x: View<T>, residual: Option<View<T>>) -> Work {

@@ -4,6 +4,9 @@
 //! Every pass works on wide rows: as many whole rows as make about 256 elements, beside per-channel values that
 //! are repeated to the same width. The inner loops are then long for 3 channels as for 512, and reductions run
 //! in that many independent accumulators.
+//!
+//! Where mean and var are several rows of channels, the rows of x are as many groups, one after the other, each normalised
+//! by statistics of its own: a batch of real and one of generated images in one pass.
 
 mod backward;
 pub mod cuda;
@@ -75,4 +78,12 @@ fn shape(channels: usize, len: usize) -> String {
 fn rows(channels: usize, len: usize) -> usize {
     assert!(channels > 0 && len > 0 && len.is_multiple_of(channels), "batch_norm: {len} elements, {channels} channels");
     len / channels
+}
+
+/// In how many groups `len` elements are normalised by `vector` means; asserts that they are of equally many rows.
+fn groups(channels: usize, len: usize, vector: usize) -> usize {
+    let groups = vector / channels.max(1);
+    let fit = groups > 0 && vector == groups * channels && rows(channels, len).is_multiple_of(groups);
+    assert!(fit, "batch_norm: {len} elements, {channels} channels, {vector} means");
+    groups
 }

@@ -4,7 +4,7 @@
 //! are joined in order in f64 (Chan, Golub, LeVeque 1979):
 //! M2 = M2a + M2b + (mean_b - mean_a)^2 na nb / n. Memory is read once, and a mean far from 0 costs no accuracy.
 
-use super::{chunk, cuda, fold, period, rows, shape, tile};
+use super::{chunk, cuda, fold, groups, period, shape, tile};
 use crate::parallel::{self, Rows};
 use crate::simd::vectorized;
 use crate::view::{View, ViewMut};
@@ -19,10 +19,12 @@ pub struct Running<'a, T> {
     pub mean: ViewMut<'a, T>,
     /// Unbiased variances.
     pub var: ViewMut<'a, T>,
+    /// The first so many groups move them, one after the other; 1 without groups.
+    pub groups: usize,
 }
 
-/// Mean and biased variance (M2 / rows) of each channel of x `[rows, channels]`; mean and var are `[channels]`. The running
-/// statistics, if given, move towards them.
+/// Mean and biased variance (M2 / rows) of each channel of each group of x `[rows, channels]`; mean and var are
+/// `[groups, channels]`. The running statistics, if given, move towards them.
 pub fn statistics<'a, T: Real>(
     device: &Device,
     channels: usize,
@@ -35,14 +37,29 @@ pub fn statistics<'a, T: Real>(
     let _span = device.span("batch_norm.statistics", || {
         Work::memory(shape(channels, x.len()), x.bytes() + mean.bytes() + var.bytes())
     });
-    let rows = rows(channels, x.len());
-    assert!(mean.len() == channels && var.len() == channels, "batch_norm: mean and var");
+    let groups = groups(channels, x.len(), mean.len());
+    assert!(var.len() == mean.len(), "batch_norm: mean and var");
     if let Some(cuda) = device.gpu() {
-        let mut workspace = device.workspace::<f32>(cuda::workspace(channels, x.len()));
+        let mut workspace = device.workspace::<f32>(cuda::workspace(channels, x.len(), groups));
         let workspace = workspace.view_mut().device();
         return cuda::statistics(cuda, channels, x.on_gpu(), mean.on_gpu(), var.on_gpu(), running, workspace);
     }
     let (x, mean, var) = (x.host(), mean.host(), var.host());
+    let len = x.len() / groups;
+    let vectors = mean.chunks_exact_mut(channels).zip(var.chunks_exact_mut(channels));
+    x.chunks_exact(len).zip(vectors).for_each(|(x, (mean, var))| of_group(device, channels, x, mean, var));
+    if let Some(Running { momentum, mean: mut running_mean, var: mut running_var, groups: moving }) = running {
+        let vectors = mean.chunks_exact(channels).zip(var.chunks_exact(channels));
+        for (mean, var) in vectors.take(moving) {
+            let (running_mean, running_var) = (running_mean.reborrow(), running_var.reborrow());
+            update_running(device, len / channels, momentum, mean, var, running_mean, running_var);
+        }
+    }
+}
+
+/// The statistics of one group.
+fn of_group<T: Real>(device: &Device, channels: usize, x: &[T], mean: &mut [T], var: &mut [T]) {
+    let rows = x.len() / channels;
     let chunk = chunk(channels);
     let chunks = x.len().div_ceil(chunk);
     // Of each chunk: the means, then the M2s.
@@ -53,9 +70,6 @@ pub fn statistics<'a, T: Real>(
     });
     let of_chunk = |i: usize| (chunk / channels).min(rows - i * (chunk / channels));
     join_parts(device.simd(), &mut partial, of_chunk, mean, var);
-    if let Some(Running { momentum, mean: running_mean, var: running_var }) = running {
-        update_running(device, rows, momentum, &*mean, &*var, running_mean, running_var);
-    }
 }
 
 /// Mean and biased variance from the moments of consecutive parts of `rows(part)` rows: of each its means, then its M2s.

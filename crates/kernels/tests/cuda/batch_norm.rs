@@ -3,7 +3,7 @@
 use crate::common::{assert_close, assert_stores, devices, down, normal, up, wide};
 use kernels::batch_norm::cuda as on_gpu;
 use kernels::batch_norm::{self, BatchStatistics, Normalize, Running};
-use kernels::cuda::Cuda;
+use kernels::cuda::{Cuda, Memory, Precision};
 use kernels::view::{DeviceSliceMut, View};
 use kernels::{Device, Store};
 
@@ -48,14 +48,14 @@ fn statistics_match_far_from_zero() {
         let mut first = None;
         for cuda in devices() {
             let x = up(&cuda, &x);
-            let mut workspace = up(&cuda, &vec![f32::NAN; on_gpu::workspace(channels, n)]);
+            let mut workspace = up(&cuda, &vec![f32::NAN; on_gpu::workspace(channels, n, 1)]);
             let mut out = [(); 2].map(|()| up(&cuda, &vec![f32::NAN; channels]));
             let mut moved = [0, 1].map(|i| up(&cuda, &before[i]));
             for with_running in [false, true] {
                 let [mean, var] = &mut out;
                 let [moved_mean, moved_var] = &mut moved;
                 let (to_mean, to_var) = (moved_mean.slice_mut().into(), moved_var.slice_mut().into());
-                let running = Running { momentum: 0.1f32, mean: to_mean, var: to_var };
+                let running = Running { momentum: 0.1f32, mean: to_mean, var: to_var, groups: 1 };
                 let running = with_running.then_some(running);
                 let (mean, var) = (mean.slice_mut(), var.slice_mut());
                 on_gpu::statistics(&cuda, channels, x.slice(), mean, var, running, workspace.slice_mut());
@@ -80,7 +80,7 @@ fn statistics_match_far_from_zero() {
 fn a_constant_channel_has_no_variance() {
     for cuda in devices() {
         let x = up(&cuda, &[12345.678f32, 0.1].repeat(3000));
-        let mut workspace = up(&cuda, &vec![f32::NAN; on_gpu::workspace(2, 6000)]);
+        let mut workspace = up(&cuda, &vec![f32::NAN; on_gpu::workspace(2, 6000, 1)]);
         let (mut mean, mut var) = (up(&cuda, &[f32::NAN; 2]), up(&cuda, &[f32::NAN; 2]));
         let (to_mean, to_var) = (mean.slice_mut(), var.slice_mut());
         on_gpu::statistics(&cuda, 2, x.slice(), to_mean, to_var, None::<Running<f32>>, workspace.slice_mut());
@@ -196,7 +196,7 @@ fn every_gradient_matches() {
             let backward =
                 |dgamma: Option<Out<'_>>, dbeta: Option<Out<'_>>, dresidual: Option<DeviceSliceMut<'_, f32>>| {
                     let mut dx = up(&cuda, &case.dy);
-                    let mut workspace = up(&cuda, &vec![f32::NAN; on_gpu::workspace(channels, n)]);
+                    let mut workspace = up(&cuda, &vec![f32::NAN; on_gpu::workspace(channels, n, 1)]);
                     let (normalize, statistics, y) = (case.normalize, case.statistics, y.as_ref().map(|y| y.slice()));
                     let (x, to) = (x.slice(), dx.slice_mut());
                     let out = workspace.slice_mut();
@@ -216,6 +216,40 @@ fn every_gradient_matches() {
             assert_close("dresidual", 1.0, &dresidual, &want[3]);
             assert_eq!(bits(&dx), bits(&backward(None, None, None)), "dx without dresidual");
             assert_same(&mut first, &cuda, &[&dx, &dresidual]);
+        }
+    }
+}
+
+/// Two groups in one launch are two batches one after the other, running statistics included.
+#[test]
+fn groups_are_batches_one_after_the_other() {
+    for (rows, channels) in SHAPES {
+        let n = rows * channels;
+        let x = [scaled(3, n, 1.0, 2.0), scaled(4, n, -2.0, 0.5)];
+        let before = [normal(5, channels), scaled(6, channels, 3.0, 0.1)];
+        for cuda in devices() {
+            let device = Device::cuda(cuda.clone(), Precision::F32).unwrap().poisoned();
+            let run = |x: &[f32], groups: usize, moving: usize, moved: &mut [Memory; 2]| {
+                let x = up(&cuda, x);
+                let [mut mean, mut var] = [(); 2].map(|()| up(&cuda, &vec![f32::NAN; groups * channels]));
+                let [running_mean, running_var] = moved;
+                let [to_mean, to_var] = [running_mean, running_var].map(|m| m.slice_mut::<f32>().into());
+                let running = Running { momentum: 0.1f32, mean: to_mean, var: to_var, groups: moving };
+                let x = x.slice::<f32>();
+                let out = (mean.slice_mut::<f32>(), var.slice_mut::<f32>());
+                batch_norm::statistics(&device, channels, x, out.0, out.1, (moving > 0).then_some(running));
+                [mean, var].map(|v| down::<f32>(&cuda, &v))
+            };
+            for moving in [1, 2] {
+                let [mut joint, mut apart] = [(); 2].map(|()| [0, 1].map(|i| up(&cuda, &before[i])));
+                let both = run(&x.concat(), 2, moving, &mut joint);
+                let each = [0, 1].map(|i| run(&x[i], 1, usize::from(i < moving), &mut apart));
+                for (i, both) in both.iter().enumerate() {
+                    // The chunks of the sums are others.
+                    assert_close("mean or var", 16.0, both, &wide(&[&each[0][i][..], &each[1][i]].concat()));
+                    assert_close("running", 16.0, &down(&cuda, &joint[i]), &wide(&down::<f32>(&cuda, &apart[i])));
+                }
+            }
         }
     }
 }

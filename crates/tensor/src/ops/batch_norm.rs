@@ -44,17 +44,20 @@ pub struct RunningStatistics<'a, T: Real> {
 pub enum Statistics<'a, T: Real> {
     /// The batch's own; the running ones, if given, are updated.
     Batch(Option<RunningStatistics<'a, T>>),
+    /// Each group's own, where the batch is this many groups of equally many rows, one after the other; the running ones, if
+    /// given, are updated by the first so many groups in turn.
+    Groups(usize, Option<(RunningStatistics<'a, T>, usize)>),
     /// Given ones, constants to the gradient: `mean` and `var` `[c]`.
     Given(View<'a, T>, View<'a, T>),
 }
 
 /// x `[.., c]` (all but the last dimension are the batch), gamma and beta `[c]`, residual of x's shape.
-pub fn batch_norm<T: Real>(
+pub fn batch_norm<'a, T: Real>(
     x: &Var<T>,
     gamma: &Var<T>,
     beta: &Var<T>,
     residual: Option<&Var<T>>,
-    statistics: Statistics<'_, T>,
+    statistics: Statistics<'a, T>,
     activation: Activation,
     eps: f64,
 ) -> Result<Var<T>> {
@@ -64,26 +67,39 @@ pub fn batch_norm<T: Real>(
     let per_channel = |v: &Var<T>| v.shape()[..] == [c];
     let fits = c > 0 && per_channel(gamma) && per_channel(beta) && residual.is_none_or(|r| r.shape() == s);
     check(fits, "batch_norm", "[..,c], [c], [c], residual as x", &[&s, &gamma.shape(), &beta.shape()])?;
-    if let Statistics::Batch(_) = statistics {
+    let groups = if let Statistics::Groups(groups, _) = statistics { groups } else { 1 };
+    check(groups > 0 && rows.is_multiple_of(groups), "batch_norm", format!("rows for {groups} groups"), &[&s])?;
+    if !matches!(statistics, Statistics::Given(..)) {
         // PyTorch refuses this too: the variance of one value is 0, and every output would be beta.
-        check(rows > 1, "batch_norm", "more than one value per channel to take statistics of", &[&s])?;
+        check(rows > groups, "batch_norm", "more than one value per channel to take statistics of", &[&s])?;
     }
 
     let device = x.device();
     let normalize = Normalize { channels: c, eps: T::from_f64(eps), slope: T::from_f64(activation.slope()) };
-    let (mut mean, mut var) = (x.output([c]), x.output([c]));
+    let (mut mean, mut var) = (x.output([groups * c]), x.output([groups * c]));
+    let running_of = |r: RunningStatistics<'a, T>, groups| Running {
+        momentum: T::from_f64(r.momentum),
+        mean: r.mean,
+        var: r.var,
+        groups,
+    };
     let kind = match statistics {
         Statistics::Batch(running) => {
-            let running = running.map(|r| Running { momentum: T::from_f64(r.momentum), mean: r.mean, var: r.var });
+            let running = running.map(|r| running_of(r, 1));
             match x.moments() {
                 Some(moments) => {
                     (mean, var) = (moments.mean.clone(), moments.var.clone());
-                    if let Some(Running { momentum, mean: to_mean, var: to_var }) = running {
+                    if let Some(Running { momentum, mean: to_mean, var: to_var, .. }) = running {
                         kernel::update_running(device, rows, momentum, &mean, &var, to_mean, to_var);
                     }
                 }
                 None => kernel::statistics(device, c, x.view(), &mut mean, &mut var, running),
             }
+            BatchStatistics::Batch
+        }
+        Statistics::Groups(_, running) => {
+            let running = running.map(|(r, moving)| running_of(r, moving));
+            kernel::statistics(device, c, x.view(), &mut mean, &mut var, running);
             BatchStatistics::Batch
         }
         Statistics::Given(running_mean, running_var) => {
@@ -170,6 +186,10 @@ mod tests {
         batch_norm(x[0], x[1], x[2], residual, Statistics::Batch(None), activation, EPS)
     }
 
+    fn groups<T: Real>(n: usize, x: [&Var<T>; 3], residual: Option<&Var<T>>) -> Result<Var<T>> {
+        batch_norm(x[0], x[1], x[2], residual, Statistics::Groups(n, None), Activation::Relu, EPS)
+    }
+
     fn given<T: Real>(x: [&Var<T>; 3], residual: Option<&Var<T>>, activation: Activation) -> Result<Var<T>> {
         let up = |v: [f64; 3]| Tensor::from_slice(x[0].device(), [3], &v.map(T::from_f64)).expect("three");
         let (mean, var) = (up([0.3, -0.2, 0.1]), up([0.5, 1.5, 2.5]));
@@ -183,6 +203,8 @@ mod tests {
         batch([x, g, b], Some(r), Activation::Relu)
     });
     op_test!(batch_add_to_itself, [[4, 5, 3], [3], [3]], |[x, g, b]| batch([x, g, b], Some(x), Activation::Relu));
+    op_test!(groups_relu, [[4, 5, 3], [3], [3]], |[x, g, b]| groups(2, [x, g, b], None));
+    op_test!(groups_add_relu, [[6, 2, 3], [3], [3], [6, 2, 3]], |[x, g, b, r]| groups(3, [x, g, b], Some(r)));
     op_test!(given_identity, [[4, 5, 3], [3], [3]], |[x, g, b]| given([x, g, b], None, Activation::Identity));
     op_test!(given_relu, [[4, 5, 3], [3], [3]], |[x, g, b]| given([x, g, b], None, Activation::Relu));
     op_test!(given_add_relu, [[4, 5, 3], [3], [3], [4, 5, 3]], |[x, g, b, r]| {
