@@ -62,6 +62,7 @@ impl Networks {
             threshold: settings.threshold,
             update: settings.classifier_update(),
             fake_statistics: settings.fake_statistics,
+            joint: device.gpu().is_some(),
             adam_g: AdamConfig::dcgan(settings.lr, 0.0),
             adam_d: AdamConfig::dcgan(settings.lr, settings.weight_decay),
         };

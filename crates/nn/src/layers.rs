@@ -3,7 +3,7 @@
 use crate::builder::{Builder, Init};
 use crate::network::{Mode, Pass};
 use tensor::ops::{self, Activation, RunningStatistics, Statistics};
-use tensor::{ParamId, Real, Result, Var};
+use tensor::{Named, ParamId, Real, Result, Var};
 
 /// A convolution without bias (batch norm follows it everywhere here).
 #[derive(Clone, Copy, Debug)]
@@ -23,9 +23,9 @@ impl Conv2d {
 
     /// `[n,h,w,c]` to `[n,oh,ow,o]`.
     pub fn forward<T: Real>(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<Var<T>> {
-        // By the running statistics, the batch norm that follows needs none of the output's own.
+        // By the running statistics, the batch norm that follows needs none of the output's own; of two batches it needs each's.
         let conv2d = match pass.mode() {
-            Mode::RunningStatistics => ops::conv2d,
+            Mode::RunningStatistics | Mode::Both { .. } => ops::conv2d,
             Mode::Train | Mode::FrozenStatistics => ops::conv2d_with_statistics,
         };
         conv2d(x, pass.param(self.weight), self.stride, self.padding)
@@ -114,14 +114,19 @@ impl BatchNorm2d {
         self.apply(pass, x, Some(residual))
     }
 
+    fn running<'a, T: Real>(&self, buffers: &'a mut Named<T>) -> RunningStatistics<'a, T> {
+        let [mean, var] = buffers.views_mut(self.running_mean, self.running_var);
+        RunningStatistics { mean, var, momentum: Self::MOMENTUM }
+    }
+
     fn apply<T: Real>(&self, pass: &Pass<'_, T>, x: &Var<T>, residual: Option<&Var<T>>) -> Result<Var<T>> {
         let (gamma, beta) = (pass.param(self.weight), pass.param(self.bias));
         let mut buffers = pass.buffers.borrow_mut();
         let norm = |statistics| ops::batch_norm(x, gamma, beta, residual, statistics, self.activation, Self::EPS);
         match pass.mode() {
-            Mode::Train => {
-                let [mean, var] = buffers.views_mut(self.running_mean, self.running_var);
-                norm(Statistics::Batch(Some(RunningStatistics { mean, var, momentum: Self::MOMENTUM })))
+            Mode::Train => norm(Statistics::Batch(Some(self.running(&mut buffers)))),
+            Mode::Both { second_updates } => {
+                norm(Statistics::Groups(2, Some((self.running(&mut buffers), 1 + usize::from(second_updates)))))
             }
             Mode::FrozenStatistics => norm(Statistics::Batch(None)),
             Mode::RunningStatistics => {

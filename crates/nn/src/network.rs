@@ -15,6 +15,12 @@ pub enum Mode {
     FrozenStatistics,
     /// Normalise by the running statistics: evaluation, sampling.
     RunningStatistics,
+    /// The batch is two of equal size, one after the other, each normalised by itself; both update the running statistics, or
+    /// only the first does. In one pass what [`Mode::Train`] and then that or [`Mode::FrozenStatistics`] give in two.
+    Both {
+        /// Whether the second one updates them too.
+        second_updates: bool,
+    },
 }
 
 /// An architecture: layers and how they connect. Implement it for a network of your own.
@@ -48,7 +54,7 @@ pub struct Network<T: Real = f32> {
     params: Params<T>,
     pub(crate) buffers: Named<T>,
     pub(crate) entries: Vec<Entry>,
-    /// Forward passes in [`Mode::Train`] so far: every batch norm's `num_batches_tracked`.
+    /// Batches that updated the running statistics so far: every batch norm's `num_batches_tracked`.
     pub(crate) batches_tracked: u64,
 }
 
@@ -63,9 +69,11 @@ impl<T: Real> Network<T> {
 
     /// One forward pass on x's tape. Where not `trainable`, the parameters' gradients are not computed.
     pub fn forward(&mut self, x: &Var<T>, mode: Mode, trainable: bool) -> Result<Var<T>> {
-        if mode == Mode::Train {
-            self.batches_tracked += 1;
-        }
+        self.batches_tracked += match mode {
+            Mode::Train => 1,
+            Mode::Both { second_updates } => 1 + u64::from(second_updates),
+            Mode::FrozenStatistics | Mode::RunningStatistics => 0,
+        };
         let params = self.params.bind(x.tape(), trainable);
         let pass = Pass { params, buffers: RefCell::new(&mut self.buffers), mode };
         self.module.forward(&pass, x)
@@ -92,7 +100,7 @@ impl<T: Real> Network<T> {
         &self.buffers
     }
 
-    /// Forward passes in [`Mode::Train`] so far.
+    /// Batches that updated the running statistics so far.
     pub fn batches_tracked(&self) -> u64 {
         self.batches_tracked
     }

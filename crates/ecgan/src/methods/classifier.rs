@@ -39,10 +39,7 @@ impl<T: Real> ClassifierTrainer<T> {
         x: &Tensor<T>,
         labels: &Tensor<i32>,
     ) -> Result<(Var<T>, RealFound<T>)> {
-        let logits = self.network.forward(&tape.constant(x.clone()), Mode::Train, true)?;
-        let loss = ops::cross_entropy(&logits, labels, None, Reduction::All)?;
-        let real = RealFound { loss: loss.value().clone(), predicted: argmax(logits.value()) };
-        Ok((loss, real))
+        real_loss(&self.network.forward(&tape.constant(x.clone()), Mode::Train, true)?, labels)
     }
 
     /// Differentiates a loss and steps; where `kept`, a scalar, is given and 0, there is nothing to step by.
@@ -51,6 +48,13 @@ impl<T: Real> ClassifierTrainer<T> {
         self.adam.step_if(kept, self.network.params_mut());
         Ok(())
     }
+}
+
+/// The loss of these logits of real images.
+pub(super) fn real_loss<T: Real>(logits: &Var<T>, labels: &Tensor<i32>) -> Result<(Var<T>, RealFound<T>)> {
+    let loss = ops::cross_entropy(logits, labels, None, Reduction::All)?;
+    let real = RealFound { loss: loss.value().clone(), predicted: argmax(logits.value()) };
+    Ok((loss, real))
 }
 
 /// The class of the largest of each row of logits `[n, classes]`.

@@ -25,6 +25,7 @@ fn ec_gan<T: Real>(device: &Device, update: ClassifierUpdate) -> EcGan<T> {
         threshold: 0.1,
         update,
         fake_statistics: FakeStatistics::Shared,
+        joint: device.gpu().is_some(),
         adam_g: adam,
         adam_d: adam,
     };

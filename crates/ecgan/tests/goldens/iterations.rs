@@ -137,8 +137,10 @@ fn every_iteration_matches_in_f64() {
     let file: File = read("iterations.json");
     assert_eq!(file.runs.iter().map(|run| run.iterations.len()).collect::<Vec<_>>(), [10, 10, 3, 3, 3, 3]);
     let device = Device::cpu().poisoned();
-    for run in &file.runs {
+    // One network after the other, and where a GPU has them as one batch.
+    for (run, joint) in file.runs.iter().flat_map(|run| [(run, false), (run, true)]) {
         let mut ec_gan = file.ec_gan::<f64>(run, &device);
+        ec_gan.config.joint = joint;
         for index in 0..run.iterations.len() {
             let mut ratios = Vec::new();
             let allowed = Allowed::Relative(F64_TOLERANCE);
@@ -238,6 +240,7 @@ impl File {
             threshold: run.threshold,
             update: if run.preset == "notebook" { ClassifierUpdate::TwoSteps } else { ClassifierUpdate::Summed },
             fake_statistics: run.fake_statistics,
+            joint: device.gpu().is_some(),
             adam_g: adam("generator"),
             adam_d: adam("discriminator"),
         };

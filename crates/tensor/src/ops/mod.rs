@@ -11,6 +11,7 @@ mod cross_entropy;
 mod linear;
 mod matmul;
 mod reshape;
+mod rows;
 mod scale;
 mod softmax;
 
@@ -25,5 +26,6 @@ pub use cross_entropy::{Reduction, cross_entropy};
 pub use linear::linear;
 pub use matmul::matmul;
 pub use reshape::reshape;
+pub use rows::rows;
 pub use scale::scale;
 pub use softmax::softmax;
