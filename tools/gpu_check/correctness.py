@@ -8,8 +8,8 @@ import shutil
 import struct
 
 # Quick under a sanitizer, and none that provokes an error of the driver, which memcheck would count.
-SMALL_TESTS = ["augment::", "record::", "elementwise::", "rows::", "losses::", "optimizers::", "runtime::a_recorded_step", "conv::products_match",
-               "batch_norm::a_constant_channel", "random::random_numbers"]
+SMALL_TESTS = ["augment::", "record::", "elementwise::", "rows::", "losses::", "optimizers::", "runtime::a_recorded_step", "runtime::two_lanes",
+               "conv::products_match", "batch_norm::a_constant_channel", "batch_norm::groups", "random::random_numbers"]
 
 # Those that run on a GPU too.
 GOLDENS = ["iterations::every_iteration_in_f32"]

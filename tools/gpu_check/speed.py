@@ -35,7 +35,7 @@ class Peer:
 
     def __init__(self, check, batch, precision):
         self.check, self.lines, self.measured = check, queue.Queue(), 0
-        steps = max(40, min(200, 25600 // batch))
+        steps = max(20, min(60, 6400 // batch))
         self.child = check.start(
             [sys.executable, check.packed / "iteration_cuda.py", "--serve", "--batch", batch, "--precision", precision,
              "--steps", steps], stdin=subprocess.PIPE, stderr=check.log, env=os.environ | {"TORCHINDUCTOR_COMPILE_THREADS": "4"})
