@@ -13,7 +13,7 @@ pub struct CheckpointArgs {
     /// classifier that PyTorch saved as safetensors
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// Height and width of the images, 32 or 64, for a state dict of PyTorch, which does not say [default: 32]
+    /// Height and width of the images, 32 or 64; only a state dict of PyTorch leaves it open [default: 32]
     #[arg(long, value_name = "N", value_parser = size(), hide_possible_values = true)]
     image_size: Option<usize>,
 }

@@ -35,10 +35,13 @@ running statistics. A classifier's ONNX file has logits and probabilities, its m
 Examples:
   ecgan export --checkpoint RUN/checkpoints/best.safetensors --net classifier --out classifier.onnx
   ecgan export --checkpoint RUN/checkpoints/last.safetensors --net generator --out g.safetensors
+
 In Python, with the modules of golden/models.py or of the published notebook:
   generator.load_state_dict(safetensors.torch.load_file(\"g.safetensors\"), strict=True)
   onnxruntime.InferenceSession(\"classifier.onnx\").run([\"probabilities\"], {\"images\": images})
-A classifier that PyTorch trained, safetensors.torch.save_file(classifier.state_dict(), \"theirs.safetensors\"):
+
+And the other way round:
+  safetensors.torch.save_file(classifier.state_dict(), \"theirs.safetensors\")     in Python
   ecgan eval --checkpoint theirs.safetensors --data DIR";
 
 /// The JSON object: what was written.
