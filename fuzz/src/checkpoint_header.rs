@@ -21,7 +21,10 @@ pub fn seeds() -> Vec<Vec<u8>> {
         let header = format!(r#"{{"__metadata__":{{"ecgan":"{meta}"}}{tensors}}}"#);
         [header.as_bytes(), &[0xFF], &vec![0; bytes]].concat()
     };
+    // A state dict without metadata, which says by its tensors what it is.
+    let bare = r#"{"conv1.weight":{"dtype":"F32","shape":[1,3,3,3],"data_offsets":[0,108]},"linear.bias":{"dtype":"F32","shape":[1],"data_offsets":[108,112]}}"#;
     vec![
+        [bare.as_bytes(), &[0xFF], &[0; 112]].concat(),
         with("", 0),
         with(r#","classifier.conv1.weight":{"dtype":"F32","shape":[1,3,3,3],"data_offsets":[0,108]}"#, 108),
         with(

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod any_arguments;
+mod checkpoint_args;
 mod commands;
 mod compute;
 mod exit;
@@ -39,6 +40,7 @@ enum Command {
     Predict(commands::predict::PredictArgs),
     Data(commands::data::DataArgs),
     Generate(commands::generate::GenerateArgs),
+    Export(commands::export::ExportArgs),
     Sweep(Box<commands::sweep::SweepArgs>),
     Report(commands::report::ReportArgs),
     Bench(commands::bench::BenchArgs),
@@ -63,6 +65,7 @@ fn run(started: Instant) -> anyhow::Result<()> {
         Command::Predict(args) => commands::predict::run(&args),
         Command::Data(args) => commands::data::run(&args),
         Command::Generate(args) => commands::generate::run(&args),
+        Command::Export(args) => commands::export::run(&args),
         Command::Sweep(args) => commands::sweep::run(&args, given),
         Command::Report(args) => commands::report::run(&args),
         Command::Bench(args) => commands::bench::run(&args, started),

@@ -51,17 +51,37 @@ pub fn evaluate(
     device: &Device,
     warning: &mut dyn FnMut(&str),
 ) -> Result<Evaluation, Error> {
-    let read = Checkpoint::read(checkpoint)?;
-    let bad = |problem: String| Error::BadFile { path: checkpoint.to_path_buf(), problem };
+    evaluate_read(&Checkpoint::read(checkpoint)?, data, split, device, warning)
+}
+
+/// The same for a checkpoint that was read already. One without metadata has no class names: it takes those of `data`.
+///
+/// # Errors
+/// As [`evaluate`]; [`Error::Setting`] for a split of the training images where the checkpoint does not say which they were.
+pub fn evaluate_read(
+    read: &Checkpoint,
+    data: &str,
+    split: SplitName,
+    device: &Device,
+    warning: &mut dyn FnMut(&str),
+) -> Result<Evaluation, Error> {
+    if read.is_bare() && split != SplitName::Test {
+        let expected = "test, as a state dict does not say which images it was trained on".into();
+        return Err(Error::Setting { name: "split", expected, got: split.to_string() });
+    }
     let mut network = read.classifier(device)?;
-    let config: Partial =
-        toml::from_str(&read.meta.config).map_err(|error| bad(format!("metadata: config: {error}")))?;
-    let settings = Settings::without_device(Partial { data: Some(data.to_owned()), ..config });
-    let settings = settings.map_err(|error| bad(format!("metadata: config: {error}")))?;
+    let settings = settings(read, data)?;
     let source = data::Source::open(data, &settings.synthetic())?;
     source.warnings().iter().for_each(|message| warning(message));
-    if let Some(problem) = difference(&read.meta.classes, source.classes(), data) {
-        return Err(bad(problem));
+    let known = &read.meta.classes;
+    let problem = if read.is_bare() {
+        let (has, found) = (known.len(), source.classes());
+        (has != found.len()).then(|| format!("{has} classes; {data} has {}: {}", found.len(), names(found)))
+    } else {
+        difference(known, source.classes(), data)
+    };
+    if let Some(problem) = problem {
+        return Err(read.bad(problem));
     }
     let format = Format { size: read.meta.image_size, channels: read.meta.channels };
     let (images, indices) = match split {
@@ -81,6 +101,14 @@ pub fn evaluate(
         }
     };
     measure(&mut network, &images, &indices, source.classes(), device)
+}
+
+/// The settings of the run that wrote a checkpoint, on `data`.
+fn settings(read: &Checkpoint, data: &str) -> Result<Settings, Error> {
+    let config: Partial =
+        toml::from_str(&read.meta.config).map_err(|error| read.bad(format!("metadata: config: {error}")))?;
+    let settings = Settings::without_device(Partial { data: Some(data.to_owned()), ..config });
+    settings.map_err(|error| read.bad(format!("metadata: config: {error}")))
 }
 
 /// Where the classes of `data` are not those trained on, what to say about it.

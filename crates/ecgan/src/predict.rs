@@ -46,7 +46,14 @@ impl Predictor {
     /// # Errors
     /// [`Error::Io`] and [`Error::BadFile`].
     pub fn read(checkpoint: &Path, device: &Device) -> Result<Self, Error> {
-        let read = Checkpoint::read(checkpoint)?;
+        Self::new(Checkpoint::read(checkpoint)?, device)
+    }
+
+    /// The same of a checkpoint that was read already.
+    ///
+    /// # Errors
+    /// [`Error::BadFile`].
+    pub fn new(read: Checkpoint, device: &Device) -> Result<Self, Error> {
         let format = Format { size: read.meta.image_size, channels: read.meta.channels };
         let network = read.classifier(device)?;
         Ok(Self { network, classes: read.meta.classes, format, device: device.clone() })

@@ -1,13 +1,13 @@
 //! `ecgan eval`.
 
+use crate::checkpoint_args::CheckpointArgs;
 use crate::compute::ComputeArgs;
 use crate::output::Output;
 use clap::Args;
-use ecgan::evaluate::evaluate;
+use ecgan::evaluate::evaluate_read;
 use ecgan::metrics::Evaluation;
 use ecgan::printable::printable;
 use ecgan::settings::SplitName;
-use std::path::PathBuf;
 
 /// Largest confusion matrix that still fits a screen.
 const SHOWN_CLASSES: usize = 16;
@@ -16,9 +16,8 @@ const SHOWN_CLASSES: usize = 16;
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct EvalArgs {
-    /// A checkpoint: RUN/checkpoints/last.safetensors or best.safetensors
-    #[arg(long, value_name = "FILE")]
-    checkpoint: PathBuf,
+    #[command(flatten)]
+    checkpoint: CheckpointArgs,
     /// A folder of images, as for train, or `synthetic`
     #[arg(long, value_name = "DIR", env = "ECGAN_DATA", hide_env = true)]
     data: String,
@@ -45,8 +44,8 @@ Examples:
 pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
     let device = args.compute.open()?;
     let mut warning = |message: &str| eprintln!("warning: {message}");
-    let evaluation =
-        kernels::on_a_worker(|| evaluate(&args.checkpoint, &args.data, args.split, &device, &mut warning))?;
+    let mut evaluate = || evaluate_read(&args.checkpoint.read()?, &args.data, args.split, &device, &mut warning);
+    let evaluation = kernels::on_a_worker(&mut evaluate)?;
     let output = Output::new(args.json, false);
     output.result(&evaluation)?;
     lines(&evaluation).iter().try_for_each(|line| output.line(line))?;

@@ -6,6 +6,7 @@ pub mod config;
 pub mod data;
 pub mod devices;
 pub mod eval;
+pub mod export;
 pub mod generate;
 pub mod predict;
 pub mod report;

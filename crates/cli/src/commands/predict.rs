@@ -1,5 +1,6 @@
 //! `ecgan predict`.
 
+use crate::checkpoint_args::CheckpointArgs;
 use crate::compute::ComputeArgs;
 use crate::output::Output;
 use clap::Args;
@@ -18,9 +19,8 @@ use tensor::Device;
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct PredictArgs {
-    /// A checkpoint: RUN/checkpoints/best.safetensors or last.safetensors
-    #[arg(long, value_name = "FILE")]
-    checkpoint: PathBuf,
+    #[command(flatten)]
+    checkpoint: CheckpointArgs,
     /// Images, PNG or JPEG, and folders of which every image below is taken
     #[arg(value_name = "IMAGE|DIR", required = true)]
     paths: Vec<PathBuf>,
@@ -85,7 +85,12 @@ pub fn run(args: &PredictArgs) -> anyhow::Result<()> {
 
 fn predict(args: &PredictArgs, files: Vec<PathBuf>, device: &Device) -> anyhow::Result<()> {
     let total = files.len();
-    let mut predictor = Predictor::read(&args.checkpoint, device)?;
+    let read = args.checkpoint.read()?;
+    if read.is_bare() {
+        let file = args.checkpoint.path().display().to_string();
+        eprintln!("warning: {}: no class names in it; classes are numbers, from 0", printable(&file));
+    }
+    let mut predictor = Predictor::new(read, device)?;
     let classes = predictor.classes().to_vec();
     let top = classes.len().min(args.top as usize);
     let output = Output::new(args.json || args.csv, false);
@@ -121,7 +126,7 @@ fn predict(args: &PredictArgs, files: Vec<PathBuf>, device: &Device) -> anyhow::
     let seconds = started.elapsed().as_secs_f64();
     let images_per_second = total as f64 / seconds;
     let unread = failed.len();
-    let checkpoint = args.checkpoint.as_path();
+    let checkpoint = args.checkpoint.path();
     if args.json {
         let paths_are_text = predictions.iter().map(|p| &p.path).chain(failed.iter().map(|f| &f.path));
         if let Some(path) = paths_are_text.into_iter().find(|path| path.to_str().is_none()) {

@@ -8,10 +8,12 @@ mod data;
 mod data_sets;
 mod endings;
 mod eval;
+mod export;
 mod generate;
 #[cfg(unix)]
 mod hostile;
 mod messages;
+mod onnx_file;
 mod own_data;
 mod predict;
 mod repeatable;
@@ -22,5 +24,6 @@ mod resume_usage;
 #[cfg(unix)]
 mod running;
 mod sweep;
+mod tensors_file;
 mod usage;
 mod whole_runs;

@@ -1,6 +1,7 @@
 //! Where a run stands, as tensors under `state.*`: enough to go on from a checkpoint with the same bits.
 
-use super::{Checkpoint, Stored};
+use super::Checkpoint;
+use super::write::Stored;
 use crate::Error;
 use crate::networks::Networks;
 use crate::train::Totals;

@@ -90,6 +90,18 @@ choice! {
     }
 }
 
+choice! {
+    /// One of the networks of a checkpoint.
+    NetworkName {
+        /// Noise to images.
+        Generator = "generator",
+        /// Images to real or generated.
+        Discriminator = "discriminator",
+        /// Images to classes.
+        Classifier = "classifier",
+    }
+}
+
 /// How the classifier learns from reals and fakes in one iteration; decided by the preset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClassifierUpdate {

@@ -14,7 +14,9 @@ mod validate;
 
 pub use crate::data::Budget;
 pub use choice::Choice;
-pub use choices::{Augment, ClassifierUpdate, FakeStatistics, Method, Precision, Preset, Schedule, SplitName, Subset};
+pub use choices::{
+    Augment, ClassifierUpdate, FakeStatistics, Method, NetworkName, Precision, Preset, Schedule, SplitName, Subset,
+};
 pub use device::DeviceChoice;
 pub use nearest::nearest;
 pub use partial::{Partial, SimdChoice};

@@ -1,6 +1,7 @@
 //! The protobuf messages of an event file, as far as they are written here. Field numbers are those of TensorBoard's
 //! `event.proto` and `summary.proto`.
 
+use crate::protobuf::{bytes, double, float, number};
 use image::ImageFormat;
 use std::io::Cursor;
 
@@ -34,8 +35,7 @@ impl Event {
 
     fn with(&self, field: u32, contents: &[u8]) -> Vec<u8> {
         let mut event = Vec::new();
-        key(&mut event, 1, FIXED64);
-        event.extend(self.wall_time.to_le_bytes());
+        double(&mut event, 1, self.wall_time);
         number(&mut event, 2, self.step);
         bytes(&mut event, field, contents);
         event
@@ -50,8 +50,7 @@ impl Value {
     pub fn scalar(tag: &str, value: f32) -> Self {
         let mut message = Vec::new();
         bytes(&mut message, 1, tag.as_bytes());
-        key(&mut message, 2, FIXED32);
-        message.extend(value.to_le_bytes());
+        float(&mut message, 2, value);
         Self(message)
     }
 
@@ -69,36 +68,6 @@ impl Value {
         bytes(&mut message, 4, &picture);
         Some(Self(message))
     }
-}
-
-/// Wire types.
-const VARINT: u32 = 0;
-const FIXED64: u32 = 1;
-const LENGTH: u32 = 2;
-const FIXED32: u32 = 5;
-
-fn key(out: &mut Vec<u8>, field: u32, wire: u32) {
-    varint(out, u64::from(field << 3 | wire));
-}
-
-fn number(out: &mut Vec<u8>, field: u32, value: u64) {
-    key(out, field, VARINT);
-    varint(out, value);
-}
-
-fn bytes(out: &mut Vec<u8>, field: u32, value: &[u8]) {
-    key(out, field, LENGTH);
-    varint(out, value.len() as u64);
-    out.extend_from_slice(value);
-}
-
-/// Seven bits a byte, the lowest first; all bytes but the last have the highest bit.
-fn varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }
 
 #[cfg(test)]

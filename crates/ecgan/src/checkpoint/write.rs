@@ -1,0 +1,85 @@
+//! Writing checkpoints.
+
+use super::meta::KEY;
+use super::{Meta, Position};
+use crate::Error;
+use crate::networks::Networks;
+use crate::run_folder::write_atomically;
+use crate::settings::NetworkName;
+use nn::{Network, StateDict, StateTensor};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::Path;
+
+/// Writes a checkpoint; it appears whole or not at all.
+///
+/// # Errors
+/// [`Error::Io`], and what failed on a GPU.
+pub fn save(path: &Path, networks: &Networks, position: Position, meta: &Meta) -> Result<(), Error> {
+    let mut tensors: Vec<Stored> = Vec::new();
+    for (name, network, adam) in networks.named() {
+        store(&mut tensors, name, network.state_dict()?);
+        for (moment, flat) in [("m", &adam.m), ("v", &adam.v)] {
+            store(&mut tensors, &format!("optimizer.{name}.{moment}"), network.as_state_dict(flat)?);
+        }
+        tensors.push(Stored::count(format!("optimizer.{name}.t"), adam.t()?));
+    }
+    position.store(&mut tensors);
+    write(path, &tensors, Some(meta))
+}
+
+/// Writes one network alone, under PyTorch's names as they are: a state dict. Without `meta`, nothing else is in the file.
+///
+/// # Errors
+/// As [`save`].
+pub fn save_one(path: &Path, name: NetworkName, network: &Network, meta: Option<&Meta>) -> Result<(), Error> {
+    let tensors: Vec<Stored> = network.state_dict()?.into_iter().map(Stored::new).collect();
+    let meta = meta.map(|meta| Meta { network: Some(name), images: Vec::new(), ..meta.clone() });
+    write(path, &tensors, meta.as_ref())
+}
+
+fn write(path: &Path, tensors: &[Stored], meta: Option<&Meta>) -> Result<(), Error> {
+    let views = tensors.iter().map(|t| {
+        let view = TensorView::new(t.dtype, t.shape.clone(), &t.bytes).expect("as many bytes as the shape says");
+        (t.name.as_str(), view)
+    });
+    let json = |meta| serde_json::to_string(meta).expect("numbers and words are JSON");
+    let metadata = meta.map(|meta| HashMap::from([(KEY.to_owned(), json(meta))]));
+    let bytes = safetensors::serialize(views, metadata)
+        .map_err(|error| Error::BadFile { path: path.to_path_buf(), problem: error.to_string() })?;
+    write_atomically(path, |file| file.write_all(&bytes))
+}
+
+/// A tensor as it is written.
+pub(super) struct Stored {
+    name: String,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl Stored {
+    pub(super) fn count(name: String, value: u64) -> Self {
+        Self { name, dtype: Dtype::I64, shape: Vec::new(), bytes: (value as i64).to_le_bytes().to_vec() }
+    }
+
+    pub(super) fn numbers(name: String, shape: Vec<usize>, values: &[f64]) -> Self {
+        Self { name, dtype: Dtype::F64, shape, bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect() }
+    }
+
+    fn new((name, tensor): (String, StateTensor)) -> Self {
+        match tensor {
+            StateTensor::Count(count) => Self::count(name, count as u64),
+            StateTensor::Real(shape, values) => {
+                let bytes = values.iter().flat_map(|&v| (v as f32).to_le_bytes()).collect();
+                Self { name, dtype: Dtype::F32, shape, bytes }
+            }
+        }
+    }
+}
+
+fn store(tensors: &mut Vec<Stored>, prefix: &str, state: StateDict) {
+    tensors.extend(state.into_iter().map(|(name, tensor)| Stored::new((format!("{prefix}.{name}"), tensor))));
+}

@@ -1,0 +1,134 @@
+//! Networks as ONNX files, for any runtime that reads them: what they compute in evaluation, batch norm by its running
+//! statistics.
+//!
+//! Images are NCHW and weights as in the state dict, PyTorch's layouts, which are ONNX's too. The number of images is free.
+//! The graphs say the same as the `forward` functions in `models/`; `tools/export-check` runs them and compares.
+
+mod layers;
+mod message;
+
+use crate::checkpoint::Meta;
+use crate::models::NOISE;
+use crate::settings::NetworkName;
+use layers::Layers;
+use message::{Attribute, Dim, Graph, value};
+use nn::StateDict;
+
+/// An ONNX file of the network of this name and these weights, of the architecture that `meta` describes.
+///
+/// # Panics
+/// If `state` is not the state dict of that network.
+pub fn model(name: NetworkName, state: &StateDict, meta: &Meta) -> Vec<u8> {
+    let mut layers = Layers::new(state);
+    let images = [Dim::Batch, Dim::Fixed(meta.channels), Dim::Fixed(meta.image_size), Dim::Fixed(meta.image_size)];
+    let classes = || [Dim::Batch, Dim::Fixed(meta.classes.len())];
+    let (inputs, outputs) = match name {
+        NetworkName::Classifier => {
+            classifier(&mut layers);
+            let logits = value("logits", &classes(), "before the softmax");
+            let probabilities =
+                value("probabilities", &classes(), "they sum to 1; `classes` in the metadata names them");
+            (vec![value("images", &images, PREPROCESSING)], vec![logits, probabilities])
+        }
+        NetworkName::Generator => {
+            generator(&mut layers, hidden_layers(meta));
+            let noise = value("noise", &[Dim::Batch, Dim::Fixed(NOISE)], "standard normal");
+            (vec![noise], vec![value("images", &images, "pixels in 0..255 are (value + 1) * 127.5, rounded")])
+        }
+        NetworkName::Discriminator => {
+            discriminator(&mut layers, hidden_layers(meta));
+            (vec![value("images", &images, PREPROCESSING)], vec![value("logits", &[Dim::Batch], "positive is real")])
+        }
+    };
+    let Layers { nodes, initializers, .. } = layers;
+    let graph = Graph { name: name.name(), nodes, initializers, inputs, outputs };
+    message::model(&graph, &format!("The {name} of an EC-GAN"), &properties(name, meta))
+}
+
+/// From pixels to what a network takes.
+const PREPROCESSING: &str = "pixel / 127.5 - 1 of 8-bit pixels, NCHW";
+
+/// What the file says about itself beside the graph.
+fn properties(name: NetworkName, meta: &Meta) -> [(&'static str, String); 5] {
+    let colours = if meta.channels == 1 { "grey (Rec. 601 luma)" } else { "RGB" };
+    let size = meta.image_size;
+    [
+        ("network", name.to_string()),
+        ("classes", serde_json::to_string(&meta.classes).expect("words are JSON")),
+        ("image_size", size.to_string()),
+        ("channels", meta.channels.to_string()),
+        (
+            "preprocessing",
+            format!("{colours}, resized to {size}x{size} by an antialiased triangle filter, {PREPROCESSING}"),
+        ),
+    ]
+}
+
+/// Hidden layers of generator and discriminator: each halves or doubles, down to or up from 4x4.
+fn hidden_layers(meta: &Meta) -> usize {
+    (meta.image_size / 4).ilog2() as usize
+}
+
+/// As [`crate::models::ResNet18`].
+fn classifier(layers: &mut Layers<'_>) {
+    let x = layers.conv("images", "conv1", 1, 1);
+    let mut h = batch_norm_relu(layers, &x, "bn1"); // [n,w,32,32]
+    for stage in 0..4 {
+        for block in 0..2 {
+            let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+            h = basic_block(layers, &h, &format!("layer{}.{block}", stage + 1), stride);
+        }
+    }
+    let pooled = layers.node("GlobalAveragePool", &[&h], "pooled", &[]); // [n,8w,1,1]
+    let features = layers.node("Flatten", &[&pooled], "features", &[Attribute::int("axis", 1)]); // [n,8w]
+    let logits = layers.linear(&features, "linear", "logits"); // [n,classes]
+    layers.node("Softmax", &[&logits], "probabilities", &[Attribute::int("axis", 1)]);
+}
+
+/// As [`nn::BasicBlock`]; a block with a stride, and only such a one, changes the channels.
+fn basic_block(layers: &mut Layers<'_>, x: &str, block: &str, stride: usize) -> String {
+    let h = layers.conv(x, &format!("{block}.conv1"), stride, 1);
+    let h = batch_norm_relu(layers, &h, &format!("{block}.bn1"));
+    let h = layers.conv(&h, &format!("{block}.conv2"), 1, 1);
+    let h = layers.batch_norm(&h, &format!("{block}.bn2"));
+    let shortcut = if stride == 1 {
+        x.to_owned()
+    } else {
+        let projected = layers.conv(x, &format!("{block}.shortcut.0"), stride, 0);
+        layers.batch_norm(&projected, &format!("{block}.shortcut.1"))
+    };
+    let sum = layers.node("Add", &[&h, &shortcut], &format!("{block}.sum"), &[]);
+    layers.node("Relu", &[&sum], &format!("{block}.relu"), &[])
+}
+
+fn batch_norm_relu(layers: &mut Layers<'_>, x: &str, layer: &str) -> String {
+    let h = layers.batch_norm(x, layer);
+    layers.node("Relu", &[&h], &format!("{layer}.relu"), &[])
+}
+
+/// As [`crate::models::generator`], whose `main` has an activation after each batch norm.
+fn generator(layers: &mut Layers<'_>, hidden: usize) {
+    let axes = layers.integers("axes", &[2, 3]);
+    let mut h = layers.node("Unsqueeze", &["noise", &axes], "z", &[]); // [n,100,1,1]
+    for i in 0..hidden {
+        let (stride, padding) = if i == 0 { (1, 0) } else { (2, 1) };
+        let x = layers.conv_transpose(&h, &format!("main.{}", 3 * i), stride, padding);
+        let x = layers.batch_norm(&x, &format!("main.{}", 3 * i + 1));
+        h = layers.node("Relu", &[&x], &format!("main.{}", 3 * i + 2), &[]);
+    }
+    let x = layers.conv_transpose(&h, &format!("main.{}", 3 * hidden), 2, 1); // [n,3,32,32]
+    layers.node("Tanh", &[&x], "images", &[]);
+}
+
+/// As [`crate::models::discriminator`].
+fn discriminator(layers: &mut Layers<'_>, hidden: usize) {
+    let mut h = "images".to_owned();
+    for i in 0..hidden {
+        let x = layers.conv(&h, &format!("main.{}", 3 * i), 2, 1);
+        let x = layers.batch_norm(&x, &format!("main.{}", 3 * i + 1));
+        h = layers.node("LeakyRelu", &[&x], &format!("main.{}", 3 * i + 2), &[Attribute::float("alpha", 0.2)]);
+    }
+    let x = layers.conv(&h, &format!("main.{}", 3 * hidden), 1, 0); // [n,1,1,1]
+    let shape = layers.integers("shape", &[-1]);
+    layers.node("Reshape", &[&x, &shape], "logits", &[]);
+}
