@@ -92,7 +92,7 @@ def sanitizer(check):
     jobs = [(kind, *what) for what in whats for kind in ["memcheck", "racecheck", "initcheck"]]
     well, reports = True, []
     for i, (kind, over, how) in enumerate(jobs):
-        limit, prefix = max(20, 2 * check.left() / (len(jobs) - i)), [tool, "--tool", kind]
+        limit, prefix = max(20, 2 * check.left() / (len(jobs) - i)), [tool, "--tool", kind, "--print-limit", "20"]
         if over == "tests":
             command = [*prefix, check.packed / "kernels-cuda-tests", *SMALL_TESTS, "--test-threads=1"]
             ran, what = check.run(command, limit, both=True, ECGAN_CUDA_TESTS="1"), "small kernel tests"
