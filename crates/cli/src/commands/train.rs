@@ -7,11 +7,12 @@ use crate::settings_args::{SettingsArgs, unknown_variables};
 use crate::{compute, interrupt};
 use clap::{ArgMatches, Args};
 use ecgan::metrics::{Ending, Observer, Summary};
+use ecgan::printable::printable_text;
 use ecgan::report;
 use ecgan::run_folder::{self, RunFolder};
-use ecgan::settings::{Method, SYNTHETIC, Schedule, Settings};
+use ecgan::settings::{Method, Partial, SYNTHETIC, Schedule, Settings};
 use ecgan::shell::quoted;
-use ecgan::train::{finished, resume, train};
+use ecgan::train::{Plan, PlannedClass, PlannedNetwork, finished, plan, resume, steps_done, train};
 use ecgan::{Error, ErrorKind};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,8 @@ pub struct TrainArgs {
     /// Go on with the run in this folder where it was stopped, to the same result bit for bit; see below
     #[arg(long, value_name = "RUN", help_heading = "Run")]
     resume: Option<PathBuf>,
-    /// Print the settings as resolved, and stop
+    /// Print the settings as resolved and, on stderr, the data found, the networks, their memory, and from a timed iteration how
+    /// long the run would take; write nothing. With --quiet the settings alone, without a look at the data
     #[arg(long, help_heading = "Run")]
     dry_run: bool,
     /// Print nothing but warnings and errors
@@ -75,10 +77,10 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     let mut progress = Progress::new(args.quiet);
     unknown_variables().iter().chain(&warnings).for_each(|message| progress.warning(message));
     let output = Output::new(args.json, args.quiet);
-    if args.dry_run {
-        return dry_run(output, args.json, &settings);
-    }
     compute::use_threads(settings.threads)?;
+    if args.dry_run {
+        return dry_run(args, &settings, stopped.as_deref(), &mut progress);
+    }
     interrupt::listen()?;
     let folder = match &stopped {
         None => RunFolder::create(settings.out.as_deref(), Path::new("runs"), settings.method, &settings.data_name())?,
@@ -138,13 +140,67 @@ fn program() -> String {
     quoted(&std::env::args_os().next().unwrap_or_else(|| "ecgan".into()).to_string_lossy())
 }
 
-fn dry_run(output: Output, json: bool, settings: &Settings) -> anyhow::Result<()> {
-    if json {
-        output.result(&settings.to_partial())?;
+/// The JSON object of a dry run: the settings, and what would become of them.
+#[derive(Serialize)]
+struct Planned<'a> {
+    #[serde(flatten)]
+    settings: &'a Partial,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<Plan>,
+}
+
+fn dry_run(
+    args: &TrainArgs,
+    settings: &Settings,
+    stopped: Option<&Path>,
+    progress: &mut Progress,
+) -> anyhow::Result<()> {
+    // The settings are the result, which --quiet leaves.
+    let output = Output::new(args.json, false);
+    let plan = if args.quiet {
+        None
     } else {
+        let done = stopped.map(steps_done).transpose()?.unwrap_or(0);
+        Some(kernels::on_a_worker(|| plan(settings, done, progress))?)
+    };
+    if !args.json {
         output.line(settings.to_toml().trim_end())?;
     }
+    plan.iter().flat_map(plan_lines).for_each(|line| eprintln!("{}", printable_text(&line)));
+    output.result(&Planned { settings: &settings.to_partial(), plan })?;
     Ok(())
+}
+
+/// A plan for people.
+fn plan_lines(plan: &Plan) -> Vec<String> {
+    let Plan { n_train, n_val, n_test, image_size: size, channels, batch, steps, done, .. } = plan;
+    let held = if plan.images_in_memory { "in memory" } else { "decoded again each epoch" };
+    let class = |class: &PlannedClass| format!("{} {} + {}", class.name, class.train, class.val);
+    let most = plan.classes.iter().take(12).map(class).collect::<Vec<_>>().join(", ");
+    let more = if plan.classes.len() > 12 { ", .." } else { "" };
+    let network = |net: &PlannedNetwork| format!("{} {}", net.name, net.parameters);
+    let networks = plan.networks.iter().map(network).collect::<Vec<_>>().join(", ");
+    let memory = [("process", plan.peak_rss_mb), ("GPU", plan.gpu_memory_mb)];
+    let memory = memory.iter().filter_map(|(of, mb)| mb.map(|mb| format!("{of} {mb:.0} MiB"))).collect::<Vec<_>>();
+    let left = Duration::try_from_secs_f64(plan.seconds).unwrap_or(Duration::MAX);
+    let already = if *done > 0 { format!(", {done} of them done") } else { String::new() };
+    let mut lines = vec![
+        format!("data: {}; {n_train} training, {n_val} validation, {n_test} test images", plan.format),
+        format!("classes: {} (training + validation images: {most}{more})", plan.classes.len()),
+        format!("images: {size}x{size}, {channels} channels, {held}"),
+        format!("parameters: {networks}"),
+    ];
+    if !memory.is_empty() {
+        lines.push(format!("memory: {}", memory.join(", ")));
+    }
+    lines.push(format!("batch {batch}, {} iterations an epoch, {steps} in all{already}", plan.steps_per_epoch));
+    lines.push(format!(
+        "an iteration takes {:.1} ms on {}; the run about {}",
+        plan.iteration_ms,
+        plan.device,
+        duration(left)
+    ));
+    lines
 }
 
 /// The figures, the folder, and what to try next.

@@ -135,7 +135,7 @@ fn numbers_as_large_as_there_are() {
         let setting = name.replace('-', "_");
         let message = format!("{setting}: expected at most {largest}, got {too_large}");
         refused(here.path(), &["train", &format!("--{name}"), too_large], 2, &message);
-        assert!(ecgan(here.path(), &["train", "--dry-run", &format!("--{name}"), largest]).status.success());
+        assert!(ecgan(here.path(), &["train", "--dry-run", "--quiet", &format!("--{name}"), largest]).status.success());
     }
     refused(here.path(), &["generate", "--checkpoint", "x", "--dir", "d", "-n", too_large], 2, "'-n <N>'");
     // As many iterations as cannot be counted are not none.

@@ -6,6 +6,7 @@ mod bench;
 mod binary;
 mod data;
 mod data_sets;
+mod dry_run;
 mod endings;
 mod eval;
 mod export;

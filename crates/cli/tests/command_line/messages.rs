@@ -74,7 +74,8 @@ fn examples_of_help_are_commands() {
         let mut count = 0;
         for example in examples {
             let arguments = example.split("   ").next().unwrap();
-            let all: Vec<_> = ["train", "--dry-run"].into_iter().chain(arguments.split_whitespace()).collect();
+            let all: Vec<_> =
+                ["train", "--dry-run", "--quiet"].into_iter().chain(arguments.split_whitespace()).collect();
             stdout(&ecgan(here.path(), &all));
             count += 1;
         }

@@ -89,7 +89,8 @@ fn flags_win_over_variables_over_the_file_over_the_preset() {
     let here = tempfile::tempdir().unwrap();
     let file = "samples = 30\nlambda = 0.3\nbatch = 33\nlr_c = 0.3\npreset = \"paper\"\n";
     std::fs::write(here.path().join("my.toml"), file).unwrap();
-    let mut command = command(here.path(), &["train", "--dry-run", "--config", "my.toml", "--lambda", "0.5"]);
+    let mut command =
+        command(here.path(), &["train", "--dry-run", "--quiet", "--config", "my.toml", "--lambda", "0.5"]);
     command.args(["--per-class", "5"]).env("ECGAN_LAMBDA", "0.4").env("ECGAN_BATCH", "44");
     command.env("ECGAN_FRACTION", "0.5").env("ECGAN_SIMD", "portable").env("ECGAN_LAMDA", "1");
     let output = command.output().unwrap();
@@ -108,7 +109,7 @@ fn precision_and_graph_are_settings_from_every_source() {
     let here = tempfile::tempdir().unwrap();
     std::fs::write(here.path().join("my.toml"), "precision = \"f32\"\nno_graph = true\n").unwrap();
     let resolved = |arguments: &[&str], variables: &[(&str, &str)]| {
-        let mut command = command(here.path(), &[&["train", "--dry-run"], arguments].concat());
+        let mut command = command(here.path(), &[&["train", "--dry-run", "--quiet"], arguments].concat());
         let output = command.envs(variables.iter().copied()).output().unwrap();
         let text = stdout(&output);
         assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));

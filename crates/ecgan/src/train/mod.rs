@@ -4,6 +4,7 @@
 
 mod iterations;
 mod leave;
+mod plan;
 mod resume;
 mod totals;
 
@@ -19,6 +20,7 @@ use crate::run_folder::RunFolder;
 use crate::settings::Settings;
 use crate::{Error, grid};
 pub use iterations::{Feed, Iterations};
+pub use plan::{Plan, PlannedClass, PlannedNetwork, plan, steps_done};
 pub use resume::finished;
 use std::time::Instant;
 use tensor::Device;
@@ -71,6 +73,51 @@ pub fn resume_with(
     run.train(observer)
 }
 
+/// What a run needs before its first iteration: data found and read, networks drawn, the device open.
+struct Ready {
+    device: Device,
+    source: Source,
+    image: ImageShape,
+    labelled: Labelled,
+    batch: usize,
+    iterations: Iterations,
+}
+
+impl Ready {
+    fn new(architecture: &impl Classifier, settings: &Settings, observer: &mut dyn Observer) -> Result<Self, Error> {
+        let device = settings.open_device()?;
+        let source = Source::open(&settings.data, &settings.synthetic())?;
+        source.warnings().iter().for_each(|warning| observer.warning(warning));
+        let classes = source.classes().len();
+        settings.warnings(classes).iter().for_each(|warning| observer.warning(warning));
+        let image = ImageShape { channels: settings.channels, size: settings.image_size };
+        let format = Format { size: image.size, channels: image.channels };
+        source.require(Part::Test)?; // now, not after hours of training
+        let labelled = Labelled::read(&source, settings, format)?;
+        labelled.warnings.iter().for_each(|warning| observer.warning(warning));
+        if observer.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        let n = labelled.split.train.len();
+        let batch = settings.batch.min(n);
+        if batch < settings.batch {
+            observer.warning(&format!("batch {} lowered to {batch}: that is all training images", settings.batch));
+        }
+        let networks = Networks::new(&device, settings, architecture, image, classes);
+        let Settings { augment, seed, no_graph, .. } = *settings;
+        let feed = Feed { batch, augment, seed, classes, record: !no_graph, resident: None };
+        let iterations = Iterations::new(&device, networks, &labelled.images, feed)?;
+        Ok(Self { device, source, image, labelled, batch, iterations })
+    }
+}
+
+/// Iterations of a whole run of these settings on `n` training images, and how many make an epoch.
+fn steps(settings: &Settings, n: usize, batch: usize) -> (u64, u64) {
+    let per_epoch = (n / batch) as u64;
+    let all = (settings.epochs as u64).saturating_mul(per_epoch);
+    (settings.max_steps.map_or(all, |most| all.min(most as u64)), per_epoch)
+}
+
 /// A run under way.
 struct Run<'a> {
     settings: &'a Settings,
@@ -104,27 +151,9 @@ impl<'a> Run<'a> {
         observer: &mut dyn Observer,
     ) -> Result<Self, Error> {
         let began = Instant::now();
-        let device = settings.open_device()?;
-        let source = Source::open(&settings.data, &settings.synthetic())?;
-        source.warnings().iter().for_each(|warning| observer.warning(warning));
+        let Ready { device, source, image, labelled, batch, iterations } =
+            Ready::new(architecture, settings, observer)?;
         let classes = source.classes();
-        settings.warnings(classes.len()).iter().for_each(|warning| observer.warning(warning));
-        let image = ImageShape { channels: settings.channels, size: settings.image_size };
-        let format = Format { size: image.size, channels: image.channels };
-        source.require(Part::Test)?; // now, not after hours of training
-        let labelled = Labelled::read(&source, settings, format)?;
-        labelled.warnings.iter().for_each(|warning| observer.warning(warning));
-        if observer.interrupted() {
-            return Err(Error::Interrupted);
-        }
-        let n = labelled.split.train.len();
-        let batch = settings.batch.min(n);
-        if batch < settings.batch {
-            observer.warning(&format!("batch {} lowered to {batch}: that is all training images", settings.batch));
-        }
-        let networks = Networks::new(&device, settings, architecture, image, classes.len());
-        let Settings { augment, seed, no_graph, .. } = *settings;
-        let feed = Feed { batch, augment, seed, classes: classes.len(), record: !no_graph, resident: None };
         let images = resume::images_of_each_class(source.listing(Part::Train)?.labels(), classes.len());
         Ok(Self {
             settings,
@@ -132,7 +161,7 @@ impl<'a> Run<'a> {
             meta: Meta { images, ..Meta::new(settings, classes) },
             kept: Vec::new(),
             mirrors: None,
-            iterations: Iterations::new(&device, networks, &labelled.images, feed)?,
+            iterations,
             position: Position { sums: Totals::new(classes.len()), ..Position::default() },
             device,
             source,
@@ -171,13 +200,12 @@ impl<'a> Run<'a> {
 
     /// Full batches an epoch.
     fn steps_per_epoch(&self) -> u64 {
-        (self.labelled.split.train.len() / self.batch) as u64
+        steps(self.settings, self.labelled.split.train.len(), self.batch).1
     }
 
     /// Iterations of the whole run.
     fn last_step(&self) -> u64 {
-        let all = (self.settings.epochs as u64).saturating_mul(self.steps_per_epoch());
-        self.settings.max_steps.map_or(all, |most| all.min(most as u64))
+        steps(self.settings, self.labelled.split.train.len(), self.batch).0
     }
 
     /// Epochs of the whole run, the last one perhaps cut short by the limit of iterations.
