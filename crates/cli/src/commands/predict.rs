@@ -25,7 +25,7 @@ pub struct PredictArgs {
     #[arg(value_name = "IMAGE|DIR", required = true)]
     paths: Vec<PathBuf>,
     /// How many classes to show an image, the most probable first
-    #[arg(short = 'k', long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short = 'k', long = "top-k", value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     top: u32,
     /// Print a table for programs (RFC 4180) on stdout; everything else goes to stderr
     #[arg(long, conflicts_with = "json")]

@@ -109,7 +109,7 @@ fn what_cannot_be_predicted_is_refused() {
     let with = |arguments: &[&'static str]| [&COMMAND[..], arguments].concat();
     refused(here.path(), &with(&["empty"]), 3, "empty: no image in this folder or below; expected a file, or a folder");
     refused(here.path(), &with(&["missing.png"]), 3, "missing.png: cannot read");
-    refused(here.path(), &with(&["pets", "-k", "0"]), 2, "'--top <K>'");
+    refused(here.path(), &with(&["pets", "-k", "0"]), 2, "'--top-k <K>'");
     refused(here.path(), &with(&["pets", "--csv", "--json"]), 2, "cannot be used with");
     let command = ["predict", "--checkpoint", "notes.safetensors", "pets"];
     refused(here.path(), &command, 3, "notes.safetensors: not a safetensors file");
