@@ -5,7 +5,8 @@
 //! each step and never settles.)
 //!
 //! A buffer that goes back may be handed out while the GPU still works on it: what uses it next comes later on the same
-//! stream. So each lane of a GPU has buffers of its own, and one that is dropped in another lane waits until they meet.
+//! stream. So each lane of a GPU has buffers of its own, and one that is dropped while the other lane may still use it waits
+//! until they meet.
 
 use crate::Element;
 use crate::cuda::{Cuda, LANES, Memory};
@@ -21,6 +22,8 @@ struct Block {
     slot: Option<u64>,
     /// Whose it is.
     lane: usize,
+    /// How often lanes had parted when it was handed out.
+    parting: u64,
     space: Space,
 }
 
@@ -55,7 +58,7 @@ struct Lane {
 #[derive(Default)]
 struct Free {
     lanes: [Lane; LANES],
-    /// What was dropped in another lane than its own, until lanes meet.
+    /// What was dropped while the other lane may use it, until lanes meet.
     parked: Vec<Block>,
     /// Where all blocks but the workspaces lie.
     arena: Arena,
@@ -114,6 +117,10 @@ impl Pool {
         self.gpu.as_ref().is_some_and(Cuda::parted)
     }
 
+    fn parting(&self) -> u64 {
+        self.gpu.as_ref().map_or(0, Cuda::partings)
+    }
+
     fn take(&self, lines: usize) -> Block {
         let (lane, mut free) = self.free();
         let reused = free.lanes[lane].blocks.get_mut(&lines).and_then(|blocks| blocks.pop_first());
@@ -138,6 +145,7 @@ impl Pool {
 
     fn hand_out(&self, free: MutexGuard<'_, Free>, mut block: Block) -> Block {
         drop(free);
+        block.parting = self.parting();
         if self.poison {
             match &mut block.space {
                 Space::Host(lines) => bytemuck::cast_slice_mut::<Line, u8>(lines).fill(0xFF),
@@ -156,12 +164,15 @@ impl Pool {
             // It goes when a longer one is needed.
             None => Space::Host(Lines::alone(lines)),
         };
-        Block { slot: slot.then_some(free.allocations), lane, space }
+        Block { slot: slot.then_some(free.allocations), lane, parting: 0, space }
     }
 
     fn put(&self, block: Block) {
         let (lane, mut free) = self.free();
-        if self.parted() && block.lane != lane {
+        // The first lane is given all its work before the second: what the second had before they parted, the first may
+        // have been given to read. What the first drops last, nothing of the second's will know.
+        let shared = block.lane != lane || (lane > 0 && block.parting != self.parting());
+        if self.parted() && shared {
             free.parked.push(block);
         } else {
             free.put(block);

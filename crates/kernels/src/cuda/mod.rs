@@ -30,7 +30,7 @@ pub use precision::Precision;
 use crate::Element;
 use crate::view::{DeviceSlice, DeviceSliceMut};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Streams of a device: the one that everything goes to, and one that leaves it for a while.
@@ -63,6 +63,8 @@ struct Inner {
     runtime: Box<dyn Runtime>,
     capturing: AtomicBool,
     parted: AtomicBool,
+    /// How often lanes parted.
+    partings: AtomicU64,
     lane: AtomicUsize,
     /// The first launch that failed, until it is reported.
     failure: Mutex<Option<CudaError>>,
@@ -97,9 +99,9 @@ impl Cuda {
     }
 
     fn over(runtime: impl Runtime + 'static) -> Self {
-        let (capturing, parted, lane, failure, stopped, deferred) = Default::default();
+        let (capturing, parted, partings, lane, failure, stopped, deferred) = Default::default();
         let runtime = Box::new(runtime);
-        Self { inner: Arc::new(Inner { runtime, capturing, parted, lane, failure, stopped, deferred }) }
+        Self { inner: Arc::new(Inner { runtime, capturing, parted, partings, lane, failure, stopped, deferred }) }
     }
 
     /// The GPU's name.
@@ -248,6 +250,7 @@ impl Cuda {
         assert!(!self.parted(), "lanes do not part again");
         self.remember(self.inner.runtime.part());
         self.inner.parted.store(true, Ordering::Relaxed);
+        self.inner.partings.fetch_add(1, Ordering::Relaxed);
         self.inner.deferred.begin();
         // Also where a closure panics: work that never met could not be captured, nor waited for.
         let meeting = Meeting(self);
@@ -261,6 +264,11 @@ impl Cuda {
     /// Whether there are two lanes now.
     pub(crate) fn parted(&self) -> bool {
         self.inner.parted.load(Ordering::Relaxed)
+    }
+
+    /// How often lanes parted so far.
+    pub(crate) fn partings(&self) -> u64 {
+        self.inner.partings.load(Ordering::Relaxed)
     }
 
     /// The lane that gets what comes next.

@@ -3,8 +3,8 @@
 //! A library is loaded once a process, so each case runs in a process of its own: this binary again, with the fake
 //! library's folder in `LD_LIBRARY_PATH`, asked for [`in_the_fake`] alone.
 
-use kernels::cuda::{Cuda, CudaError, devices};
-use kernels::relu;
+use kernels::cuda::{Cuda, CudaError, Precision, devices};
+use kernels::{Device, fill, relu};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -37,6 +37,7 @@ fn in_the_fake() {
     match Cuda::open(1) {
         Err(error) => println!("\nfake: {error}"),
         Ok(cuda) if case == "fault" => fault(&cuda),
+        Ok(cuda) if case == "lanes" => lanes(&cuda),
         Ok(cuda) => fine(&cuda),
     }
 }
@@ -65,6 +66,33 @@ fn fault(cuda: &Cuda) {
     relu::cuda::forward(cuda, x.slice(), y.slice_mut());
     println!("\nfake: {}", cuda.download::<f32>(y.slice()).unwrap_err());
     cuda.synchronize().unwrap();
+}
+
+/// Before, in either lane, and after; then recorded.
+fn lanes(cuda: &Cuda) {
+    let device = Device::cuda(cuda.clone(), Precision::F32).unwrap();
+    let launch = || {
+        let mut y = device.buffer::<f32>(3);
+        fill::constant(&device, 1.0, y.view_mut());
+    };
+    let step = || {
+        launch();
+        device.concurrently(launch, launch);
+        launch();
+    };
+    step();
+    cuda.capture(step).unwrap().replay();
+    cuda.synchronize().unwrap();
+}
+
+/// The second stream waits for the first before anything is launched on it, and the first for the second before it goes on;
+/// in a recording too, which begins and ends on the first.
+#[test]
+fn lanes_part_and_meet_by_events() {
+    let step = "launch on 0\nevent 0 on stream 0\nstream 1 waits for event 0\nlaunch on 0\nlaunch on 1\n\
+                event 1 on stream 1\nstream 0 waits for event 1\nlaunch on 0\n";
+    let said = over(&library("lanes_driver", &[]), "lanes");
+    assert_eq!(said, format!("{step}recording begins on 0\n{step}recording ends on 0\nreplay on 0"));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 // A libcuda.so.1 without a GPU, for the tests of the driver's side: memory is the host's, launches do nothing, and
-// FAKE_CUDA says what is wrong with the machine. With -DLACKING it has the first functions only.
+// FAKE_CUDA says what is wrong with the machine. With -DLACKING it has the first functions only. For the case "lanes" it
+// prints what streams and events are asked for.
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -11,6 +13,18 @@ bool is(const char* what) {
 char handle;
 int capturing = 0;
 int begun = 0;
+// As many streams and events as were made: a handle points to its name.
+const char* const names[] = {"0", "1", "2", "3", "4", "5", "6", "7"};
+int streams = 0;
+int events = 0;
+const char* name(const void* handle) { return *static_cast<const char* const*>(handle); }
+int said(const char* what, const void* handle, const char* joint = "", const void* other = nullptr) {
+    if (is("lanes")) {
+        std::printf("\nfake: %s %s%s%s\n", what, name(handle), joint, other == nullptr ? "" : name(other));
+        std::fflush(stdout);
+    }
+    return 0;
+}
 }  // namespace
 
 extern "C" {
@@ -26,19 +40,27 @@ int cuDevicePrimaryCtxRetain(void** context, int) { *context = &handle; return 0
 int cuDevicePrimaryCtxRelease_v2(int) { return 0; }
 int cuCtxSetCurrent(void*) { return 0; }
 int cuCtxGetCurrent(void** context) { *context = &handle; return 0; }
-int cuStreamCreate(void** stream, unsigned) { *stream = &handle; return 0; }
+int cuStreamCreate(void** stream, unsigned) { *stream = const_cast<const char**>(&names[streams++ % 8]); return 0; }
 int cuStreamDestroy_v2(void*) { return 0; }
-int cuStreamWaitEvent(void*, void*, unsigned) { return 0; }
-int cuEventCreate(void** event, unsigned) { *event = &handle; return 0; }
+int cuStreamWaitEvent(void* stream, void* event, unsigned) { return said("stream", stream, " waits for event ", event); }
+// Only events without times are cheap.
+int cuEventCreate(void** event, unsigned flags) {
+    *event = const_cast<const char**>(&names[events++ % 8]);
+    return flags == 2 ? 0 : 1;
+}
 int cuEventDestroy_v2(void*) { return 0; }
-int cuEventRecord(void*, void*) { return 0; }
+int cuEventRecord(void* event, void* stream) { return said("event", event, " on stream ", stream); }
 int cuStreamSynchronize(void*) { return capturing ? 900 : 0; }
-int cuStreamBeginCapture_v2(void*, int) { capturing = 1; begun++; return 0; }
-int cuStreamEndCapture(void*, void** graph) { capturing = 0; *graph = &handle; return 0; }
+int cuStreamBeginCapture_v2(void* stream, int) { capturing = 1; begun++; return said("recording begins on", stream); }
+int cuStreamEndCapture(void* stream, void** graph) {
+    capturing = 0;
+    *graph = &handle;
+    return said("recording ends on", stream);
+}
 int cuGraphInstantiateWithFlags(void** instance, void*, unsigned long long) { *instance = &handle; return 0; }
 int cuGraphDestroy(void*) { return 0; }
 int cuGraphExecDestroy(void*) { return 0; }
-int cuGraphLaunch(void*, void*) { return is("fault") ? 700 : 0; }
+int cuGraphLaunch(void*, void* stream) { return is("fault") ? 700 : said("replay on", stream); }
 int cuMemAlloc_v2(void** memory, std::size_t bytes) {
     if (bytes > 1 << 20) return 2;
     *memory = std::malloc(bytes);
@@ -57,8 +79,8 @@ int cuModuleLoadData(void** module, const void* image) {
 int cuModuleGetFunction(void** function, void*, const char*) { *function = &handle; return 0; }
 int cuModuleUnload(void*) { return 0; }
 int cuFuncSetAttribute(void*, int, int) { return 0; }
-int cuLaunchKernel(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*, void**, void**) {
-    return is("fault") ? 700 : 0;
+int cuLaunchKernel(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void* stream, void**, void**) {
+    return is("fault") ? 700 : said("launch on", stream);
 }
 int cuGetErrorName(int, const char** name) { *name = "name"; return 0; }
 int cuGetErrorString(int, const char** text) { *text = "text"; return 0; }

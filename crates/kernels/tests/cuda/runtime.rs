@@ -2,8 +2,11 @@
 
 use crate::common::{device, devices, down, normal, up};
 use kernels::cuda::{Cuda, CudaError, Precision};
+use kernels::pool::Buffer;
 use kernels::{Device, Store, add, fill, relu, scale};
 use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 #[test]
 fn a_machine_without_a_gpu_says_what_it_looked_for() {
@@ -127,6 +130,67 @@ fn what_one_lane_drops_of_the_other_is_not_handed_out_before_they_meet() {
         };
         device.concurrently(reads, || constant(9.0));
         assert_eq!(down::<f32>(&cuda, &out), [2.0; N]);
+    }
+}
+
+/// The second lane had it before, the first reads it, and the second drops it last.
+#[test]
+fn what_the_second_lane_had_before_is_not_handed_out_while_the_first_reads_it() {
+    const N: usize = 3000;
+    for cuda in devices() {
+        let device = device(&cuda);
+        let constant = |value| {
+            let mut y = device.buffer::<f32>(N);
+            fill::constant(&device, value, y.view_mut());
+            y
+        };
+        for recorded in [false, true] {
+            let before = || Arc::new(device.concurrently(|| (), || constant(2.0)).1);
+            let mut out = up(&cuda, &[f32::NAN; N]);
+            let mut step = |shared: Arc<Buffer<f32>>| {
+                let other = Arc::clone(&shared);
+                let reads = || {
+                    fill::copy(&device, shared.view(), out.slice_mut::<f32>());
+                    drop(shared);
+                };
+                let writes = || {
+                    drop(other);
+                    constant(9.0)
+                };
+                device.concurrently(reads, writes);
+            };
+            step(before());
+            if recorded {
+                let shared = before();
+                cuda.capture(|| step(shared)).unwrap().replay();
+            }
+            assert!(down::<f32>(&cuda, &out).iter().all(|&x| x == 2.0), "{cuda:?}, recorded: {recorded}");
+        }
+    }
+}
+
+#[test]
+fn lanes_meet_also_where_a_closure_panics() {
+    for cuda in devices() {
+        let device = device(&cuda);
+        let panics = |in_first: bool| {
+            let launch = |panics: bool| {
+                let mut y = device.buffer::<f32>(7);
+                fill::constant(&device, 2.0, y.view_mut());
+                assert!(!panics, "meant");
+            };
+            let run = || device.concurrently(|| launch(in_first), || launch(!in_first));
+            assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
+        };
+        for in_first in [true, false] {
+            panics(in_first);
+            let mut y = device.buffer::<f32>(7);
+            fill::constant(&device, 3.0, y.view_mut());
+            assert_eq!(fill::to_host(&device, y.view()).unwrap(), [3.0; 7]);
+            drop(y);
+            cuda.capture(|| panics(in_first)).unwrap().replay();
+            cuda.synchronize().unwrap();
+        }
     }
 }
 
