@@ -41,13 +41,13 @@ fn cell(html: &mut String, (actual, predicted): (&str, &str), right: bool, count
         return html.push_str("<td class=\"none\">\u{b7}</td>");
     }
     let part = count as f64 / total as f64;
-    // A few wrong ones are what one looks for, so they begin visible.
-    let (colour, alpha) = if right { ("hit", 0.9 * part) } else { ("miss", 0.1 + 0.8 * part) };
-    let strong = if alpha > 0.66 { " class=\"strong\"" } else { "" };
+    // A few wrong ones are what one looks for, so they begin visible. On more of a colour than this a number in the page's
+    // ink would have a contrast below 4.5, light or dark.
+    let (colour, alpha) = if right { ("hit", 0.6 * part) } else { ("miss", 0.08 + 0.5 * part) };
     put(
         html,
         format_args!(
-            "<td{strong} style=\"background:rgb(var(--{colour})/{alpha:.2})\" title=\"{} taken for {}: {count} of \
+            "<td style=\"background:rgb(var(--{colour})/{alpha:.2})\" title=\"{} taken for {}: {count} of \
              {total} ({:.1} %)\">{}</td>",
             Escaped(actual),
             Escaped(predicted),
