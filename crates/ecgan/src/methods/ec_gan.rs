@@ -157,9 +157,8 @@ fn classifier_step<T: Real>(
     if lambda == 0.0 {
         return Ok((classifier.real_step(x, labels)?, None));
     }
-    match update {
-        ClassifierUpdate::Summed if both.is_some() && fake_statistics != FakeStatistics::Running => {
-            let both = both.expect("just looked at");
+    match (update, both) {
+        (ClassifierUpdate::Summed, Some(both)) if fake_statistics != FakeStatistics::Running => {
             let [logits, fake_logits] =
                 forward_both(&mut classifier.network, both, fake_statistics == FakeStatistics::Shared)?;
             let (loss, real) = real_loss(&logits, labels)?;
@@ -168,7 +167,7 @@ fn classifier_step<T: Real>(
             classifier.adam.step(classifier.network.params_mut());
             Ok((real, Some(fake)))
         }
-        ClassifierUpdate::Summed => {
+        (ClassifierUpdate::Summed, _) => {
             // As in the discriminator's step.
             let (loss, real) = classifier.real_loss(&Tape::new(x.device()), x, labels)?;
             loss.tape().backward(&loss)?;
@@ -177,7 +176,7 @@ fn classifier_step<T: Real>(
             classifier.descend(ops::scale(&fake_loss, lambda)?, None)?;
             Ok((real, Some(fake)))
         }
-        ClassifierUpdate::TwoSteps => {
+        (ClassifierUpdate::TwoSteps, _) => {
             let real = classifier.real_step(x, labels)?;
             let (fake_loss, fake) = fake_loss(config, classifier, &Tape::new(x.device()), fakes)?;
             // With nothing kept the second step is left out whole: no decay, no moments, no t.

@@ -62,6 +62,12 @@ pub enum CudaError {
         /// Bytes that the device has.
         total: usize,
     },
+    /// More numbers in one tensor than the kernels count.
+    #[error("cuda: {what}: lower --batch or --width")]
+    TooLarge {
+        /// What has too many, and how many it may have.
+        what: String,
+    },
     /// A captured step may only launch: the recording holds no answer and no fresh memory.
     #[error("cuda: {what} inside a captured step")]
     InCapture {

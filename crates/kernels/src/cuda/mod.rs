@@ -7,6 +7,7 @@
 //! remembered and reported by the next call that can: [`Cuda::synchronize`], [`Cuda::download`] or [`Cuda::capture`].
 //! After an allocation of the pool's that failed nothing is launched any more, and each of these says why.
 
+mod devices;
 mod driver;
 mod error;
 mod graph;
@@ -17,7 +18,7 @@ mod memory;
 mod modules;
 mod precision;
 
-pub use driver::{DeviceInfo, devices};
+pub use devices::{DeviceInfo, devices};
 pub use error::{CUDA_VERSION, CudaError};
 pub use graph::Graph;
 #[cfg(feature = "cuda-host")]
@@ -306,6 +307,11 @@ impl Cuda {
         let error = CudaError::InCapture { what: what() };
         self.remember(Err(error.clone()));
         Err(error)
+    }
+
+    /// Remembers why something is not launched, as a launch that failed.
+    pub(crate) fn refuse(&self, error: CudaError) {
+        self.remember(Err(error));
     }
 
     fn remember(&self, result: Result<(), CudaError>) {

@@ -256,3 +256,24 @@ fn no_pass_of_few_pixels_needs_a_workspace() {
     assert_eq!(workspace(Pass::BackwardWeight, &conv(1, [4, 4], 8, 8, 3, 1, 1)), 0);
     assert!(workspace(Pass::BackwardWeight, &conv(64, [4, 4], 8, 8, 3, 1, 1)) > 0);
 }
+
+/// A batch that is too large is the user's to lower: an error says so. No machine has the memory, so the operands are of a
+/// device where it ran out, which is nothing to one that launches nothing.
+#[test]
+fn more_numbers_than_an_int_counts_are_refused() {
+    for (cuda, without_memory) in devices().into_iter().zip(devices()) {
+        let g = conv(1 << 28, [32, 32], 16, 16, 3, 1, 1);
+        let (w, mut workspace) = (up(&cuda, &normal(1, g.w_len())), up(&cuda, &[0.0f32]));
+        let huge = on(&without_memory, Precision::F32);
+        let (x, mut y) = (huge.buffer::<f32>(g.x_len()), huge.buffer::<f32>(g.y_len()));
+        let schedule = Schedule { tile: Tile::M128N16, splits: 1 };
+        let operands = [x.view().device(), w.slice()];
+        let (out, workspace) = (y.view_mut().device(), workspace.slice_mut());
+        run(&cuda, Precision::F32, Pass::Forward, schedule, &g, operands, out, Store::Set, workspace);
+        assert_eq!(
+            cuda.synchronize().unwrap_err().to_string(),
+            "cuda: a convolution of 268435456 images has a tensor of 4398046511104 numbers, of at most 2147483647: lower --batch \
+             or --width"
+        );
+    }
+}

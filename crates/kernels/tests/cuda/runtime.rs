@@ -58,6 +58,13 @@ fn a_recorded_step_gives_the_bits_of_its_launches() {
     }
 }
 
+/// `n` elements of this value, in the lane that asks.
+fn constant(device: &Device, n: usize, value: f32) -> Buffer<f32> {
+    let mut y = device.buffer(n);
+    fill::constant(device, value, y.view_mut());
+    y
+}
+
 /// Two chains of kernels with buffers of their own, each of which drops some under way.
 #[test]
 fn two_lanes_give_the_bits_of_one_after_the_other() {
@@ -72,11 +79,7 @@ fn two_lanes_give_the_bits_of_one_after_the_other() {
         let device = device(&cuda);
         let x = up(&cuda, &numbers);
         let out = [(); 2].map(|()| RefCell::new(up(&cuda, &[f32::NAN; N])));
-        let constant = |value| {
-            let mut y = device.buffer::<f32>(N);
-            fill::constant(&device, value, y.view_mut());
-            y
-        };
+        let constant = |value| constant(&device, N, value);
         let step = || {
             let first = || {
                 let mut y = device.buffer::<f32>(N);
@@ -117,11 +120,7 @@ fn what_one_lane_drops_of_the_other_is_not_handed_out_before_they_meet() {
     const N: usize = 3000;
     for cuda in devices() {
         let device = device(&cuda);
-        let constant = |value| {
-            let mut y = device.buffer::<f32>(N);
-            fill::constant(&device, value, y.view_mut());
-            y
-        };
+        let constant = |value| constant(&device, N, value);
         let (_, of_second) = device.concurrently(|| (), || constant(2.0));
         let mut out = up(&cuda, &[f32::NAN; N]);
         let reads = || {
@@ -139,11 +138,7 @@ fn what_the_second_lane_had_before_is_not_handed_out_while_the_first_reads_it() 
     const N: usize = 3000;
     for cuda in devices() {
         let device = device(&cuda);
-        let constant = |value| {
-            let mut y = device.buffer::<f32>(N);
-            fill::constant(&device, value, y.view_mut());
-            y
-        };
+        let constant = |value| constant(&device, N, value);
         for recorded in [false, true] {
             let before = || Arc::new(device.concurrently(|| (), || constant(2.0)).1);
             let mut out = up(&cuda, &[f32::NAN; N]);
