@@ -1,6 +1,6 @@
 """Writes the goldens: results of PyTorch in f64 that the engine's tests compare with. README.md has the format.
 
-    python golden/make.py [FOLDER]        FOLDER: where to write; this folder without it
+    python golden/make.py [FOLDER] [NAME ...]        FOLDER: where to write; this folder without it. NAME: only these
 """
 import json
 import platform
@@ -13,6 +13,7 @@ import torch
 
 import iterations
 import layers
+import methods
 import networks
 from formula import uniform
 
@@ -44,8 +45,9 @@ def main():
     torch.use_deterministic_algorithms(True)
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent
     print(f"Python {platform.python_version()}, PyTorch {torch.__version__}")
-    for module in (layers, networks, iterations):
-        write(folder, module.__name__, module.document())
+    for module in (layers, networks, iterations, methods):
+        if not sys.argv[2:] or module.__name__ in sys.argv[2:]:
+            write(folder, module.__name__, module.document())
 
 
 if __name__ == "__main__":

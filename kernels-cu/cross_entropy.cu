@@ -6,11 +6,13 @@
 
 #define THREADS 1024
 
-// loss = sum_i w_i (ln sum_j e^logit_ij - logit_i,label_i) / denominator, and softmax(logits). Without weights all are
-// 1. The denominator is max(sum of the weights, 1) where `kept`, else the rows. A label that is no class gives NaN.
+// loss = sum_i w_i sum_j target_ij (ln sum_k e^logit_ik - logit_ij) / denominator, and softmax(logits). Without weights
+// all are 1. The denominator is max(sum of the weights, 1) where `kept`, else the rows. The target of a row is its label,
+// of which `smoothing` is spread over all classes, or where there are no labels its row of `targets`. A label that is no
+// class gives NaN.
 extern "C" __global__ void __launch_bounds__(THREADS)
-cross_entropy_forward(const float* logits, const int* labels, const float* weights, float* probabilities, float* loss,
-                      int rows, int classes, int kept) {
+cross_entropy_forward(const float* logits, const int* labels, const float* targets, float smoothing,
+                      const float* weights, float* probabilities, float* loss, int rows, int classes, int kept) {
     SHARED(double, totals, [32]);
     SHARED(double, sums, [32]);
     double total = 0.0, weight_sum = 0.0;
@@ -28,12 +30,30 @@ cross_entropy_forward(const float* logits, const int* labels, const float* weigh
         for (int j = 0; j < classes; j++) {
             y[j] = y[j] / sum;
         }
-        const int label = labels[row];
         const float weight = weights == nullptr ? 1.0f : weights[row];
         weight_sum += weight;
         if (weight != 0.0f) {
-            const float own = label >= 0 && label < classes ? x[label] : NAN;
-            total += weight * (logf(sum) + (largest - own));
+            const float log_sum = logf(sum);
+            double row_loss = 0.0;
+            if (labels == nullptr) {
+                const float* target = targets + static_cast<u64>(row) * classes;
+                for (int j = 0; j < classes; j++) {
+                    row_loss += target[j] * (log_sum + (largest - x[j]));
+                }
+            } else {
+                const int label = labels[row];
+                const float own = label >= 0 && label < classes ? x[label] : NAN;
+                const float own_loss = log_sum + (largest - own);
+                row_loss = own_loss;
+                if (smoothing != 0.0f) {
+                    double all = 0.0;
+                    for (int j = 0; j < classes; j++) {
+                        all += log_sum + (largest - x[j]);
+                    }
+                    row_loss = (1.0f - smoothing) * own_loss + smoothing * (all / classes);
+                }
+            }
+            total += weight * row_loss;
         }
     }
     total = block_sum<THREADS>(total, totals);
@@ -44,8 +64,9 @@ cross_entropy_forward(const float* logits, const int* labels, const float* weigh
     }
 }
 
-// dlogits_ij = dloss w_i (probability_ij - [j = label_i]) / denominator. Every block sums the weights, which are few.
-extern "C" __global__ void cross_entropy_backward(const float* probabilities, const int* labels, const float* weights,
+// dlogits_ij = dloss w_i (probability_ij - target_ij) / denominator. Every block sums the weights, which are few.
+extern "C" __global__ void cross_entropy_backward(const float* probabilities, const int* labels,
+                                                  const float* targets, float smoothing, const float* weights,
                                                   const float* dloss, float* dlogits, int rows, int classes, int kept,
                                                   int accumulate) {
     SHARED(double, scratch, [32]);
@@ -69,6 +90,13 @@ extern "C" __global__ void cross_entropy_backward(const float* probabilities, co
     const float weight = weights == nullptr ? 1.0f : weights[row];
     // A row of weight 0 is left out whatever its logits are.
     const float scale = static_cast<float>(*dloss / denominator[0] * weight);
-    const float d = weight == 0.0f ? 0.0f : scale * (probabilities[i] - (j == labels[row] ? 1.0f : 0.0f));
+    float target;
+    if (labels == nullptr) {
+        target = targets[i];
+    } else {
+        target = j == labels[row] ? 1.0f - smoothing : 0.0f;
+        target = smoothing == 0.0f ? target : target + smoothing / classes;
+    }
+    const float d = weight == 0.0f ? 0.0f : scale * (probabilities[i] - target);
     store(dlogits + i, d, accumulate);
 }

@@ -1,10 +1,10 @@
 // Pseudo-labels with a confidence threshold; see crates/kernels/src/pseudo_label.rs.
 #include "common.cuh"
 
-// labels = argmax (the lowest on ties), confidence = max softmax, weights = 1 where it exceeds the threshold, else 0.
-// A warp takes a row, eight rows a block.
-extern "C" __global__ void pseudo_label_forward(const float* logits, float threshold, int* labels, float* weights,
-                                                float* confidence, int rows, int classes) {
+// labels = `known`, or else argmax (the lowest on ties), confidence = the softmax there, weights = 1 where it exceeds the
+// threshold, else 0. A warp takes a row, eight rows a block.
+extern "C" __global__ void pseudo_label_forward(const float* logits, float threshold, const int* known, int* labels,
+                                                float* weights, float* confidence, int rows, int classes) {
     const int row = static_cast<int>(blockIdx.x * (BLOCK / 32) + threadIdx.x / 32), lane = threadIdx.x % 32;
     if (row >= rows) {
         return;
@@ -27,9 +27,10 @@ extern "C" __global__ void pseudo_label_forward(const float* logits, float thres
         label = min(label, __shfl_xor_sync(0xFFFFFFFFu, label, offset));
     }
     if (lane == 0) {
-        const float p = 1.0f / sum;
+        const float own = known == nullptr ? 1.0f : expf(logits[known[row]] - largest);
+        const float p = own / sum;
         // A row with a NaN has no maximum; its label stays in range.
-        labels[row] = label == classes ? 0 : label;
+        labels[row] = known != nullptr ? known[row] : label == classes ? 0 : label;
         confidence[row] = p;
         weights[row] = p > threshold ? 1.0f : 0.0f;
     }

@@ -28,9 +28,12 @@ def described(run):
 def inputs(run, network, n, seed):
     """Noise, or images in [-1, 1] whose values are those of 8-bit pixels."""
     random = np.random.default_rng(seed)
+    about = described(run)
     if network == "generator":
         return random.standard_normal((n, 100), dtype=np.float32)
-    about = described(run)
+    if network == "discriminator" and about.get("shared"):
+        features = (n, 8 * about["image_size"], 4, 4) if about.get("architecture") == "dcgan" else (n, 8 * about["width"])
+        return random.standard_normal(features, dtype=np.float32)
     pixels = random.integers(0, 256, (n, about["channels"], about["image_size"], about["image_size"]))
     return (pixels / 127.5 - 1).astype(np.float32)
 
@@ -90,7 +93,11 @@ def check_onnx(run):
         worst = 0.0
         for n in (1, 5, IMAGES):
             x = inputs(run, network, n, seed=n)
-            outputs = dict(zip([o.name for o in session.get_outputs()], session.run(None, {session.get_inputs()[0].name: x})))
+            # A conditional network is given the classes in turn.
+            given = {session.get_inputs()[0].name: x, "class": np.arange(n) % len(about["classes"])}
+            given = {i.name: given[i.name] for i in session.get_inputs()}
+            assert ("class" in given) == ("condition" in about and network != "classifier"), given.keys()
+            outputs = dict(zip([o.name for o in session.get_outputs()], session.run(None, given)))
             main = outputs["images" if network == "generator" else "logits"]
             for checkpoint in (run / "checkpoints/last.safetensors", run / f"{network}.safetensors"):
                 ours = engine(checkpoint, network, x, main.shape)

@@ -33,10 +33,17 @@ const SEEDS: &str = "FUZZ_SEEDS";
 /// Where the readers find what was fuzzed; `TMPDIR` says where, best in memory.
 static FOLDER: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a temporary folder"));
 
-/// Writes the seeds where that is asked for, and ends then. Also hides GPUs: a driver is not what is fuzzed.
+/// Writes the seeds where that is asked for, and ends then. Also hides GPUs: a driver is not what is fuzzed. And lets
+/// `ecgan::data::read_image` catch a decoder's panic, which it turns into a refusal; any other ends the process.
 pub fn begin(seeds: fn() -> Vec<Vec<u8>>) {
     // SAFETY: nothing else runs yet.
     unsafe { std::env::set_var("CUDA_VISIBLE_DEVICES", "-1") };
+    let aborts = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !ecgan::data::decoder_panics() {
+            aborts(panic);
+        }
+    }));
     let Some(folder) = std::env::var_os(SEEDS) else { return };
     for (i, seed) in seeds().iter().enumerate() {
         std::fs::write(Path::new(&folder).join(format!("seed-{i:02}")), seed).expect("the folder can be written to");

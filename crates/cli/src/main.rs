@@ -52,6 +52,12 @@ enum Command {
 
 fn main() -> ExitCode {
     let started = Instant::now();
+    let prints = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !ecgan::data::decoder_panics() {
+            prints(panic);
+        }
+    }));
     // A panic has printed itself; it means a mistake of ours, which is exit code 1.
     std::panic::catch_unwind(|| exit::code(run(started))).unwrap_or(ExitCode::from(exit::INTERNAL))
 }

@@ -6,8 +6,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use ecgan::Error;
 use ecgan::settings::{
-    Augment, Choice, DeviceChoice, FakeStatistics, Method, Partial, Precision, Preset, Schedule, Settings, SimdChoice,
-    Subset, TimeLimit, nearest,
+    Architecture, Augment, Choice, ClassCode, DeviceChoice, DiffAugment, FakeLabels, FakeMean, FakeStatistics,
+    FakesFrom, GanLoss, Method, Partial, Precision, Preset, Schedule, Settings, SimdChoice, Subset, TimeLimit, nearest,
 };
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -45,7 +45,9 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "32|64", value_parser = integer::<usize>, env = "ECGAN_IMAGE_SIZE", help_heading = "Data")]
     image_size: Option<usize>,
 
-    /// What to train: the classifier with a GAN, or alone
+    /// What to train: the classifier with a GAN beside it (ec-gan; conditional, where the GAN is told the class), alone
+    /// (classifier), or as one with the discriminator (shared-dc and shared-resnet: the discriminator's or ResNet-18's layers
+    /// with two heads)
     #[arg(long, value_parser = choice::<Method>(), env = "ECGAN_METHOD", help_heading = "Method")]
     method: Option<Method>,
     /// Where values not given come from: for minutes on a processor (quick), from the paper's text (paper), or from its
@@ -62,6 +64,44 @@ pub struct SettingsArgs {
     /// ones (shared), the same but do not count them (frozen), or normalise by the running ones (running)
     #[arg(long, value_name = "HOW", value_parser = choice::<FakeStatistics>(), env = "ECGAN_FAKE_STATISTICS", help_heading = "Method")]
     fake_statistics: Option<FakeStatistics>,
+    /// What the classifier learns about a fake that counts: its own most probable class (pseudo), the class that method
+    /// conditional made it for (known, the default there; counted is then where that class is confident), or its own
+    /// probabilities, sharpened (soft)
+    #[arg(long, value_parser = choice::<FakeLabels>(), env = "ECGAN_FAKE_LABELS", help_heading = "Method")]
+    fake_labels: Option<FakeLabels>,
+    /// What the losses of the fakes that count are divided by: their number (kept), or that of all in the batch (all)
+    #[arg(long, value_parser = choice::<FakeMean>(), env = "ECGAN_FAKE_MEAN", help_heading = "Method")]
+    fake_mean: Option<FakeMean>,
+    /// How method conditional tells generator and discriminator the class: as one number, or as one a class
+    #[arg(long, value_parser = choice::<ClassCode>(), env = "ECGAN_CLASS_CODE", help_heading = "Method")]
+    class_code: Option<ClassCode>,
+    /// The losses of generator and discriminator: binary cross-entropy, or hinge
+    #[arg(long, value_parser = choice::<GanLoss>(), env = "ECGAN_GAN_LOSS", help_heading = "Method")]
+    gan_loss: Option<GanLoss>,
+    /// What the discriminator's images go through, real and generated alike, so that few images last longer (DiffAugment)
+    #[arg(long, value_parser = choice::<DiffAugment>(), env = "ECGAN_DIFF_AUGMENT", help_heading = "Method")]
+    diff_augment: Option<DiffAugment>,
+    /// Draw from a moving average of the generator, which keeps this part of itself each step (0.99 say); 0 is none
+    #[arg(long, value_name = "DECAY", env = "ECGAN_EMA_G", help_heading = "Method")]
+    ema_g: Option<f64>,
+    /// Measure, save and use a moving average of the classifier; 0 is none
+    #[arg(long, value_name = "DECAY", env = "ECGAN_EMA_C", help_heading = "Method")]
+    ema_c: Option<f64>,
+    /// Which generator the classifier learns from: the one that trains, or its moving average
+    #[arg(long, value_parser = choice::<FakesFrom>(), env = "ECGAN_FAKES_FROM", help_heading = "Method")]
+    fakes_from: Option<FakesFrom>,
+    /// Before this part of the run, from 0 to 1, lambda is 0: the generator learns first
+    #[arg(long, value_name = "PART", env = "ECGAN_LAMBDA_START", help_heading = "Method")]
+    lambda_start: Option<f64>,
+    /// Over this part of the run after that, lambda grows from 0 to its value
+    #[arg(long, value_name = "PART", env = "ECGAN_LAMBDA_RAMP", help_heading = "Method")]
+    lambda_ramp: Option<f64>,
+    /// The part of a real label that is spread over all classes
+    #[arg(long, value_name = "PART", env = "ECGAN_LABEL_SMOOTHING", help_heading = "Method")]
+    label_smoothing: Option<f64>,
+    /// The classifier: ResNet-18, or the DCGAN discriminator's layers; the shared methods have their own
+    #[arg(long, value_parser = choice::<Architecture>(), env = "ECGAN_ARCHITECTURE", help_heading = "Method")]
+    architecture: Option<Architecture>,
     /// Channels of the classifier's first stage: how large ResNet-18 is (the classic one has 64)
     #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_WIDTH", help_heading = "Method")]
     width: Option<usize>,
@@ -197,6 +237,7 @@ impl SettingsArgs {
             augment,
             channels,
             image_size,
+            architecture,
             width,
             epochs,
             max_steps,
@@ -207,6 +248,17 @@ impl SettingsArgs {
             lambda,
             threshold,
             fake_statistics,
+            fake_labels,
+            fake_mean,
+            class_code,
+            gan_loss,
+            diff_augment,
+            ema_g,
+            ema_c,
+            fakes_from,
+            lambda_start,
+            lambda_ramp,
+            label_smoothing,
             schedule,
             lr,
             lr_c,

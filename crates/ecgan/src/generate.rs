@@ -6,8 +6,8 @@ use crate::grid::{self, Images};
 use crate::models::{ImageShape, noise};
 use nn::Network;
 use std::path::Path;
-use tensor::Device;
 use tensor::rng::Stream;
+use tensor::{Device, Tensor};
 
 /// Images a pass.
 const BATCH: usize = 64;
@@ -40,13 +40,15 @@ impl Generated {
 pub fn generate(checkpoint: &Path, n: usize, seed: u64, device: &Device) -> Result<Generated, Error> {
     let read = Checkpoint::read(checkpoint)?;
     let (mut generator, mut classifier) = (read.generator(device)?, read.classifier(device)?);
-    draw(&mut generator, &mut classifier, n, seed, read.image(), &read.meta.classes, device)
+    let conditional = read.meta.condition.is_some();
+    draw(&mut generator, &mut classifier, conditional, n, seed, read.image(), &read.meta.classes, device)
 }
 
-/// Draws `n` images; both networks use their running statistics.
+/// Draws `n` images; both networks use their running statistics. A conditional generator makes one of each class in turn.
 pub fn draw(
     generator: &mut Network,
     classifier: &mut Network,
+    conditional: bool,
     n: usize,
     seed: u64,
     image: ImageShape,
@@ -57,11 +59,13 @@ pub fn draw(
     let (mut pixels, mut labels, mut confidences) = (Vec::new(), Vec::new(), Vec::new());
     for first in (0..n).step_by(BATCH) {
         let count = BATCH.min(n - first);
-        let x = generator.evaluate(noise(device, &mut stream, count))?;
+        let given: Vec<i32> = (first..first + count).map(|i| (i % classes.len()) as i32).collect();
+        let given = conditional.then(|| Tensor::from_slice(device, [count], &given)).transpose()?;
+        let x = generator.evaluate_given(noise(device, &mut stream, count), given.as_ref())?;
         // [-1, 1] to 0..=255, rounded; tanh never leaves the range.
         pixels.extend(x.to_vec()?.iter().map(|v| ((v + 1.0) * 127.5).round() as u8));
         // The threshold does not matter here: labels and confidences are all that is asked for.
-        let predicted = crate::pseudo_label::pseudo_labels(&classifier.evaluate(x)?, 0.0);
+        let predicted = crate::pseudo_label::pseudo_labels(&classifier.evaluate(x)?, 0.0, None);
         labels.extend(predicted.labels.to_vec()?.iter().map(|&label| label as usize));
         confidences.extend(predicted.confidence.to_vec()?);
     }

@@ -1,9 +1,11 @@
 //! The networks of a run, built from its settings: what is trained, saved and evaluated.
 
 pub use crate::methods::Step;
-use crate::methods::{ClassifierTrainer, EcGan, EcGanConfig, Found};
-use crate::models::{Classifier, ImageShape, discriminator, generator};
-use crate::settings::{Method, Settings};
+use crate::methods::{
+    Average, ClassifierTrainer, EcGan, EcGanConfig, Found, Gan, GanConfig, Noise, Shared, SharedConfig,
+};
+use crate::models::{Classifier, Condition, ImageShape, discriminator, generator};
+use crate::settings::{FakesFrom, Method, Settings};
 use nn::{AdamConfig, Network};
 use tensor::rng::Stream;
 use tensor::{Device, Real, Result, Tensor};
@@ -25,13 +27,34 @@ pub fn new_classifier<T: Real>(
 }
 
 /// A generator with its initial parameters.
-pub fn new_generator<T: Real>(device: &Device, seed: u64, image: ImageShape) -> Network<T> {
-    Network::new(device, Stream::Init.nth(seed, GENERATOR), |b| generator(b, image))
+pub fn new_generator<T: Real>(
+    device: &Device,
+    seed: u64,
+    image: ImageShape,
+    condition: Option<Condition>,
+) -> Network<T> {
+    Network::new(device, Stream::Init.nth(seed, GENERATOR), |b| generator(b, image, condition))
 }
 
 /// A discriminator with its initial parameters.
-pub fn new_discriminator<T: Real>(device: &Device, seed: u64, image: ImageShape) -> Network<T> {
-    Network::new(device, Stream::Init.nth(seed, DISCRIMINATOR), |b| discriminator(b, image))
+pub fn new_discriminator<T: Real>(
+    device: &Device,
+    seed: u64,
+    image: ImageShape,
+    condition: Option<Condition>,
+) -> Network<T> {
+    Network::new(device, Stream::Init.nth(seed, DISCRIMINATOR), |b| discriminator(b, image, condition))
+}
+
+/// The head over a classifier's features that takes the discriminator's place where they share one trunk.
+pub fn new_real_head<T: Real>(
+    device: &Device,
+    seed: u64,
+    architecture: &impl Classifier,
+    image: ImageShape,
+    classes: usize,
+) -> Network<T> {
+    Network::new(device, Stream::Init.nth(seed, DISCRIMINATOR), |b| architecture.real_head(b, image, classes))
 }
 
 /// The networks and optimizers of a method.
@@ -40,6 +63,8 @@ pub enum Networks {
     Classifier(Box<ClassifierTrainer>),
     /// Generator, discriminator and external classifier.
     EcGan(Box<EcGan>),
+    /// Generator, and a classifier whose trunk is the discriminator's.
+    Shared(Box<Shared>),
 }
 
 impl Networks {
@@ -51,30 +76,55 @@ impl Networks {
         image: ImageShape,
         classes: usize,
     ) -> Self {
-        let seed = settings.seed;
+        let Settings { seed, lambda, fake_statistics, .. } = *settings;
         let adam_c = AdamConfig::dcgan(settings.lr_c, settings.weight_decay_c);
-        let classifier = ClassifierTrainer::new(new_classifier(device, seed, architecture, image, classes), adam_c);
-        if settings.method == Method::Classifier {
-            return Self::Classifier(Box::new(classifier));
-        }
-        let config = EcGanConfig {
-            lambda: settings.lambda,
-            threshold: settings.threshold,
-            update: settings.classifier_update(),
-            fake_statistics: settings.fake_statistics,
-            joint: device.gpu().is_some(),
+        let new_classifier = || new_classifier(device, seed, architecture, image, classes);
+        let mut classifier = ClassifierTrainer::new(new_classifier(), adam_c);
+        classifier.smoothing = settings.label_smoothing;
+        classifier.average = (settings.ema_c > 0.0).then(|| Average::new(new_classifier(), settings.ema_c));
+        let config = GanConfig {
             adam_g: AdamConfig::dcgan(settings.lr, 0.0),
             adam_d: AdamConfig::dcgan(settings.lr, settings.weight_decay),
+            loss: settings.gan_loss,
+            diff_augment: settings.diff_augment.policy(),
         };
-        let (g, d) = (new_generator(device, seed, image), new_discriminator(device, seed, image));
-        Self::EcGan(Box::new(EcGan::new(config, g, d, classifier)))
+        let gan = |discriminator, condition| {
+            let new_generator = || new_generator(device, seed, image, condition);
+            let mut gan = Gan::new(config, new_generator(), discriminator);
+            gan.average = (settings.ema_g > 0.0).then(|| Average::new(new_generator(), settings.ema_g));
+            gan
+        };
+        match settings.method {
+            Method::Classifier => Self::Classifier(Box::new(classifier)),
+            Method::EcGan | Method::Conditional => {
+                let condition = settings.condition(classes);
+                let config = EcGanConfig {
+                    lambda,
+                    threshold: settings.threshold,
+                    fake_labels: settings.fake_labels,
+                    fake_mean: settings.fake_mean.into(),
+                    update: settings.classifier_update(),
+                    fake_statistics,
+                    fakes_from_average: settings.fakes_from == FakesFrom::Average,
+                    conditional: condition.is_some(),
+                    joint: device.gpu().is_some(),
+                };
+                let gan = gan(new_discriminator(device, seed, image, condition), condition);
+                Self::EcGan(Box::new(EcGan::new(config, gan, classifier)))
+            }
+            Method::SharedDc | Method::SharedResnet => {
+                let gan = gan(new_real_head(device, seed, architecture, image, classes), None);
+                Self::Shared(Box::new(Shared::new(SharedConfig { lambda, fake_statistics }, gan, classifier)))
+            }
+        }
     }
 
-    /// One iteration: images `[n,size,size,channels]` in [-1, 1], labels `[n]`; `noise` makes z `[n,1,1,100]` if needed.
-    pub fn step(&mut self, x: &Tensor, labels: &Tensor<i32>, noise: impl FnOnce() -> Tensor) -> Result<Found> {
+    /// One iteration: images `[n,size,size,channels]` in [-1, 1], labels `[n]`; `noise` draws if needed.
+    pub fn step(&mut self, x: &Tensor, labels: &Tensor<i32>, noise: impl FnOnce() -> Noise) -> Result<Found> {
         match self {
             Self::Classifier(classifier) => classifier.step(x, labels),
             Self::EcGan(ec_gan) => ec_gan.step(x, labels, &noise()),
+            Self::Shared(shared) => shared.step(x, labels, noise),
         }
     }
 
@@ -82,7 +132,39 @@ impl Networks {
     pub(crate) fn parts(&self) -> (bool, bool) {
         match self {
             Self::Classifier(_) => (false, false),
-            Self::EcGan(ec_gan) => (true, ec_gan.config.lambda != 0.0),
+            Self::EcGan(ec_gan) => (true, ec_gan.lambda.value() != 0.0),
+            Self::Shared(shared) => (shared.lambda.value() != 0.0, false),
+        }
+    }
+
+    /// Sets lambda to that of the settings times `factor`. Where that makes other [`Networks::parts`], what was recorded is
+    /// out of date.
+    pub fn set_lambda(&mut self, settings: &Settings, factor: f64) {
+        match self {
+            Self::Classifier(_) => {}
+            Self::EcGan(ec_gan) => ec_gan.lambda.set(settings.lambda * factor),
+            Self::Shared(shared) => shared.lambda.set(settings.lambda * factor),
+        }
+    }
+
+    /// Whether the discriminator's images are augmented, for which an iteration draws.
+    pub(crate) fn augments(&self) -> bool {
+        self.split().1.is_some_and(|gan| gan.diff_augment.is_some())
+    }
+
+    fn split(&self) -> (&ClassifierTrainer, Option<&Gan>) {
+        match self {
+            Self::Classifier(classifier) => (classifier, None),
+            Self::EcGan(ec_gan) => (&ec_gan.classifier, Some(&ec_gan.gan)),
+            Self::Shared(shared) => (&shared.classifier, Some(&shared.gan)),
+        }
+    }
+
+    fn split_mut(&mut self) -> (&mut ClassifierTrainer, Option<&mut Gan>) {
+        match self {
+            Self::Classifier(classifier) => (classifier, None),
+            Self::EcGan(ec_gan) => (&mut ec_gan.classifier, Some(&mut ec_gan.gan)),
+            Self::Shared(shared) => (&mut shared.classifier, Some(&mut shared.gan)),
         }
     }
 
@@ -93,59 +175,80 @@ impl Networks {
 
     /// Counts on from these numbers, in the order of [`Networks::batches`].
     pub(crate) fn set_batches(&mut self, batches: &[u64]) {
-        let networks = match self {
-            Self::Classifier(c) => vec![&mut c.network],
-            Self::EcGan(e) => vec![&mut e.classifier.network, &mut e.generator, &mut e.discriminator],
-        };
-        networks.into_iter().zip(batches).for_each(|(network, &batches)| network.set_batches_tracked(batches));
+        let networks = self.named_mut().into_iter().map(|(_, network, _)| network);
+        networks.zip(batches).for_each(|(network, &batches)| network.set_batches_tracked(batches));
+        let (classifier, gan) = self.split_mut();
+        if let Some(average) = &mut classifier.average {
+            average.network.set_batches_tracked(classifier.network.batches_tracked());
+        }
+        if let Some(Gan { generator, average: Some(average), .. }) = gan {
+            average.network.set_batches_tracked(generator.batches_tracked());
+        }
     }
 
     /// Sets the learning rates to those of the settings times `factor`.
     pub fn set_learning_rates(&mut self, settings: &Settings, factor: f64) {
-        self.classifier().adam.set_lr(settings.lr_c * factor);
-        if let Self::EcGan(ec_gan) = self {
-            ec_gan.adam_g.set_lr(settings.lr * factor);
-            ec_gan.adam_d.set_lr(settings.lr * factor);
+        let (classifier, gan) = self.split_mut();
+        classifier.adam.set_lr(settings.lr_c * factor);
+        if let Some(gan) = gan {
+            gan.adam_g.set_lr(settings.lr * factor);
+            gan.adam_d.set_lr(settings.lr * factor);
         }
+    }
+
+    /// The moving averages, by the names of the networks that they follow.
+    pub fn averages(&self) -> Vec<(&'static str, &Network)> {
+        let (classifier, gan) = self.split();
+        let classifier = classifier.average.as_ref().map(|average| ("classifier", &average.network));
+        let generator = gan.and_then(|gan| gan.average.as_ref()).map(|average| ("generator", &average.network));
+        classifier.into_iter().chain(generator).collect()
+    }
+
+    /// The moving average of the network of this name, where there is one.
+    pub(crate) fn average_mut(&mut self, name: &str) -> Option<&mut Network> {
+        let (classifier, gan) = self.split_mut();
+        let average = match name {
+            "classifier" => classifier.average.as_mut(),
+            "generator" => gan?.average.as_mut(),
+            _ => None,
+        };
+        average.map(|average| &mut average.network)
     }
 
     /// The classifier.
     pub fn classifier(&mut self) -> &mut ClassifierTrainer {
-        match self {
-            Self::Classifier(classifier) => classifier,
-            Self::EcGan(ec_gan) => &mut ec_gan.classifier,
-        }
+        self.split_mut().0
     }
 
     /// The generator, where there is one.
     pub fn generator(&mut self) -> Option<&mut Network> {
-        match self {
-            Self::Classifier(_) => None,
-            Self::EcGan(ec_gan) => Some(&mut ec_gan.generator),
-        }
+        self.split_mut().1.map(|gan| &mut gan.generator)
+    }
+
+    /// The generator to draw from, where there is one, and the classifier to use: the averages, where there are any.
+    pub fn drawing(&mut self) -> Option<(&mut Network, &mut Network)> {
+        let (classifier, gan) = self.split_mut();
+        let Gan { generator, average, .. } = gan?;
+        Some((average.as_mut().map_or(generator, |average| &mut average.network), classifier.product()))
     }
 
     /// Every network with its optimizer, to restore, in the order of [`Networks::named`].
     pub fn named_mut(&mut self) -> Vec<(&'static str, &mut Network, &mut nn::Adam)> {
-        match self {
-            Self::Classifier(c) => vec![("classifier", &mut c.network, &mut c.adam)],
-            Self::EcGan(e) => vec![
-                ("classifier", &mut e.classifier.network, &mut e.classifier.adam),
-                ("generator", &mut e.generator, &mut e.adam_g),
-                ("discriminator", &mut e.discriminator, &mut e.adam_d),
-            ],
+        let (c, gan) = self.split_mut();
+        let mut named = vec![("classifier", &mut c.network, &mut c.adam)];
+        if let Some(Gan { generator, adam_g, discriminator, adam_d, .. }) = gan {
+            named.extend([("generator", generator, adam_g), ("discriminator", discriminator, adam_d)]);
         }
+        named
     }
 
     /// Every network with its optimizer, under the names of checkpoints.
     pub fn named(&self) -> Vec<(&'static str, &Network, &nn::Adam)> {
-        match self {
-            Self::Classifier(c) => vec![("classifier", &c.network, &c.adam)],
-            Self::EcGan(e) => vec![
-                ("classifier", &e.classifier.network, &e.classifier.adam),
-                ("generator", &e.generator, &e.adam_g),
-                ("discriminator", &e.discriminator, &e.adam_d),
-            ],
+        let (c, gan) = self.split();
+        let mut named = vec![("classifier", &c.network, &c.adam)];
+        if let Some(Gan { generator, adam_g, discriminator, adam_d, .. }) = gan {
+            named.extend([("generator", generator, adam_g), ("discriminator", discriminator, adam_d)]);
         }
+        named
     }
 }

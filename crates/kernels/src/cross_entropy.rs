@@ -1,5 +1,7 @@
 //! Softmax cross-entropy with a weight a row:
-//! loss = sum_i w_i (ln sum_j e^logit_ij - logit_i,label_i) / denominator.
+//! loss = sum_i w_i sum_j target_ij (ln sum_k e^logit_ik - logit_ij) / denominator.
+//!
+//! A target is a label, perhaps smoothed (Szegedy et al. 2016), or probabilities.
 //!
 //! A weight of 0 leaves its row out, whatever its logits are, without a gather: shapes stay fixed.
 
@@ -18,71 +20,164 @@ pub enum Reduction {
     All,
 }
 
+/// What a row's softmax should be.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a, T> {
+    /// (1 - smoothing) at the label, and smoothing / classes at every class.
+    Labels {
+        /// `[rows]`, in 0..classes.
+        labels: View<'a, i32>,
+        /// From 0 to 1.
+        smoothing: T,
+    },
+    /// These probabilities `[rows, classes]`, which sum to 1; no gradient goes to them.
+    Probabilities(View<'a, T>),
+}
+
+impl<'a, T: Real> Target<'a, T> {
+    /// Labels without smoothing.
+    pub fn labels(labels: impl Into<View<'a, i32>>) -> Self {
+        Self::Labels { labels: labels.into(), smoothing: T::ZERO }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Labels { labels, .. } => labels.bytes(),
+            Self::Probabilities(targets) => targets.bytes(),
+        }
+    }
+
+    fn host(self) -> HostTarget<'a, T> {
+        match self {
+            Self::Labels { labels, smoothing } => HostTarget::Labels(labels.host(), smoothing),
+            Self::Probabilities(targets) => HostTarget::Probabilities(targets.host()),
+        }
+    }
+}
+
+/// A [`Target`] in the processor's memory.
+#[derive(Clone, Copy)]
+enum HostTarget<'a, T> {
+    Labels(&'a [i32], T),
+    Probabilities(&'a [T]),
+}
+
+impl<'a, T: Real> HostTarget<'a, T> {
+    fn check(&self, rows: usize, classes: usize) {
+        match self {
+            Self::Labels(labels, _) => {
+                assert!(labels.len() == rows, "cross_entropy: labels");
+                let bad = labels.iter().find(|&&label| label < 0 || label as usize >= classes);
+                assert!(bad.is_none(), "cross_entropy: label {bad:?} of {classes} classes");
+            }
+            Self::Probabilities(targets) => assert!(targets.len() == rows * classes, "cross_entropy: targets"),
+        }
+    }
+
+    /// Rows `first` on.
+    fn from(self, first: usize, classes: usize) -> Self {
+        match self {
+            Self::Labels(labels, smoothing) => Self::Labels(&labels[first..], smoothing),
+            Self::Probabilities(targets) => Self::Probabilities(&targets[first * classes..]),
+        }
+    }
+
+    /// sum_j target_ij (ln `sum` + `max` - logit_ij) of row i.
+    #[inline(always)]
+    fn loss(&self, i: usize, logits: &[T], max: T, sum: T) -> T {
+        let of = |logit: T| sum.ln() + (max - logit);
+        // Over many classes, f32 would lose digits.
+        match *self {
+            Self::Labels(labels, smoothing) if smoothing == T::ZERO => of(logits[labels[i] as usize]),
+            Self::Labels(labels, smoothing) => {
+                let all: f64 = logits.iter().map(|&logit| of(logit).to_f64()).sum();
+                let mean = T::from_f64(all / logits.len() as f64);
+                (T::ONE - smoothing) * of(logits[labels[i] as usize]) + smoothing * mean
+            }
+            Self::Probabilities(targets) => {
+                let targets = &targets[i * logits.len()..];
+                T::from_f64(logits.iter().zip(targets).map(|(&logit, &target)| (target * of(logit)).to_f64()).sum())
+            }
+        }
+    }
+
+    /// target_ij.
+    #[inline(always)]
+    fn at(&self, i: usize, j: usize, classes: usize) -> T {
+        match *self {
+            Self::Labels(labels, smoothing) => {
+                let own = if j == labels[i] as usize { T::ONE - smoothing } else { T::ZERO };
+                if smoothing == T::ZERO { own } else { own + smoothing / T::from_usize(classes) }
+            }
+            Self::Probabilities(targets) => targets[i * classes + j],
+        }
+    }
+}
+
 /// The loss (one element), and softmax(logits), which the backward pass takes.
 ///
-/// logits and probabilities are `[rows, classes]`, labels `[rows]` in 0..classes, weights `[rows]` (`None` is all 1).
+/// logits and probabilities are `[rows, classes]`, weights `[rows]` (`None` is all 1).
 pub fn forward<'a, T: Real>(
     device: &Device,
     rows: usize,
     classes: usize,
     logits: impl Into<View<'a, T>>,
-    labels: impl Into<View<'a, i32>>,
+    target: Target<'a, T>,
     weights: Option<View<'a, T>>,
     reduction: Reduction,
     probabilities: impl Into<ViewMut<'a, T>>,
     loss: impl Into<ViewMut<'a, T>>,
 ) {
-    let (logits, labels, probabilities, loss) = (logits.into(), labels.into(), probabilities.into(), loss.into());
-    let _span = device.span("cross_entropy.forward", || work(rows, classes, 2 * logits.bytes(), labels, weights));
+    let (logits, probabilities, loss) = (logits.into(), probabilities.into(), loss.into());
+    let _span = device.span("cross_entropy.forward", || work(rows, classes, 2 * logits.bytes(), target, weights));
     if let Some(cuda) = device.gpu() {
         return cuda::forward(
             cuda,
             rows,
             classes,
             logits.on_gpu(),
-            labels.device(),
+            target,
             weights.map(View::on_gpu),
             reduction,
             probabilities.on_gpu(),
             loss.on_gpu(),
         );
     }
-    let (logits, labels, weights, probabilities, loss) =
-        (logits.host(), labels.host(), weights.map(View::host), probabilities.host(), loss.host());
-    check(rows, classes, logits.len(), labels, weights);
+    let (logits, target, weights, probabilities, loss) =
+        (logits.host(), target.host(), weights.map(View::host), probabilities.host(), loss.host());
+    check(rows, classes, logits.len(), target, weights);
     assert!(probabilities.len() == logits.len() && loss.len() == 1, "cross_entropy: probabilities and loss");
     let chunk = (CHUNK / classes).max(1);
     let mut partial = device.workspace::<f64>(rows.div_ceil(chunk));
     let operands = (
         Rows(logits, chunk * classes),
-        Rows(labels, chunk),
         weights.map(|weights| Rows(weights, chunk)),
         Rows(probabilities, chunk * classes),
         &mut partial[..],
     );
-    parallel::split(operands, rows.div_ceil(chunk), 1, |_, (logits, labels, weights, probabilities, sum)| {
-        let weights = weights.map(|weights| weights.0);
-        forward_chunk(device.simd(), classes, logits.0, labels.0, weights, probabilities.0, &mut sum[0]);
+    parallel::split(operands, rows.div_ceil(chunk), 1, |part, (logits, weights, probabilities, sum)| {
+        let (weights, target) = (weights.map(|weights| weights.0), target.from(part * chunk, classes));
+        forward_chunk(device.simd(), classes, logits.0, target, weights, probabilities.0, &mut sum[0]);
     });
     loss[0] = T::from_f64(partial.iter().sum::<f64>() / denominator(rows, weights, reduction));
 }
 
-/// dlogits_ij = dloss w_i (probability_ij - [j = label_i]) / denominator.
+/// dlogits_ij = dloss w_i (probability_ij - target_ij) / denominator.
 pub fn backward<'a, T: Real>(
     device: &Device,
     rows: usize,
     classes: usize,
     probabilities: impl Into<View<'a, T>>,
-    labels: impl Into<View<'a, i32>>,
+    target: Target<'a, T>,
     weights: Option<View<'a, T>>,
     reduction: Reduction,
     dloss: impl Into<View<'a, T>>,
     dlogits: impl Into<ViewMut<'a, T>>,
     store: Store,
 ) {
-    let (probabilities, labels, dloss, dlogits) = (probabilities.into(), labels.into(), dloss.into(), dlogits.into());
+    let (probabilities, dloss, dlogits) = (probabilities.into(), dloss.into(), dlogits.into());
     let _span = device.span("cross_entropy.backward", || {
-        work(rows, classes, probabilities.bytes() + store.bytes(dlogits.bytes()), labels, weights)
+        work(rows, classes, probabilities.bytes() + store.bytes(dlogits.bytes()), target, weights)
     });
     if let Some(cuda) = device.gpu() {
         return cuda::backward(
@@ -90,7 +185,7 @@ pub fn backward<'a, T: Real>(
             rows,
             classes,
             probabilities.on_gpu(),
-            labels.device(),
+            target,
             weights.map(View::on_gpu),
             reduction,
             dloss.on_gpu(),
@@ -98,28 +193,28 @@ pub fn backward<'a, T: Real>(
             store,
         );
     }
-    let (probabilities, labels, weights, dloss, dlogits) =
-        (probabilities.host(), labels.host(), weights.map(View::host), dloss.host(), dlogits.host());
-    check(rows, classes, probabilities.len(), labels, weights);
+    let (probabilities, target, weights, dloss, dlogits) =
+        (probabilities.host(), target.host(), weights.map(View::host), dloss.host(), dlogits.host());
+    check(rows, classes, probabilities.len(), target, weights);
     assert!(dlogits.len() == probabilities.len() && dloss.len() == 1, "cross_entropy: dlogits and dloss");
     let scale = dloss[0].to_f64() / denominator(rows, weights, reduction);
-    let operands = (Rows(probabilities, classes), labels, weights, Rows(dlogits, classes));
+    let operands = (Rows(probabilities, classes), weights, Rows(dlogits, classes));
     let chunk = (parallel::CHUNK / classes).max(1);
-    parallel::split(operands, rows, chunk, |_, (probabilities, labels, weights, dlogits)| {
-        backward_chunk(device.simd(), classes, scale, probabilities.0, labels, weights, dlogits.0, store);
+    parallel::split(operands, rows, chunk, |first, (probabilities, weights, dlogits)| {
+        let target = target.from(first, classes);
+        backward_chunk(device.simd(), classes, scale, probabilities.0, target, weights, dlogits.0, store);
     });
 }
 
 /// `matrices` are the bytes of what is `[rows, classes]`.
-fn work<T: Real>(rows: usize, classes: usize, matrices: usize, labels: View<i32>, weights: Option<View<T>>) -> Work {
-    Work::memory(format!("{rows}x{classes}"), matrices + labels.bytes() + weights.map_or(0, |w| w.bytes()))
+fn work<T: Real>(rows: usize, classes: usize, matrices: usize, target: Target<T>, weights: Option<View<T>>) -> Work {
+    Work::memory(format!("{rows}x{classes}"), matrices + target.bytes() + weights.map_or(0, |w| w.bytes()))
 }
 
-fn check<T: Real>(rows: usize, classes: usize, logits: usize, labels: &[i32], weights: Option<&[T]>) {
+fn check<T: Real>(rows: usize, classes: usize, logits: usize, target: HostTarget<T>, weights: Option<&[T]>) {
     assert!(rows > 0 && classes > 0 && logits == rows * classes, "cross_entropy: logits of {rows} x {classes}");
-    assert!(labels.len() == rows && weights.is_none_or(|w| w.len() == rows), "cross_entropy: labels and weights");
-    let bad = labels.iter().find(|&&label| label < 0 || label as usize >= classes);
-    assert!(bad.is_none(), "cross_entropy: label {bad:?} of {classes} classes");
+    assert!(weights.is_none_or(|w| w.len() == rows), "cross_entropy: weights");
+    target.check(rows, classes);
 }
 
 fn denominator<T: Real>(rows: usize, weights: Option<&[T]>, reduction: Reduction) -> f64 {
@@ -133,18 +228,18 @@ vectorized! {
     fn forward_chunk<T: Real>(
         classes: usize,
         logits: &[T],
-        labels: &[i32],
+        target: HostTarget<'_, T>,
         weights: Option<&[T]>,
         probabilities: &mut [T],
         total: &mut f64,
     ) {
         *total = 0.0;
-        let rows = logits.chunks_exact(classes).zip(probabilities.chunks_exact_mut(classes)).zip(labels);
-        for (i, ((logits, probabilities), &label)) in rows.enumerate() {
+        let rows = logits.chunks_exact(classes).zip(probabilities.chunks_exact_mut(classes));
+        for (i, (logits, probabilities)) in rows.enumerate() {
             let (max, sum) = softmax::row(logits, probabilities);
             let weight = weights.map_or(T::ONE, |weights| weights[i]);
             if weight != T::ZERO {
-                *total += (weight * (sum.ln() + (max - logits[label as usize]))).to_f64();
+                *total += (weight * target.loss(i, logits, max, sum)).to_f64();
             }
         }
     }
@@ -153,13 +248,13 @@ vectorized! {
         classes: usize,
         scale: f64,
         probabilities: &[T],
-        labels: &[i32],
+        target: HostTarget<'_, T>,
         weights: Option<&[T]>,
         dlogits: &mut [T],
         store: Store,
     ) {
-        let rows = probabilities.chunks_exact(classes).zip(dlogits.chunks_exact_mut(classes)).zip(labels);
-        for (i, ((probabilities, dlogits), &label)) in rows.enumerate() {
+        let rows = probabilities.chunks_exact(classes).zip(dlogits.chunks_exact_mut(classes));
+        for (i, (probabilities, dlogits)) in rows.enumerate() {
             let weight = weights.map_or(T::ONE, |weights| weights[i]);
             if weight == T::ZERO {
                 dlogits.iter_mut().for_each(|dlogit| store.write(dlogit, T::ZERO));
@@ -167,8 +262,7 @@ vectorized! {
             }
             let scale = T::from_f64(scale * weight.to_f64());
             for (j, (&probability, dlogit)) in probabilities.iter().zip(dlogits).enumerate() {
-                let target = if j == label as usize { T::ONE } else { T::ZERO };
-                store.write(dlogit, scale * (probability - target));
+                store.write(dlogit, scale * (probability - target.at(i, j, classes)));
             }
         }
     }
@@ -176,50 +270,68 @@ vectorized! {
 
 /// The same on a GPU.
 pub mod cuda {
-    use super::Reduction;
+    use super::{Reduction, Target};
     use crate::Store;
     use crate::cuda::{BLOCK, Cuda, Grid, Kernel};
-    use crate::view::{DeviceSlice, DeviceSliceMut};
+    use crate::view::{DeviceSlice, DeviceSliceMut, View};
 
     const FORWARD: Kernel = Kernel { module: "cross_entropy", name: "cross_entropy_forward" };
     const BACKWARD: Kernel = Kernel { module: "cross_entropy", name: "cross_entropy_backward" };
 
+    /// Labels, or else probabilities, and the smoothing of labels.
+    type Parts<'a> = (Option<DeviceSlice<'a, i32>>, Option<DeviceSlice<'a, f32>>, f32);
+
+    fn parts<T: crate::Real>(target: Target<'_, T>) -> Parts<'_> {
+        match target {
+            Target::Labels { labels, smoothing } => (Some(labels.device()), None, smoothing.to_f64() as f32),
+            Target::Probabilities(targets) => (None, Some(View::on_gpu(targets)), 0.0),
+        }
+    }
+
     /// See [`forward`](super::forward). Labels are not read back to be checked: one that is no class makes the loss NaN.
-    pub fn forward(
+    pub fn forward<T: crate::Real>(
         cuda: &Cuda,
         rows: usize,
         classes: usize,
         logits: DeviceSlice<f32>,
-        labels: DeviceSlice<i32>,
+        target: Target<'_, T>,
         weights: Option<DeviceSlice<f32>>,
         reduction: Reduction,
         probabilities: DeviceSliceMut<f32>,
         loss: DeviceSliceMut<f32>,
     ) {
-        check(rows, classes, [logits.len(), probabilities.len()], &labels, &weights, loss.len());
+        let parts = parts(target);
+        check(rows, classes, [logits.len(), probabilities.len()], &parts, &weights, loss.len());
+        let (labels, targets, smoothing) = parts;
         let (rows, classes, kept) = (rows as i32, classes as i32, i32::from(reduction == Reduction::Kept));
         // One block, `THREADS` of cross_entropy.cu.
         let grid = Grid::linear(1, 1024);
         // SAFETY: the lengths were checked.
         unsafe {
-            cuda.launch(FORWARD, grid, &[&logits, &labels, &weights, &probabilities, &loss, &rows, &classes, &kept]);
+            cuda.launch(
+                FORWARD,
+                grid,
+                &[&logits, &labels, &targets, &smoothing, &weights, &probabilities, &loss, &rows, &classes, &kept],
+            );
         }
     }
 
     /// See [`backward`](super::backward).
-    pub fn backward(
+    pub fn backward<T: crate::Real>(
         cuda: &Cuda,
         rows: usize,
         classes: usize,
         probabilities: DeviceSlice<f32>,
-        labels: DeviceSlice<i32>,
+        target: Target<'_, T>,
         weights: Option<DeviceSlice<f32>>,
         reduction: Reduction,
         dloss: DeviceSlice<f32>,
         dlogits: DeviceSliceMut<f32>,
         store: Store,
     ) {
-        check(rows, classes, [probabilities.len(), dlogits.len()], &labels, &weights, dloss.len());
+        let parts = parts(target);
+        check(rows, classes, [probabilities.len(), dlogits.len()], &parts, &weights, dloss.len());
+        let (labels, targets, smoothing) = parts;
         let grid = Grid::linear((rows * classes).div_ceil(BLOCK as usize), BLOCK);
         let (rows, classes, kept) = (rows as i32, classes as i32, i32::from(reduction == Reduction::Kept));
         // SAFETY: the lengths were checked.
@@ -227,7 +339,19 @@ pub mod cuda {
             cuda.launch(
                 BACKWARD,
                 grid,
-                &[&probabilities, &labels, &weights, &dloss, &dlogits, &rows, &classes, &kept, &store],
+                &[
+                    &probabilities,
+                    &labels,
+                    &targets,
+                    &smoothing,
+                    &weights,
+                    &dloss,
+                    &dlogits,
+                    &rows,
+                    &classes,
+                    &kept,
+                    &store,
+                ],
             );
         }
     }
@@ -236,14 +360,16 @@ pub mod cuda {
         rows: usize,
         classes: usize,
         matrices: [usize; 2],
-        labels: &DeviceSlice<i32>,
+        (labels, targets, _): &Parts<'_>,
         weights: &Option<DeviceSlice<f32>>,
         loss: usize,
     ) {
         let fits = matrices == [rows * classes; 2];
         assert!(rows > 0 && classes > 0 && fits, "cross_entropy: logits and probabilities of {rows} x {classes}");
-        let fits = labels.len() == rows && weights.is_none_or(|w| w.len() == rows);
-        assert!(fits && loss == 1, "cross_entropy: labels, weights and loss");
+        let fits = labels.is_none_or(|labels| labels.len() == rows)
+            && targets.is_none_or(|targets| targets.len() == rows * classes)
+            && weights.is_none_or(|w| w.len() == rows);
+        assert!(fits && loss == 1, "cross_entropy: targets, weights and loss");
     }
 }
 
@@ -263,7 +389,12 @@ mod tests {
             let logits = normal::<T>(1, rows * classes, 0.0, 3.0);
             let labels = labels(rows, classes);
             let some = [T::ONE, T::ZERO, T::ONE].repeat(rows)[..rows].to_vec();
-            for (weighted, reduction) in modes {
+            let mut soft = nan(rows * classes);
+            softmax::forward(&device, rows, classes, &normal::<T>(2, rows * classes, 0.0, 1.0), &mut soft);
+            let [hard, smoothed] = [0.0, 0.1]
+                .map(|smoothing| Target::Labels { labels: View::from(&labels), smoothing: T::from_f64(smoothing) });
+            let targets = [hard, smoothed, Target::Probabilities(View::from(&soft))];
+            for ((weighted, reduction), target) in modes.into_iter().flat_map(|mode| targets.map(|t| (mode, t))) {
                 let weights = weighted.then_some(&some[..]);
                 let weight = |i: usize| weights.map_or(1.0, |w| w[i].to_f64());
                 let kept: f64 = (0..rows).map(weight).sum();
@@ -271,10 +402,17 @@ mod tests {
                 let (mut loss, mut dlogits) = (0.0, Vec::new());
                 for (i, logits) in wide(&logits).chunks(classes).enumerate() {
                     let sum: f64 = logits.iter().map(|x| x.exp()).sum();
-                    loss += weight(i) * (sum.ln() - logits[labels[i] as usize]) / denominator;
-                    let target = |j| if j == labels[i] as usize { 1.0 } else { 0.0 };
+                    let at = |j: usize| match target {
+                        Target::Labels { smoothing, .. } => {
+                            let own = if j == labels[i] as usize { 1.0 - smoothing.to_f64() } else { 0.0 };
+                            own + smoothing.to_f64() / classes as f64
+                        }
+                        Target::Probabilities(_) => soft[i * classes + j].to_f64(),
+                    };
+                    let terms = logits.iter().enumerate().map(|(j, x)| at(j) * (sum.ln() - x));
+                    loss += weight(i) * terms.sum::<f64>() / denominator;
                     let scale = -0.7 * weight(i) / denominator;
-                    dlogits.extend(logits.iter().enumerate().map(|(j, x)| scale * (x.exp() / sum - target(j))));
+                    dlogits.extend(logits.iter().enumerate().map(|(j, x)| scale * (x.exp() / sum - at(j))));
                 }
                 let mut got = over_threads(|| {
                     let mut out = nan(rows * classes + 1);
@@ -284,7 +422,7 @@ mod tests {
                         rows,
                         classes,
                         &logits,
-                        &labels,
+                        target,
                         weights.map(View::from),
                         reduction,
                         probabilities,
@@ -292,7 +430,7 @@ mod tests {
                     );
                     out
                 });
-                assert_close("loss", 8.0, &got.split_off(rows * classes), &[loss]);
+                assert_close("loss", 32.0, &got.split_off(rows * classes), &[loss]);
                 let dloss = [T::from_f64(-0.7)];
                 assert_stores("dlogits", 8.0, &dlogits, |out, store| {
                     backward(
@@ -300,7 +438,7 @@ mod tests {
                         rows,
                         classes,
                         &got,
-                        &labels,
+                        target,
                         weights.map(View::from),
                         reduction,
                         &dloss,
@@ -329,7 +467,7 @@ mod tests {
                 3,
                 2,
                 &logits,
-                &labels,
+                Target::labels(&labels),
                 Some(View::from(&weights)),
                 reduction,
                 &mut probabilities,
@@ -341,7 +479,7 @@ mod tests {
                 3,
                 2,
                 &probabilities,
-                &labels,
+                Target::labels(&labels),
                 weights.map(View::from),
                 reduction,
                 &[1.0],
@@ -365,7 +503,7 @@ mod tests {
                 3,
                 4,
                 logits,
-                &labels,
+                Target::labels(&labels),
                 weights.map(View::from),
                 Reduction::All,
                 &mut probabilities,
@@ -380,7 +518,7 @@ mod tests {
             3,
             4,
             &probabilities,
-            &labels,
+            Target::labels(&labels),
             weights.map(View::from),
             Reduction::All,
             &[1.3],

@@ -114,6 +114,20 @@ impl Draws {
         self.philox.take_blocks(n.div_ceil(4) as u64);
     }
 
+    /// As [`uniform`]; on a GPU nothing is uploaded.
+    pub fn uniform<'a, T: Real>(&mut self, device: &Device, low: T, high: T, out: impl Into<ViewMut<'a, T>>) {
+        let out = out.into();
+        let (Some(cuda), Some(words)) = (device.gpu(), &mut self.words) else {
+            return uniform(device, &mut self.philox, low, high, out);
+        };
+        let n = out.len();
+        let _span = device.span("fill.uniform", || Work::memory(n, out.bytes()));
+        let [low, high] = [low, high].map(|v| v.to_f64() as f32);
+        cuda::uniform(cuda, words.view().device(), low, high, out.on_gpu());
+        cuda::advance(cuda, words.view_mut().device(), n);
+        self.philox.take_blocks(n.div_ceil(4) as u64);
+    }
+
     /// Where the stream is.
     pub fn position(&self) -> u64 {
         self.philox.position()

@@ -27,6 +27,13 @@ pub enum Mode {
 pub trait Module<T: Real> {
     /// From input activations (NHWC for images) to the output.
     fn forward(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<Var<T>>;
+
+    /// The features, to which the last layer is applied, and the output. An architecture that does not say has its output
+    /// for features.
+    fn forward_with_features(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<[Var<T>; 2]> {
+        let y = self.forward(pass, x)?;
+        Ok([y.clone(), y])
+    }
 }
 
 /// One forward pass: the parameters on its tape, and the batch norm mode.
@@ -34,6 +41,7 @@ pub struct Pass<'a, T: Real> {
     params: Vec<Var<T>>,
     pub(crate) buffers: RefCell<&'a mut Named<T>>,
     mode: Mode,
+    labels: Option<&'a Tensor<i32>>,
 }
 
 impl<T: Real> Pass<'_, T> {
@@ -45,6 +53,11 @@ impl<T: Real> Pass<'_, T> {
     /// What batch norm does.
     pub fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// The classes `[n]` that a conditional network is given with its input; panics where the pass has none.
+    pub fn labels(&self) -> &Tensor<i32> {
+        self.labels.expect("a conditional network's pass has labels")
     }
 }
 
@@ -69,20 +82,52 @@ impl<T: Real> Network<T> {
 
     /// One forward pass on x's tape. Where not `trainable`, the parameters' gradients are not computed.
     pub fn forward(&mut self, x: &Var<T>, mode: Mode, trainable: bool) -> Result<Var<T>> {
+        self.forward_given(x, None, mode, trainable)
+    }
+
+    /// The same of a conditional network, which is given the classes `labels` `[n]` too; others do not look at them.
+    pub fn forward_given(
+        &mut self,
+        x: &Var<T>,
+        labels: Option<&Tensor<i32>>,
+        mode: Mode,
+        trainable: bool,
+    ) -> Result<Var<T>> {
+        self.pass(x, labels, mode, trainable, |module, pass| module.forward(pass, x))
+    }
+
+    /// The features and the output: [`Module::forward_with_features`].
+    pub fn forward_with_features(&mut self, x: &Var<T>, mode: Mode, trainable: bool) -> Result<[Var<T>; 2]> {
+        self.pass(x, None, mode, trainable, |module, pass| module.forward_with_features(pass, x))
+    }
+
+    fn pass<R>(
+        &mut self,
+        x: &Var<T>,
+        labels: Option<&Tensor<i32>>,
+        mode: Mode,
+        trainable: bool,
+        forward: impl FnOnce(&dyn Module<T>, &Pass<'_, T>) -> Result<R>,
+    ) -> Result<R> {
         self.batches_tracked += match mode {
             Mode::Train => 1,
             Mode::Both { second_updates } => 1 + u64::from(second_updates),
             Mode::FrozenStatistics | Mode::RunningStatistics => 0,
         };
         let params = self.params.bind(x.tape(), trainable);
-        let pass = Pass { params, buffers: RefCell::new(&mut self.buffers), mode };
-        self.module.forward(&pass, x)
+        let pass = Pass { params, buffers: RefCell::new(&mut self.buffers), mode, labels };
+        forward(&*self.module, &pass)
     }
 
     /// The output for `x` with running statistics, recording nothing.
     pub fn evaluate(&mut self, x: Tensor<T>) -> Result<Tensor<T>> {
+        self.evaluate_given(x, None)
+    }
+
+    /// The same of a conditional network.
+    pub fn evaluate_given(&mut self, x: Tensor<T>, labels: Option<&Tensor<i32>>) -> Result<Tensor<T>> {
         let tape = Tape::off(x.device());
-        Ok(self.forward(&tape.constant(x), Mode::RunningStatistics, false)?.value().clone())
+        Ok(self.forward_given(&tape.constant(x), labels, Mode::RunningStatistics, false)?.value().clone())
     }
 
     /// The trainable parameters.
@@ -98,6 +143,11 @@ impl<T: Real> Network<T> {
     /// The running statistics.
     pub fn buffers(&self) -> &Named<T> {
         &self.buffers
+    }
+
+    /// The running statistics, to write.
+    pub fn buffers_mut(&mut self) -> &mut Named<T> {
+        &mut self.buffers
     }
 
     /// Batches that updated the running statistics so far.

@@ -10,7 +10,7 @@ use ecgan::metrics::{Ending, Observer, Summary};
 use ecgan::printable::printable_text;
 use ecgan::report;
 use ecgan::run_folder::{self, RunFolder};
-use ecgan::settings::{Method, Partial, SYNTHETIC, Schedule, Settings};
+use ecgan::settings::{Partial, SYNTHETIC, Schedule, Settings};
 use ecgan::shell::quoted;
 use ecgan::train::{Plan, PlannedClass, PlannedNetwork, finished, plan, resume, steps_done, train};
 use ecgan::{Error, ErrorKind};
@@ -228,7 +228,7 @@ fn closing(settings: &Settings, run: &Path, checkpoint: &Path, summary: &Summary
     if summary.ended_by == Ending::MaxTime {
         suggest("train on", format!("train --resume {}", quoted(&run.to_string_lossy())));
     }
-    if settings.method == Method::EcGan {
+    if settings.method.has_gan() {
         suggest("generated images", format!("generate --checkpoint {checkpoint} -n 64 --seed 1 --grid fakes.png"));
         suggest("the same without the GAN, to compare", format!("train --config {config} --method classifier"));
     } else {

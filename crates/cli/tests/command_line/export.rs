@@ -170,7 +170,7 @@ fn what_cannot_be_exported_is_refused() {
     let folder = here.path();
     let with = |net, out| ["export", "--checkpoint", CHECKPOINT, "--net", net, "--out", out];
     for net in ["generator", "discriminator"] {
-        let message = format!("last.safetensors: no {net}; expected a checkpoint of --method ec-gan");
+        let message = format!("last.safetensors: no {net}; expected a checkpoint of a method with a GAN");
         refused(folder, &with(net, "x/new.onnx"), 3, &message);
         refused(folder, &with(net, "x/new.safetensors"), 3, &message);
     }

@@ -48,7 +48,7 @@ fn what_cannot_be_drawn_is_refused() {
     pets(&folder.join("pets"));
     train(folder, &["--data", "pets", "--out", "run", "--method", "classifier", "--max-steps", "1"]);
     let command = ["generate", "--checkpoint", CHECKPOINT];
-    let message = "last.safetensors: no generator; expected a checkpoint of --method ec-gan";
+    let message = "last.safetensors: no generator; expected a checkpoint of a method with a GAN";
     refused(folder, &[&command[..], &["--grid", "x.png"]].concat(), 3, message);
     refused(folder, &[&command[..], &["--dir", "x"]].concat(), 3, message);
     let message = "n: expected at most 10000 images with --grid (--dir takes more), got 10001";

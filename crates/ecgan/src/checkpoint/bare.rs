@@ -1,7 +1,7 @@
 //! State dicts without our metadata, as PyTorch saves them: what the tensors of a classifier say about it.
 
 use super::meta::{FORMAT, MOST_CLASSES, Meta};
-use crate::settings::NetworkName;
+use crate::settings::{Architecture, NetworkName};
 use safetensors::SafeTensors;
 
 /// What is read beside checkpoints, for messages.
@@ -16,7 +16,19 @@ pub(super) fn meta(file: &SafeTensors<'_>, image_size: usize) -> Option<Meta> {
     let classes =
         (1..=MOST_CLASSES).contains(&classes).then(|| (0..classes).map(|class| class.to_string()).collect())?;
     let (config, images, network) = (String::new(), Vec::new(), Some(NetworkName::Classifier));
-    Some(Meta { format: FORMAT, width, image_size, channels, classes, config, images, network })
+    Some(Meta {
+        format: FORMAT,
+        width,
+        architecture: Architecture::ResNet18,
+        condition: None,
+        shared: false,
+        image_size,
+        channels,
+        classes,
+        config,
+        images,
+        network,
+    })
 }
 
 /// Says of bytes that are no safetensors file what they are instead, where that is known.

@@ -1,6 +1,7 @@
 //! What a checkpoint says about itself.
 
-use crate::settings::{NetworkName, Settings};
+use crate::models::Condition;
+use crate::settings::{Architecture, Method, NetworkName, Settings};
 use serde::{Deserialize, Serialize};
 
 /// The metadata key under which [`Meta`] is kept; one key only, so that the file's bytes have one order.
@@ -19,6 +20,15 @@ pub struct Meta {
     pub format: u32,
     /// Channels of the classifier's first stage.
     pub width: usize,
+    /// The classifier's layers.
+    #[serde(default = "resnet18", skip_serializing_if = "is_resnet18")]
+    pub architecture: Architecture,
+    /// What generator and discriminator are told, where they are conditional.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
+    /// Whether the discriminator is a head over the classifier's features.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
     /// Height and width of the images.
     pub image_size: usize,
     /// Channels of the images.
@@ -42,6 +52,9 @@ impl Meta {
         Self {
             format: FORMAT,
             width: settings.width,
+            architecture: settings.architecture,
+            condition: settings.condition(classes.len()),
+            shared: matches!(settings.method, Method::SharedDc | Method::SharedResnet),
             image_size: settings.image_size,
             channels: settings.channels,
             classes: classes.to_vec(),
@@ -52,9 +65,19 @@ impl Meta {
     }
 }
 
+fn resnet18() -> Architecture {
+    Architecture::ResNet18
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_resnet18(architecture: &Architecture) -> bool {
+    *architecture == Architecture::ResNet18
+}
+
 /// Refuses what would make networks of absurd size before any is allocated.
 pub(super) fn check(meta: &Meta) -> Result<(), String> {
-    let Meta { format, width, image_size, channels, classes, .. } = meta;
+    let Meta { format, width, image_size, channels, classes, condition, .. } = meta;
+    let told = condition.map_or(classes.len(), |condition| condition.classes);
     let fail = |what: &str, expected: &str, got: usize| Err(format!("{what}: expected {expected}, got {got}"));
     match () {
         () if *format != FORMAT => fail("format", "1", *format as usize),
@@ -62,6 +85,7 @@ pub(super) fn check(meta: &Meta) -> Result<(), String> {
         () if ![32, 64].contains(image_size) => fail("image_size", "32 or 64", *image_size),
         () if ![1, 3].contains(channels) => fail("channels", "1 or 3", *channels),
         () if !(1..=MOST_CLASSES).contains(&classes.len()) => fail("classes", "1 to 100000", classes.len()),
+        () if told != classes.len() => fail("condition", &format!("{} classes", classes.len()), told),
         () => Ok(()),
     }
 }

@@ -18,8 +18,8 @@ pub use position::{Best, Position};
 pub use write::{save, save_one};
 
 use crate::Error;
-use crate::models::{Classifier, ImageShape, ResNet18};
-use crate::networks::{new_classifier, new_discriminator, new_generator};
+use crate::models::{BuiltIn, Classifier, ImageShape};
+use crate::networks::{new_classifier, new_discriminator, new_generator, new_real_head};
 use crate::regular_file;
 use crate::settings::NetworkName;
 use meta::{KEY, check};
@@ -91,12 +91,12 @@ impl Checkpoint {
         ImageShape { channels: self.meta.channels, size: self.meta.image_size }
     }
 
-    /// Its classifier, a [`ResNet18`].
+    /// Its classifier, where that is one of ours.
     ///
     /// # Errors
     /// [`Error::BadFile`] where the tensors do not fit.
     pub fn classifier(&self, device: &Device) -> Result<Network, Error> {
-        self.classifier_of(device, &ResNet18 { width: self.meta.width })
+        self.classifier_of(device, &self.built_in())
     }
 
     /// Its classifier, of an architecture of your own.
@@ -115,7 +115,8 @@ impl Checkpoint {
     /// [`Error::BadFile`] where there is none, or the tensors do not fit.
     pub fn generator(&self, device: &Device) -> Result<Network, Error> {
         self.check_holds(NetworkName::Generator)?;
-        self.fill("generator", new_generator(device, 0, self.image()))
+        self.check_condition()?;
+        self.fill("generator", new_generator(device, 0, self.image(), self.meta.condition))
     }
 
     /// Its discriminator.
@@ -124,7 +125,30 @@ impl Checkpoint {
     /// [`Error::BadFile`] where there is none, or the tensors do not fit.
     pub fn discriminator(&self, device: &Device) -> Result<Network, Error> {
         self.check_holds(NetworkName::Discriminator)?;
-        self.fill("discriminator", new_discriminator(device, 0, self.image()))
+        let (image, classes) = (self.image(), self.meta.classes.len());
+        let discriminator = if self.meta.shared {
+            self.check_size(&self.built_in())?;
+            new_real_head(device, 0, &self.built_in(), image, classes)
+        } else {
+            self.check_condition()?;
+            new_discriminator(device, 0, image, self.meta.condition)
+        };
+        self.fill("discriminator", discriminator)
+    }
+
+    fn built_in(&self) -> BuiltIn {
+        BuiltIn { architecture: self.meta.architecture, width: self.meta.width }
+    }
+
+    /// Refuses a condition for which networks would take far more memory than the file has numbers.
+    fn check_condition(&self) -> Result<(), Error> {
+        let needed = self.meta.condition.map_or(0, |condition| condition.channels() * 4 * 4 * 1024);
+        let got = numbers(self.tensors.iter());
+        if needed <= 4 * got.max(1 << 20) {
+            return Ok(());
+        }
+        let classes = self.meta.classes.len();
+        Err(self.bad(format!("{}: condition: {classes} classes, the file has {got} numbers", says(self.bare))))
     }
 
     /// The network of this name.
@@ -145,7 +169,7 @@ impl Checkpoint {
         match self.meta.network {
             Some(only) if only != name => Err(self.bad(format!("no {name}; the file holds a {only} alone"))),
             None if name != NetworkName::Classifier && !self.tensors.iter().any(|(n, _)| n.starts_with(&prefix)) => {
-                Err(self.bad(format!("no {name}; expected a checkpoint of --method ec-gan")))
+                Err(self.bad(format!("no {name}; expected a checkpoint of a method with a GAN")))
             }
             _ => Ok(()),
         }
@@ -156,9 +180,7 @@ impl Checkpoint {
         let (width, classes) = (self.meta.width, self.meta.classes.len());
         let mut builder = Builder::default();
         architecture.build::<f32>(&mut builder, self.image(), classes);
-        let tensors = self.tensors.iter().filter(|(name, _)| name.starts_with("classifier."));
-        let got: usize =
-            tensors.map(|(_, t)| if let StateTensor::Real(_, values) = t { values.len() } else { 0 }).sum();
+        let got = numbers(self.tensors.iter().filter(|(name, _)| name.starts_with("classifier.")));
         if builder.numel() <= 4 * got.max(1 << 20) {
             return Ok(());
         }
@@ -182,6 +204,11 @@ impl Checkpoint {
         network.load_state_dict(&self.part(prefix)).map_err(|error| self.bad(format!("{prefix}: {error}")))?;
         Ok(network)
     }
+}
+
+/// How many numbers tensors have.
+fn numbers<'a>(tensors: impl Iterator<Item = &'a (String, StateTensor)>) -> usize {
+    tensors.map(|(_, t)| if let StateTensor::Real(_, values) = t { values.len() } else { 0 }).sum()
 }
 
 /// Where a file has what is known of its networks.

@@ -88,9 +88,15 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::BadFile`] naming the tensor that does not fit.
     pub fn restore(&self, networks: &mut Networks) -> Result<(), Error> {
+        let names: Vec<&str> = networks.averages().iter().map(|(name, _)| *name).collect();
+        for name in &names {
+            let average = networks.average_mut(name).expect("listed");
+            average.load_state_dict(&self.part(name)).map_err(|error| self.bad(format!("{name}: {error}")))?;
+        }
         for (name, network, adam) in networks.named_mut() {
             let bad = |part: String| move |error| self.bad(format!("{part}: {error}"));
-            network.load_state_dict(&self.part(name)).map_err(bad(name.into()))?;
+            let part = if names.contains(&name) { format!("optimizer.{name}.weights") } else { name.to_owned() };
+            network.load_state_dict(&self.part(&part)).map_err(bad(part))?;
             for (moment, flat) in [("m", &mut adam.m), ("v", &mut adam.v)] {
                 let part = format!("optimizer.{name}.{moment}");
                 flat.write(&network.from_state_dict(&self.part(&part)).map_err(bad(part))?);

@@ -19,8 +19,16 @@ use std::path::Path;
 /// [`Error::Io`], and what failed on a GPU.
 pub fn save(path: &Path, networks: &Networks, position: Position, meta: &Meta) -> Result<(), Error> {
     let mut tensors: Vec<Stored> = Vec::new();
+    let averages = networks.averages();
     for (name, network, adam) in networks.named() {
-        store(&mut tensors, name, network.state_dict()?);
+        // What is used is the average; what trains on lies with the optimizer.
+        match averages.iter().find(|(of, _)| *of == name) {
+            Some((_, average)) => {
+                store(&mut tensors, name, average.state_dict()?);
+                store(&mut tensors, &format!("optimizer.{name}.weights"), network.state_dict()?);
+            }
+            None => store(&mut tensors, name, network.state_dict()?),
+        }
         for (moment, flat) in [("m", &adam.m), ("v", &adam.v)] {
             store(&mut tensors, &format!("optimizer.{name}.{moment}"), network.as_state_dict(flat)?);
         }

@@ -29,7 +29,7 @@ pub use error::DataError;
 pub(crate) use files::Files;
 pub use files::image_files;
 pub(crate) use folder::decoded;
-pub use folder::read_image;
+pub use folder::{decoder_panics, read_image};
 pub(crate) use images::Chosen;
 pub use images::{Format, Images};
 pub(crate) use memory::default_limit;

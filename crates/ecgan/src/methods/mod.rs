@@ -1,10 +1,21 @@
 //! The training methods: what one iteration does to the networks.
 
+mod average;
+mod both;
 mod classifier;
 mod ec_gan;
 mod found;
+mod gan;
+mod noise;
+mod shared;
+mod weight;
 
+pub use average::Average;
 pub use classifier::{ClassifierTrainer, argmax};
 pub use ec_gan::{EcGan, EcGanConfig};
 use found::{FakeFound, RealFound};
 pub use found::{FakeStep, Found, GanStep, RealStep, Step};
+pub use gan::{Gan, GanConfig};
+pub use noise::Noise;
+pub use shared::{Shared, SharedConfig};
+pub use weight::Weight;

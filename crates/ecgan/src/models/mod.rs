@@ -1,16 +1,20 @@
 //! The three networks, and the trait by which a classifier of your own takes the third one's place.
 
+mod built_in;
+mod condition;
 mod discriminator;
 mod generator;
 mod resnet18;
 
-pub use discriminator::discriminator;
+pub use built_in::BuiltIn;
+pub use condition::Condition;
+pub use discriminator::{Dcgan, discriminator};
 pub use generator::generator;
 pub use resnet18::ResNet18;
 
 use kernels::philox::Philox;
-use nn::{Builder, Module};
-use tensor::{Device, Real, Tensor};
+use nn::{Builder, Linear, Module, Pass};
+use tensor::{Device, Real, Result, Tensor, Var, ops};
 
 /// Length of the generator's noise vector.
 pub const NOISE: usize = 100;
@@ -30,6 +34,30 @@ pub struct ImageShape {
 pub trait Classifier {
     /// Makes the layers, and returns the module that maps images `[n,size,size,channels]` to logits `[n,classes]`.
     fn build<T: Real>(&self, b: &mut Builder, image: ImageShape, classes: usize) -> Box<dyn Module<T>>;
+
+    /// Makes a further head for the methods in which the classifier is the discriminator too: the module that maps the
+    /// classifier's features ([`Module::forward_with_features`]) to one logit each `[n]`, real or generated.
+    ///
+    /// By default it is linear over features `[n,classes]`, which the output is where an architecture has no others.
+    fn real_head<T: Real>(&self, b: &mut Builder, _image: ImageShape, classes: usize) -> Box<dyn Module<T>> {
+        Box::new(LinearHead::new(b, classes))
+    }
+}
+
+/// From features `[n,f]` to one logit each, `[n]`. State-dict names `real.weight` and `real.bias`.
+struct LinearHead(Linear);
+
+impl LinearHead {
+    fn new(b: &mut Builder, features: usize) -> Self {
+        Self(b.scope("real", |b| Linear::new(b, features, 1)))
+    }
+}
+
+impl<T: Real> Module<T> for LinearHead {
+    fn forward(&self, pass: &Pass<'_, T>, features: &Var<T>) -> Result<Var<T>> {
+        let logits = self.0.forward(pass, features)?; // [n,1]
+        ops::reshape(&logits, [logits.shape()[0]])
+    }
 }
 
 /// Standard normal noise z `[batch,1,1,100]`, the stream's next values.

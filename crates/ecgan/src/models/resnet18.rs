@@ -1,6 +1,6 @@
 //! ResNet-18 (He et al. 2016) for small images: a 3x3 stem without pooling, four stages of two basic blocks.
 
-use super::{Classifier, ImageShape};
+use super::{Classifier, ImageShape, LinearHead};
 use nn::{BasicBlock, BatchNorm2d, Builder, Conv2d, Linear, Module, Pass};
 use tensor::ops::{self, Activation};
 use tensor::{Real, Result, Var};
@@ -37,16 +37,25 @@ impl Classifier for ResNet18 {
         let linear = b.scope("linear", |b| Linear::new(b, c, classes));
         Box::new(Layers { conv1, bn1, blocks, linear })
     }
+
+    fn real_head<T: Real>(&self, b: &mut Builder, _image: ImageShape, _classes: usize) -> Box<dyn Module<T>> {
+        Box::new(LinearHead::new(b, self.width << 3))
+    }
 }
 
 impl<T: Real> Module<T> for Layers {
     fn forward(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<Var<T>> {
+        Ok(self.forward_with_features(pass, x)?[1].clone())
+    }
+
+    fn forward_with_features(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<[Var<T>; 2]> {
         let mut h = self.bn1.forward(pass, &self.conv1.forward(pass, x)?)?; // [n,32,32,w]
         for block in &self.blocks {
             h = block.forward(pass, &h)?; // [n,32,32,w] [n,16,16,2w] [n,8,8,4w] [n,4,4,8w]
         }
         let h = ops::global_avg_pool2d(&h)?; // [n,1,1,8w]
         let features = ops::reshape(&h, [h.shape()[0], h.shape()[3]])?; // [n,8w]
-        self.linear.forward(pass, &features) // [n,classes]
+        let logits = self.linear.forward(pass, &features)?; // [n,classes]
+        Ok([features, logits])
     }
 }

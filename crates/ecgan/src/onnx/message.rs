@@ -77,6 +77,11 @@ pub fn tensor(name: &str, shape: &[usize], kind: DataType, elements: &[u8]) -> V
 
 /// A `ValueInfoProto` of `f32`: an input or output of the graph.
 pub fn value(name: &str, shape: &[Dim], says: &str) -> Vec<u8> {
+    value_of(DataType::Float, name, shape, says)
+}
+
+/// The same of any type.
+pub fn value_of(kind_of: DataType, name: &str, shape: &[Dim], says: &str) -> Vec<u8> {
     let mut dims = Vec::new();
     for dim in shape {
         let mut message = Vec::new();
@@ -87,7 +92,7 @@ pub fn value(name: &str, shape: &[Dim], says: &str) -> Vec<u8> {
         bytes(&mut dims, 1, &message);
     }
     let (mut tensor, mut kind, mut message) = (Vec::new(), Vec::new(), Vec::new());
-    number(&mut tensor, 1, DataType::Float as u64);
+    number(&mut tensor, 1, kind_of as u64);
     bytes(&mut tensor, 2, &dims);
     bytes(&mut kind, 1, &tensor);
     bytes(&mut message, 1, name.as_bytes());

@@ -8,10 +8,10 @@ mod layers;
 mod message;
 
 use crate::checkpoint::Meta;
-use crate::models::NOISE;
-use crate::settings::NetworkName;
+use crate::models::{Condition, NOISE};
+use crate::settings::{Architecture, ClassCode, NetworkName};
 use layers::Layers;
-use message::{Attribute, Dim, Graph, value};
+use message::{Attribute, DataType, Dim, Graph, value, value_of};
 use nn::StateDict;
 
 /// An ONNX file of the network of this name and these weights, of the architecture that `meta` describes.
@@ -24,20 +24,33 @@ pub fn model(name: NetworkName, state: &StateDict, meta: &Meta) -> Vec<u8> {
     let classes = || [Dim::Batch, Dim::Fixed(meta.classes.len())];
     let (inputs, outputs) = match name {
         NetworkName::Classifier => {
-            classifier(&mut layers);
+            match meta.architecture {
+                Architecture::ResNet18 => resnet18(&mut layers),
+                Architecture::Dcgan => dcgan(&mut layers, hidden_layers(meta)),
+            }
+            layers.node("Softmax", &["logits"], "probabilities", &[Attribute::int("axis", 1)]);
             let logits = value("logits", &classes(), "before the softmax");
             let probabilities =
                 value("probabilities", &classes(), "they sum to 1; `classes` in the metadata names them");
             (vec![value("images", &images, PREPROCESSING)], vec![logits, probabilities])
         }
         NetworkName::Generator => {
-            generator(&mut layers, hidden_layers(meta));
+            generator(&mut layers, hidden_layers(meta), meta.condition);
             let noise = value("noise", &[Dim::Batch, Dim::Fixed(NOISE)], "standard normal");
-            (vec![noise], vec![value("images", &images, "pixels in 0..255 are (value + 1) * 127.5, rounded")])
+            let inputs = [noise].into_iter().chain(meta.condition.map(class_input)).collect();
+            (inputs, vec![value("images", &images, "pixels in 0..255 are (value + 1) * 127.5, rounded")])
+        }
+        NetworkName::Discriminator if meta.shared => {
+            let input = real_head(&mut layers, meta);
+            (vec![input], vec![value("logits", &[Dim::Batch], "positive is real")])
         }
         NetworkName::Discriminator => {
-            discriminator(&mut layers, hidden_layers(meta));
-            (vec![value("images", &images, PREPROCESSING)], vec![value("logits", &[Dim::Batch], "positive is real")])
+            let x = trunk(&mut layers, meta.image_size, hidden_layers(meta), meta.condition);
+            let x = layers.conv(&x, &format!("main.{}", 3 * hidden_layers(meta)), 1, 0); // [n,1,1,1]
+            one_each(&mut layers, &x);
+            let images = value("images", &images, PREPROCESSING);
+            let inputs = [images].into_iter().chain(meta.condition.map(class_input)).collect();
+            (inputs, vec![value("logits", &[Dim::Batch], "positive is real")])
         }
     };
     let Layers { nodes, initializers, .. } = layers;
@@ -69,8 +82,39 @@ fn hidden_layers(meta: &Meta) -> usize {
     (meta.image_size / 4).ilog2() as usize
 }
 
+/// What a conditional network is given beside its input.
+fn class_input(condition: Condition) -> Vec<u8> {
+    value_of(DataType::Int64, "class", &[Dim::Batch], &format!("from 0 to {}", condition.classes - 1))
+}
+
+/// A class's numbers, as [`ClassCode`] has them: `[n,k]`.
+fn codes(layers: &mut Layers<'_>, condition: Condition) -> String {
+    let axis = layers.integers("code.axis", &[1]);
+    let class = layers.node("Unsqueeze", &["class", &axis], "code.class", &[]); // [n,1]
+    let float = |layers: &mut Layers<'_>, x: &str, name: &str| {
+        layers.node("Cast", &[x], name, &[Attribute::int("to", DataType::Float as u64)])
+    };
+    let classes = condition.classes as i64;
+    match condition.code {
+        ClassCode::OneHot => {
+            let all = layers.integers("code.all", &(0..classes).collect::<Vec<_>>());
+            let equal = layers.node("Equal", &[&class, &all], "code.equal", &[]); // [n,classes]
+            float(layers, &equal, "code")
+        }
+        ClassCode::Scalar => {
+            // (2 class - last) / last, of which only the quotient is no integer.
+            let last = (classes - 1).max(1);
+            let (two, last) = (layers.integers("code.two", &[2]), layers.integers("code.last", &[last]));
+            let twice = layers.node("Mul", &[&class, &two], "code.twice", &[]);
+            let above = layers.node("Sub", &[&twice, &last], "code.above", &[]);
+            let (above, last) = (float(layers, &above, "code.numerator"), float(layers, &last, "code.denominator"));
+            layers.node("Div", &[&above, &last], "code", &[])
+        }
+    }
+}
+
 /// As [`crate::models::ResNet18`].
-fn classifier(layers: &mut Layers<'_>) {
+fn resnet18(layers: &mut Layers<'_>) {
     let x = layers.conv("images", "conv1", 1, 1);
     let mut h = batch_norm_relu(layers, &x, "bn1"); // [n,w,32,32]
     for stage in 0..4 {
@@ -81,8 +125,7 @@ fn classifier(layers: &mut Layers<'_>) {
     }
     let pooled = layers.node("GlobalAveragePool", &[&h], "pooled", &[]); // [n,8w,1,1]
     let features = layers.node("Flatten", &[&pooled], "features", &[Attribute::int("axis", 1)]); // [n,8w]
-    let logits = layers.linear(&features, "linear", "logits"); // [n,classes]
-    layers.node("Softmax", &[&logits], "probabilities", &[Attribute::int("axis", 1)]);
+    layers.linear(&features, "linear", "logits"); // [n,classes]
 }
 
 /// As [`nn::BasicBlock`]; a block with a stride, and only such a one, changes the channels.
@@ -107,9 +150,16 @@ fn batch_norm_relu(layers: &mut Layers<'_>, x: &str, layer: &str) -> String {
 }
 
 /// As [`crate::models::generator`], whose `main` has an activation after each batch norm.
-fn generator(layers: &mut Layers<'_>, hidden: usize) {
+fn generator(layers: &mut Layers<'_>, hidden: usize, condition: Option<Condition>) {
+    let given = match condition {
+        None => "noise".to_owned(),
+        Some(condition) => {
+            let code = codes(layers, condition);
+            layers.node("Concat", &["noise", &code], "given", &[Attribute::int("axis", 1)])
+        }
+    };
     let axes = layers.integers("axes", &[2, 3]);
-    let mut h = layers.node("Unsqueeze", &["noise", &axes], "z", &[]); // [n,100,1,1]
+    let mut h = layers.node("Unsqueeze", &[&given, &axes], "z", &[]); // [n,100,1,1]
     for i in 0..hidden {
         let (stride, padding) = if i == 0 { (1, 0) } else { (2, 1) };
         let x = layers.conv_transpose(&h, &format!("main.{}", 3 * i), stride, padding);
@@ -120,15 +170,45 @@ fn generator(layers: &mut Layers<'_>, hidden: usize) {
     layers.node("Tanh", &[&x], "images", &[]);
 }
 
-/// As [`crate::models::discriminator`].
-fn discriminator(layers: &mut Layers<'_>, hidden: usize) {
+/// The hidden layers of [`crate::models::discriminator`]: features `[n,256,4,4]`.
+fn trunk(layers: &mut Layers<'_>, size: usize, hidden: usize, condition: Option<Condition>) -> String {
     let mut h = "images".to_owned();
     for i in 0..hidden {
         let x = layers.conv(&h, &format!("main.{}", 3 * i), 2, 1);
         let x = layers.batch_norm(&x, &format!("main.{}", 3 * i + 1));
         h = layers.node("LeakyRelu", &[&x], &format!("main.{}", 3 * i + 2), &[Attribute::float("alpha", 0.2)]);
+        if let Some(condition) = condition.filter(|_| i == 0) {
+            let code = codes(layers, condition);
+            let axes = layers.integers("code.axes", &[2, 3]);
+            let code = layers.node("Unsqueeze", &[&code, &axes], "code.pixel", &[]); // [n,k,1,1]
+            let shape = layers.integers("code.shape", &[1, 1, size as i64 / 2, size as i64 / 2]);
+            let planes = layers.node("Expand", &[&code, &shape], "code.planes", &[]); // [n,k,16,16]
+            h = layers.node("Concat", &[&h, &planes], "given", &[Attribute::int("axis", 1)]);
+        }
     }
-    let x = layers.conv(&h, &format!("main.{}", 3 * hidden), 1, 0); // [n,1,1,1]
+    h
+}
+
+/// As [`crate::models::Dcgan`].
+fn dcgan(layers: &mut Layers<'_>, hidden: usize) {
+    let features = trunk(layers, 0, hidden, None);
+    let x = layers.conv(&features, &format!("main.{}", 3 * hidden), 1, 0); // [n,classes,1,1]
+    layers.node("Flatten", &[&x], "logits", &[Attribute::int("axis", 1)]);
+}
+
+/// As [`crate::models::Classifier::real_head`]; its input.
+fn real_head(layers: &mut Layers<'_>, meta: &Meta) -> Vec<u8> {
+    let (shape, x) = match meta.architecture {
+        Architecture::ResNet18 => (vec![8 * meta.width], layers.linear("features", "real", "real")),
+        Architecture::Dcgan => (vec![32 << hidden_layers(meta), 4, 4], layers.conv("features", "real", 1, 0)),
+    };
+    one_each(layers, &x);
+    let shape: Vec<Dim> = [Dim::Batch].into_iter().chain(shape.into_iter().map(Dim::Fixed)).collect();
+    value("features", &shape, "what the classifier's last layer is applied to")
+}
+
+/// Logits `[n]`.
+fn one_each(layers: &mut Layers<'_>, x: &str) {
     let shape = layers.integers("shape", &[-1]);
-    layers.node("Reshape", &[&x, &shape], "logits", &[]);
+    layers.node("Reshape", &[x, &shape], "logits", &[]);
 }

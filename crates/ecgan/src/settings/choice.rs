@@ -16,6 +16,9 @@ macro_rules! choice {
         }
 
         impl $name {
+            /// Every value, in the order in which help lists them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
             /// The name in flags, variables and `config.toml`.
             pub const fn name(self) -> &'static str {
                 match self { $($name::$variant => $text,)* }

@@ -9,6 +9,12 @@ choice! {
         EcGan = "ec-gan",
         /// The external classifier alone, on the real images.
         Classifier = "classifier",
+        /// The paper's shared architecture: the discriminator's layers with two heads, real or generated and the classes.
+        SharedDc = "shared-dc",
+        /// The same with ResNet-18's layers.
+        SharedResnet = "shared-resnet",
+        /// EC-GAN with the class given to generator and discriminator.
+        Conditional = "conditional",
     }
 }
 
@@ -53,6 +59,86 @@ choice! {
         Frozen = "frozen",
         /// Normalised by the running statistics.
         Running = "running",
+    }
+}
+
+choice! {
+    /// A classifier's architecture.
+    Architecture {
+        /// ResNet-18, the paper's.
+        ResNet18 = "resnet18",
+        /// The discriminator's layers, with an output a class.
+        Dcgan = "dcgan",
+    }
+}
+
+choice! {
+    /// How generator and discriminator are told the class.
+    ClassCode {
+        /// As one number, from -1 for the first class to 1 for the last: the paper's, for its two classes.
+        Scalar = "scalar",
+        /// As one number a class, 1 for it and 0 for the others.
+        OneHot = "one-hot",
+    }
+}
+
+choice! {
+    /// What the classifier learns about a generated image that it is confident about.
+    FakeLabels {
+        /// Its own most probable class.
+        Pseudo = "pseudo",
+        /// The class that a conditional generator made it for.
+        Known = "known",
+        /// Its own probabilities, sharpened: softmax(logits / 0.5).
+        Soft = "soft",
+    }
+}
+
+choice! {
+    /// Which generator's images the classifier learns from.
+    FakesFrom {
+        /// The one that trains.
+        Generator = "generator",
+        /// Its moving average.
+        Average = "average",
+    }
+}
+
+choice! {
+    /// What the discriminator's images go through, real and generated ones alike, with gradients (Zhao et al. 2020).
+    DiffAugment {
+        /// Nothing.
+        None = "none",
+        /// A shift by up to an eighth.
+        Translation = "translation",
+        /// A square of zeros, half the image wide.
+        Cutout = "cutout",
+        /// Brightness, saturation, contrast.
+        Colour = "colour",
+        /// The first two.
+        Geometry = "translation+cutout",
+        /// All three.
+        All = "all",
+    }
+}
+
+choice! {
+    /// The losses of generator and discriminator.
+    GanLoss {
+        /// Binary cross-entropy; the generator's is the non-saturating one.
+        Bce = "bce",
+        /// max(0, 1 - D(x)) + max(0, 1 + D(G(z))), and -D(G(z)).
+        Hinge = "hinge",
+    }
+}
+
+choice! {
+    /// What the losses of the kept generated images are divided by.
+    FakeMean {
+        /// Their number.
+        Kept = "kept",
+        /// The number of generated images in the batch, as FixMatch does.
+        All = "all",
     }
 }
 
@@ -109,6 +195,47 @@ pub enum ClassifierUpdate {
     Summed,
     /// Two Adam steps: on the reals, then on lambda times the fakes' loss.
     TwoSteps,
+}
+
+impl From<FakeMean> for tensor::ops::Reduction {
+    fn from(mean: FakeMean) -> Self {
+        match mean {
+            FakeMean::Kept => Self::Kept,
+            FakeMean::All => Self::All,
+        }
+    }
+}
+
+impl DiffAugment {
+    /// The parts, where there are any.
+    pub fn policy(self) -> Option<tensor::ops::Policy> {
+        let [translation, cutout, colour] = match self {
+            Self::None => return None,
+            Self::Translation => [true, false, false],
+            Self::Cutout => [false, true, false],
+            Self::Colour => [false, false, true],
+            Self::Geometry => [true, true, false],
+            Self::All => [true; 3],
+        };
+        Some(tensor::ops::Policy { colour, translation, cutout })
+    }
+}
+
+impl Method {
+    /// Whether classifier and discriminator share their trunk.
+    pub fn is_shared(self) -> bool {
+        matches!(self, Method::SharedDc | Method::SharedResnet)
+    }
+
+    /// Whether a generator and a discriminator train beside the classifier.
+    pub fn has_gan(self) -> bool {
+        self != Method::Classifier
+    }
+
+    /// Whether the classifier learns from generated images.
+    pub fn learns_from_fakes(self) -> bool {
+        matches!(self, Method::EcGan | Method::Conditional)
+    }
 }
 
 impl From<Precision> for kernels::cuda::Precision {

@@ -15,7 +15,8 @@ mod validate;
 pub use crate::data::Budget;
 pub use choice::Choice;
 pub use choices::{
-    Augment, ClassifierUpdate, FakeStatistics, Method, NetworkName, Precision, Preset, Schedule, SplitName, Subset,
+    Architecture, Augment, ClassCode, ClassifierUpdate, DiffAugment, FakeLabels, FakeMean, FakeStatistics, FakesFrom,
+    GanLoss, Method, NetworkName, Precision, Preset, Schedule, SplitName, Subset,
 };
 pub use device::DeviceChoice;
 pub use nearest::nearest;
@@ -24,6 +25,7 @@ pub use preset::SYNTHETIC;
 pub use time_limit::TimeLimit;
 
 use crate::Error;
+use crate::models::{BuiltIn, Condition};
 use kernels::{Device, Simd};
 use std::path::{Path, PathBuf};
 
@@ -48,6 +50,8 @@ pub struct Settings {
     pub channels: usize,
     /// Height and width of the images in pixels: 32 or 64.
     pub image_size: usize,
+    /// The classifier's layers; those of the methods with one trunk are in their names.
+    pub architecture: Architecture,
     /// Channels of the classifier's first stage.
     pub width: usize,
     /// Passes over the training images.
@@ -69,6 +73,28 @@ pub struct Settings {
     pub threshold: f64,
     /// What batch norm does with fakes in the classifier.
     pub fake_statistics: FakeStatistics,
+    /// What the classifier learns about a fake that counts.
+    pub fake_labels: FakeLabels,
+    /// What the sum of the losses of fakes that count is divided by.
+    pub fake_mean: FakeMean,
+    /// How a conditional GAN is told the class.
+    pub class_code: ClassCode,
+    /// The losses of generator and discriminator.
+    pub gan_loss: GanLoss,
+    /// What the discriminator's images go through.
+    pub diff_augment: DiffAugment,
+    /// What the generator's moving average keeps of itself each step, in [0, 1); 0 is no average.
+    pub ema_g: f64,
+    /// The same of the classifier's, which is then what is measured, saved and used.
+    pub ema_c: f64,
+    /// Which generator the classifier learns from.
+    pub fakes_from: FakesFrom,
+    /// Before this part of the run lambda is 0.
+    pub lambda_start: f64,
+    /// Over this part of the run after that, lambda grows to its value.
+    pub lambda_ramp: f64,
+    /// The part of a real label that is spread over all classes, in [0, 1).
+    pub label_smoothing: f64,
     /// Adam's learning rate in generator and discriminator.
     pub lr: f64,
     /// Adam's learning rate in the classifier.
@@ -135,18 +161,19 @@ impl Settings {
             defaults.samples = None;
         }
         let all = given.over(defaults);
-        let lr = set(all.lr);
+        let (lr, method) = (set(all.lr), set(all.method));
         let weight_decay = set(all.weight_decay);
         Ok(Self {
             budget: budget(&all)?,
             data: set(all.data),
-            method: set(all.method),
+            method,
             preset,
             subset: set(all.subset),
             val_fraction: set(all.val_fraction),
             augment: set(all.augment),
             channels: set(all.channels),
             image_size: set(all.image_size),
+            architecture: architecture(method, all.architecture)?,
             width: set(all.width),
             epochs: set(all.epochs),
             max_steps: all.max_steps,
@@ -157,6 +184,17 @@ impl Settings {
             lambda: set(all.lambda),
             threshold: set(all.threshold),
             fake_statistics: set(all.fake_statistics),
+            fake_labels: fake_labels(method, all.fake_labels)?,
+            fake_mean: set(all.fake_mean),
+            class_code: set(all.class_code),
+            gan_loss: set(all.gan_loss),
+            diff_augment: set(all.diff_augment),
+            ema_g: set(all.ema_g),
+            ema_c: set(all.ema_c),
+            fakes_from: set(all.fakes_from),
+            lambda_start: set(all.lambda_start),
+            lambda_ramp: set(all.lambda_ramp),
+            label_smoothing: set(all.label_smoothing),
             lr,
             lr_c: all.lr_c.unwrap_or(lr),
             schedule: set(all.schedule),
@@ -182,6 +220,27 @@ impl Settings {
     /// As [`DeviceChoice::open`].
     pub fn open_device(&self) -> Result<Device, Error> {
         self.device.open(Some(self.simd), self.precision)
+    }
+
+    /// The classifier of these settings.
+    pub fn classifier(&self) -> BuiltIn {
+        BuiltIn { architecture: self.architecture, width: self.width }
+    }
+
+    /// What iteration `step` (from 0) of `steps` multiplies lambda by: 0 up to `lambda_start` of the run, from there on growing
+    /// over `lambda_ramp` of it, then 1.
+    pub fn lambda_factor(&self, step: u64, steps: u64) -> f64 {
+        let since = step as f64 / steps as f64 - self.lambda_start;
+        match () {
+            () if since < 0.0 => 0.0,
+            () if since < self.lambda_ramp => since / self.lambda_ramp,
+            () => 1.0,
+        }
+    }
+
+    /// What generator and discriminator are told of so many classes.
+    pub fn condition(&self, classes: usize) -> Option<Condition> {
+        (self.method == Method::Conditional).then_some(Condition { classes, code: self.class_code })
     }
 
     /// How the classifier learns from reals and fakes.
@@ -234,6 +293,7 @@ impl Settings {
             augment: Some(self.augment),
             channels: Some(self.channels),
             image_size: Some(self.image_size),
+            architecture: Some(self.architecture),
             width: Some(self.width),
             epochs: Some(self.epochs),
             max_steps: self.max_steps,
@@ -244,6 +304,17 @@ impl Settings {
             lambda: Some(self.lambda),
             threshold: Some(self.threshold),
             fake_statistics: Some(self.fake_statistics),
+            fake_labels: Some(self.fake_labels),
+            fake_mean: Some(self.fake_mean),
+            class_code: Some(self.class_code),
+            gan_loss: Some(self.gan_loss),
+            diff_augment: Some(self.diff_augment),
+            ema_g: Some(self.ema_g),
+            ema_c: Some(self.ema_c),
+            fakes_from: Some(self.fakes_from),
+            lambda_start: Some(self.lambda_start),
+            lambda_ramp: Some(self.lambda_ramp),
+            label_smoothing: Some(self.label_smoothing),
             lr: Some(self.lr),
             lr_c: Some(self.lr_c),
             schedule: Some(self.schedule),
@@ -266,6 +337,36 @@ impl Settings {
 
 fn set<T>(value: Option<T>) -> T {
     value.expect("a preset sets every value that has no unset state")
+}
+
+/// A method with one trunk says what the trunk is.
+fn architecture(method: Method, given: Option<Architecture>) -> Result<Architecture, Error> {
+    let own = match method {
+        Method::SharedDc => Some(Architecture::Dcgan),
+        Method::SharedResnet => Some(Architecture::ResNet18),
+        Method::EcGan | Method::Classifier | Method::Conditional => None,
+    };
+    match (own, given) {
+        (Some(own), Some(given)) if own != given => Err(Error::Setting {
+            name: "architecture",
+            expected: format!("{own}, which method {method} is about"),
+            got: given.to_string(),
+        }),
+        _ => Ok(own.or(given).unwrap_or(Architecture::ResNet18)),
+    }
+}
+
+/// Known where they are, unless something else is asked for.
+fn fake_labels(method: Method, given: Option<FakeLabels>) -> Result<FakeLabels, Error> {
+    match (method, given) {
+        (Method::Conditional, given) => Ok(given.unwrap_or(FakeLabels::Known)),
+        (Method::EcGan, Some(FakeLabels::Known)) => Err(Error::Setting {
+            name: "fake_labels",
+            expected: "pseudo or soft with method ec-gan, whose generator is not told a class".into(),
+            got: FakeLabels::Known.to_string(),
+        }),
+        (_, given) => Ok(given.unwrap_or(FakeLabels::Pseudo)),
+    }
 }
 
 fn budget(all: &Partial) -> Result<Budget, Error> {

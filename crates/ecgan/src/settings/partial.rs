@@ -1,6 +1,9 @@
 //! Settings as one source gives them: every value optional, and one source laid over another.
 
-use super::{Augment, DeviceChoice, FakeStatistics, Method, Precision, Preset, Schedule, Subset, TimeLimit, nearest};
+use super::{
+    Architecture, Augment, ClassCode, DeviceChoice, DiffAugment, FakeLabels, FakeMean, FakeStatistics, FakesFrom,
+    GanLoss, Method, Precision, Preset, Schedule, Subset, TimeLimit, nearest,
+};
 use crate::Error;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -58,6 +61,8 @@ partial! {
     channels: usize,
     /// Height and width of the images in pixels: 32 or 64.
     image_size: usize,
+    /// The classifier's layers.
+    architecture: Architecture,
     /// Channels of the classifier's first stage.
     width: usize,
     /// Passes over the training images.
@@ -78,6 +83,28 @@ partial! {
     threshold: f64,
     /// What batch norm does with fakes in the classifier.
     fake_statistics: FakeStatistics,
+    /// What the classifier learns about a fake that counts.
+    fake_labels: FakeLabels,
+    /// What the sum of the losses of fakes that count is divided by.
+    fake_mean: FakeMean,
+    /// How a conditional GAN is told the class.
+    class_code: ClassCode,
+    /// The losses of generator and discriminator.
+    gan_loss: GanLoss,
+    /// What the discriminator's images go through.
+    diff_augment: DiffAugment,
+    /// What the generator's moving average keeps of itself each step, in [0, 1); 0 is no average.
+    ema_g: f64,
+    /// The same of the classifier's, which is then what is measured, saved and used.
+    ema_c: f64,
+    /// Which generator the classifier learns from.
+    fakes_from: FakesFrom,
+    /// Before this part of the run lambda is 0.
+    lambda_start: f64,
+    /// Over this part of the run after that, lambda grows to its value.
+    lambda_ramp: f64,
+    /// The part of a real label that is spread over all classes, in [0, 1).
+    label_smoothing: f64,
     /// Adam's learning rate, all networks.
     lr: f64,
     /// Adam's learning rate in the classifier, where it differs.
@@ -218,7 +245,7 @@ mod tests {
         for (text, expected) in [
             ("seed = 1\nepochs = \"x\"", "epochs = \"x\""),
             ("epochs = -1", "epochs = -1"),
-            ("method = \"shared-dc\"", "expected `ec-gan` or `classifier`"),
+            ("method = \"gan\"", "expected one of `ec-gan`, `classifier`, `shared-dc`, `shared-resnet`, `conditional`"),
             ("device = \"gpu\"", "expected auto, cpu, cuda or cuda:N, got gpu"),
             ("simd = \"sse9\"", "unknown SIMD path `sse9`"),
         ] {

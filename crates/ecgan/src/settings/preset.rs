@@ -1,7 +1,8 @@
 //! What each preset says; every setting without a natural "unset" has a value here.
 
 use super::{
-    Augment, ClassifierUpdate, DeviceChoice, FakeStatistics, Method, Partial, Precision, Preset, Schedule, Subset,
+    Augment, ClassCode, ClassifierUpdate, DeviceChoice, DiffAugment, FakeMean, FakeStatistics, FakesFrom, GanLoss,
+    Method, Partial, Precision, Preset, Schedule, Subset,
 };
 
 /// The name of the built-in data set.
@@ -44,6 +45,16 @@ fn paper() -> Partial {
         lambda: Some(0.1),
         threshold: Some(0.7),
         fake_statistics: Some(FakeStatistics::Shared),
+        fake_mean: Some(FakeMean::Kept),
+        class_code: Some(ClassCode::Scalar),
+        gan_loss: Some(GanLoss::Bce),
+        diff_augment: Some(DiffAugment::None),
+        ema_g: Some(0.0),
+        ema_c: Some(0.0),
+        fakes_from: Some(FakesFrom::Generator),
+        lambda_start: Some(0.0),
+        lambda_ramp: Some(0.0),
+        label_smoothing: Some(0.0),
         lr: Some(2e-4),
         schedule: Some(Schedule::Constant),
         weight_decay: Some(1e-3),

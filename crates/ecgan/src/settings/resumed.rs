@@ -36,7 +36,7 @@ impl Partial {
     pub fn resumed(self, flags: Self, variables: &Self) -> Result<(Self, Vec<String>), Error> {
         let (flags, variables) = (table(&flags), table(variables));
         let mut all = table(&self);
-        let schedule = all.get("schedule").cloned();
+        let spans = spans(&all);
         let mut warnings = Vec::new();
         for (key, value) in variables {
             if OF_THE_MACHINE.contains(&key.as_str()) {
@@ -48,7 +48,7 @@ impl Partial {
         }
         for (key, value) in flags {
             if all.get(&key) != Some(&value) {
-                may_differ(&key, schedule.as_ref(), all.get(&key), &value)?;
+                may_differ(&key, spans, all.get(&key), &value)?;
                 all.insert(key, value);
             }
         }
@@ -61,29 +61,33 @@ impl Partial {
     /// As [`Partial::resumed`].
     pub fn continues(&self, before: &Self) -> Result<(), Error> {
         let (now, mut before) = (table(self), table(before));
-        let schedule = before.get("schedule").cloned();
+        let spans = spans(&before);
         for (key, value) in now {
             match before.remove(&key) {
                 Some(was) if was == value => {}
-                was => may_differ(&key, schedule.as_ref(), was.as_ref(), &value)?,
+                was => may_differ(&key, spans, was.as_ref(), &value)?,
             }
         }
-        before
-            .iter()
-            .try_for_each(|(key, was)| may_differ(key, schedule.as_ref(), Some(was), &Value::String("nothing".into())))
+        before.iter().try_for_each(|(key, was)| may_differ(key, spans, Some(was), &Value::String("nothing".into())))
     }
 }
 
-fn may_differ(key: &str, schedule: Option<&Value>, was: Option<&Value>, now: &Value) -> Result<(), Error> {
+/// What in these settings depends on the run's length, where something does.
+fn spans(all: &Table) -> Option<&'static str> {
+    let above_zero = |key| all.get(key).and_then(Value::as_float).is_some_and(|part| part > 0.0);
+    match all.get("schedule").and_then(Value::as_str) {
+        Some("cosine") => Some("the cosine schedule's learning rates depend"),
+        _ if above_zero("lambda_start") || above_zero("lambda_ramp") => Some("the ramp of lambda depends"),
+        _ => None,
+    }
+}
+
+fn may_differ(key: &str, spans: Option<&str>, was: Option<&Value>, now: &Value) -> Result<(), Error> {
     let name = Partial::KEYS.iter().find(|name| **name == key).expect("a field is a key");
-    let follows = schedule.and_then(Value::as_str).filter(|schedule| *schedule != "constant");
-    let why = match follows {
+    let why = match spans {
         _ if key == "out" => "nothing, as a resumed run stays in its folder".to_owned(),
-        Some(schedule) if LENGTH.contains(&key) => {
-            let was = shown(was);
-            format!(
-                "{was}, as the run was begun with: the {schedule} schedule's learning rates depend on the run's length"
-            )
+        Some(what) if LENGTH.contains(&key) => {
+            format!("{}, as the run was begun with: {what} on the run's length", shown(was))
         }
         _ if FREE.contains(&key) => return Ok(()),
         _ => format!("{}, as the run was begun with: another one needs a new run (--config)", shown(was)),

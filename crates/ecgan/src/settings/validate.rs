@@ -1,6 +1,6 @@
 //! The range of each setting.
 
-use super::{Budget, Method, Settings};
+use super::{Budget, DiffAugment, FakeLabels, FakesFrom, Settings};
 use crate::Error;
 use std::fmt::Display;
 
@@ -56,15 +56,26 @@ impl Settings {
         for (name, lr) in [("lr", self.lr), ("lr_c", self.lr_c)] {
             check(name, lr.is_finite() && lr > 0.0, "a number > 0", lr)?;
         }
+        let part = "a number >= 0 and below 1";
+        let decays = [("ema_g", self.ema_g), ("ema_c", self.ema_c), ("label_smoothing", self.label_smoothing)];
+        decays.into_iter().try_for_each(|(name, v)| check(name, (0.0..1.0).contains(&v), part, v))?;
+        for (name, part) in [("lambda_start", self.lambda_start), ("lambda_ramp", self.lambda_ramp)] {
+            check(name, (0.0..=1.0).contains(&part), "a part of the run, from 0 to 1", part)?;
+        }
+        let averaged = self.fakes_from == FakesFrom::Generator || self.ema_g > 0.0 || !self.method.learns_from_fakes();
+        check("fakes_from", averaged, "generator, as there is no average without ema_g", self.fakes_from)?;
+        let seen = self.diff_augment == DiffAugment::None || !self.method.is_shared();
+        let expected = format!("none with method {}, whose trunk sees an image once for both heads", self.method);
+        check("diff_augment", seen, expected, self.diff_augment)?;
         at_least_zero("weight_decay", self.weight_decay)?;
         at_least_zero("weight_decay_c", self.weight_decay_c)
     }
 
     /// What is allowed but hardly meant, once the number of classes is known.
     pub fn warnings(&self, classes: usize) -> Vec<String> {
-        let fakes_count = self.method == Method::EcGan && self.lambda > 0.0;
+        let fakes_count = self.method.learns_from_fakes() && self.lambda > 0.0;
         // The largest of `classes` probabilities is at least 1 / classes.
-        if fakes_count && self.threshold * classes as f64 <= 1.0 {
+        if fakes_count && self.fake_labels != FakeLabels::Known && self.threshold * classes as f64 <= 1.0 {
             return vec![format!(
                 "threshold: {} filters nothing with {classes} classes: the largest softmax is never below 1/{classes}",
                 self.threshold

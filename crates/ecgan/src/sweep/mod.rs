@@ -73,11 +73,19 @@ fn identity(settings: &Settings) -> Identity {
     let mut settings = settings.numbers();
     settings.data = settings.data_name();
     let paper = Settings::complete(Preset::Paper.values()).expect("a preset is complete");
-    if settings.method == Method::Classifier {
-        settings.preset = Preset::Paper;
-        (settings.lambda, settings.threshold) = (paper.lambda, paper.threshold);
-        settings.fake_statistics = paper.fake_statistics;
+    if !settings.method.has_gan() {
+        (settings.lambda, settings.fake_statistics) = (paper.lambda, paper.fake_statistics);
         (settings.lr, settings.weight_decay) = (paper.lr, paper.weight_decay);
+        (settings.gan_loss, settings.diff_augment, settings.ema_g) = (paper.gan_loss, paper.diff_augment, paper.ema_g);
+        (settings.lambda_start, settings.lambda_ramp) = (paper.lambda_start, paper.lambda_ramp);
+    }
+    if !settings.method.learns_from_fakes() {
+        (settings.preset, settings.threshold) = (Preset::Paper, paper.threshold);
+        (settings.fake_labels, settings.fake_mean) = (paper.fake_labels, paper.fake_mean);
+        settings.fakes_from = paper.fakes_from;
+    }
+    if settings.method != Method::Conditional {
+        settings.class_code = paper.class_code;
     }
     let table = |settings: &Settings| toml::Table::try_from(settings.to_partial()).expect("settings are TOML");
     let (mut table, paper) = (table(&settings), table(&paper));

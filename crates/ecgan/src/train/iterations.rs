@@ -7,7 +7,7 @@
 use crate::Error;
 use crate::augment::Staged;
 use crate::data::Images;
-use crate::methods::Step;
+use crate::methods::{Noise, Step};
 use crate::models::NOISE;
 use crate::networks::Networks;
 use crate::settings::Augment;
@@ -16,6 +16,8 @@ use kernels::cuda::Graph;
 use kernels::fill::Draws;
 use kernels::record::COLUMNS;
 use kernels::view::View;
+use std::collections::VecDeque;
+use tensor::ops::DRAWN;
 use tensor::rng::Stream;
 use tensor::{Device, Result, Tensor};
 
@@ -53,6 +55,8 @@ pub struct Iterations {
     /// Iterations that were launched: the first loads every kernel and fills the pool, which a recording cannot.
     launched: u64,
     recorded: Option<Recorded>,
+    /// The parts of the iterations that were not read, see [`Networks::parts`].
+    parts: VecDeque<(bool, bool)>,
     /// A row for each iteration that was not read, and the number of the next.
     rows: Tensor,
     next: Tensor<i32>,
@@ -72,6 +76,8 @@ enum Bytes {
 
 struct Recorded {
     graph: Graph,
+    /// The parts that it has.
+    parts: (bool, bool),
     /// By how much it moves [`counts`].
     counted: Vec<u64>,
 }
@@ -106,6 +112,7 @@ impl Iterations {
             noise: Draws::new(device, Stream::Noise.start(feed.seed)),
             launched: 0,
             recorded: None,
+            parts: VecDeque::new(),
             rows: Tensor::uninit(device, [capacity, COLUMNS + feed.classes]),
             next: Tensor::zeros(device, [1]),
             device: device.clone(),
@@ -141,13 +148,20 @@ impl Iterations {
             }
         }
         self.run += 1;
+        let parts = self.networks.parts();
+        self.parts.push_back(parts);
+        if self.recorded.as_ref().is_some_and(|recorded| recorded.parts != parts) {
+            // Other kernels, which are not loaded yet, and memory of other sizes.
+            self.recorded = None;
+            self.launched = 0;
+        }
         if self.recorded.is_none() {
             if !(self.feed.record && self.launched > 0 && self.device.gpu().is_some()) {
                 return Ok(self.launch(images)?);
             }
             self.recorded = Some(self.capture(images)?);
         }
-        if let Some(Recorded { graph, counted }) = &self.recorded {
+        if let Some(Recorded { graph, counted, .. }) = &self.recorded {
             graph.replay();
             let moved = self.counts().iter().zip(counted).map(|(count, more)| count + more).collect();
             self.set_counts(moved);
@@ -167,9 +181,9 @@ impl Iterations {
     pub fn read(&mut self) -> Result<Vec<Step>> {
         let [capacity, columns] = [self.rows.shape()[0], self.rows.shape()[1]];
         let rows = self.rows.to_vec()?;
-        let (gan, fake) = self.networks.parts();
         let row = |number: u64| &rows[(number % capacity as u64) as usize * columns..][..columns];
-        let steps = (self.read..self.run).map(|number| Step::of_row(row(number), gan, fake)).collect();
+        let numbers = (self.read..self.run).zip(self.parts.drain(..));
+        let steps = numbers.map(|(number, (gan, fake))| Step::of_row(row(number), gan, fake)).collect();
         self.read = self.run;
         Ok(steps)
     }
@@ -182,12 +196,18 @@ impl Iterations {
         };
         let x = staged.images(*pixels, all, feed.augment, feed.seed);
         let labels = staged.labels();
-        let z = || {
+        let augments = self.networks.augments();
+        let draw = || {
             let mut z = Tensor::uninit(device, [feed.batch, 1, 1, NOISE]);
             noise.normal(device, 0.0, 1.0, &mut z);
-            z
+            let drawn = augments.then(|| {
+                let mut drawn = Tensor::uninit(device, [3 * feed.batch, DRAWN]);
+                noise.uniform(device, 0.0, 1.0, &mut drawn);
+                drawn
+            });
+            Noise { z, drawn }
         };
-        let found = self.networks.step(&x, &labels, z)?;
+        let found = self.networks.step(&x, &labels, draw)?;
         found.record(&labels, feed.classes, &mut self.rows, &mut self.next);
         self.launched += 1;
         Ok(())
@@ -202,7 +222,7 @@ impl Iterations {
         launched?;
         let counted = self.counts().iter().zip(&before).map(|(after, before)| after - before).collect();
         self.set_counts(before);
-        Ok(Recorded { graph, counted })
+        Ok(Recorded { graph, parts: self.networks.parts(), counted })
     }
 
     /// What the host counts of an iteration: the words of noise, and the batches that each network has seen.

@@ -8,7 +8,6 @@ use crate::checkpoint::{self, Best};
 use crate::data::Format;
 use crate::generate::draw;
 use crate::metrics::{Ending, EpochMetrics, Evaluation, Observer, Summary};
-use crate::networks::Networks;
 use crate::{Error, grid, report};
 use std::path::Path;
 
@@ -104,10 +103,10 @@ impl Run<'_> {
 
     /// The same noise every epoch, through the generator as it is now.
     fn samples(&mut self, epoch: usize) -> Result<(), Error> {
-        let Networks::EcGan(ec_gan) = &mut self.iterations.networks else { return Ok(()) };
         let (seed, image, classes) = (self.settings.seed, self.image, self.source.classes());
-        let (generator, classifier) = (&mut ec_gan.generator, &mut ec_gan.classifier.network);
-        let drawn = draw(generator, classifier, SAMPLES, seed, image, classes, &self.device)?;
+        let conditional = self.settings.condition(classes.len()).is_some();
+        let Some((generator, classifier)) = self.iterations.networks.drawing() else { return Ok(()) };
+        let drawn = draw(generator, classifier, conditional, SAMPLES, seed, image, classes, &self.device)?;
         self.folder.write_samples(epoch, &grid::draw(&drawn.images, &drawn.captions()))
     }
 

@@ -14,7 +14,7 @@ use crate::evaluate::measure;
 use crate::labelled::Labelled;
 use crate::methods::Step;
 use crate::metrics::{Ending, EpochMetrics, Evaluation, Mirrors, Observer, Started, StepMetrics, Summary};
-use crate::models::{Classifier, ImageShape, ResNet18};
+use crate::models::{Classifier, ImageShape};
 use crate::networks::Networks;
 use crate::run_folder::RunFolder;
 use crate::settings::Settings;
@@ -27,12 +27,12 @@ use tensor::Device;
 use tensor::rng::Stream;
 pub use totals::Totals;
 
-/// Trains the paper's ResNet-18 with these settings and leaves everything in `folder`.
+/// Trains the classifier of these settings and leaves everything in `folder`.
 ///
 /// # Errors
 /// [`Error`] of every kind. What was finished before it is in the folder: the last good checkpoint among it.
 pub fn train(settings: &Settings, folder: &RunFolder, observer: &mut dyn Observer) -> Result<Summary, Error> {
-    train_with(&ResNet18 { width: settings.width }, settings, folder, observer)
+    train_with(&settings.classifier(), settings, folder, observer)
 }
 
 /// The same with a classifier of your own.
@@ -55,7 +55,7 @@ pub fn train_with(
 /// # Errors
 /// As [`train`]; [`Error::BadFile`] also for a checkpoint of other settings or other data.
 pub fn resume(settings: &Settings, folder: &RunFolder, observer: &mut dyn Observer) -> Result<Summary, Error> {
-    resume_with(&ResNet18 { width: settings.width }, settings, folder, observer)
+    resume_with(&settings.classifier(), settings, folder, observer)
 }
 
 /// The same with the classifier of your own that the run was begun with.
@@ -296,6 +296,8 @@ impl<'a> Run<'a> {
     fn step(&mut self, indices: &[usize]) -> Result<(), Error> {
         let factor = self.settings.schedule.factor(self.position.step, self.last_step());
         self.iterations.networks.set_learning_rates(self.settings, factor);
+        let factor = self.settings.lambda_factor(self.position.step, self.last_step());
+        self.iterations.networks.set_lambda(self.settings, factor);
         self.iterations.run(&self.labelled.images, indices, self.position.step * self.batch as u64)?;
         self.position.step += 1;
         Ok(())
@@ -321,7 +323,7 @@ fn measured(
     source: &Source,
     device: &Device,
 ) -> Result<Evaluation, Error> {
-    measure(&mut networks.classifier().network, images, indices, source.classes(), device)
+    measure(networks.classifier().product(), images, indices, source.classes(), device)
 }
 
 fn step_metrics(step: &Step, epoch: usize, number: u64, batch: usize) -> StepMetrics {

@@ -9,7 +9,6 @@ use crate::bench::peak_rss_mb;
 use crate::checkpoint::Checkpoint;
 use crate::data::Part;
 use crate::metrics::Observer;
-use crate::models::ResNet18;
 use crate::settings::Settings;
 use serde::Serialize;
 use std::path::Path;
@@ -90,7 +89,7 @@ pub struct PlannedNetwork {
 /// # Errors
 /// As [`train`](super::train), which would fail for the same reason.
 pub fn plan(settings: &Settings, done: u64, observer: &mut dyn Observer) -> Result<Plan, Error> {
-    let mut ready = Ready::new(&ResNet18 { width: settings.width }, settings, observer)?;
+    let mut ready = Ready::new(&settings.classifier(), settings, observer)?;
     let split = ready.labelled.split.clone();
     let (steps, steps_per_epoch) = steps(settings, split.train.len(), ready.batch);
     let iteration = time_iteration(&mut ready)?;

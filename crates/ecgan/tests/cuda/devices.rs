@@ -1,7 +1,7 @@
 //! The devices to run on, and what the tests train on them.
 
 use ecgan::data::Images;
-use ecgan::models::{ImageShape, ResNet18};
+use ecgan::models::ImageShape;
 use ecgan::networks::Networks;
 use ecgan::settings::{Partial, Settings};
 use kernels::cuda::{Cuda, Precision};
@@ -29,7 +29,7 @@ pub fn devices() -> Vec<Device> {
 /// Small networks by these settings.
 pub fn networks(device: &Device, given: &Partial) -> Networks {
     let settings = Settings::resolve(Partial { width: Some(4), ..given.clone() }).expect("settings in their range");
-    Networks::new(device, &settings, &ResNet18 { width: 4 }, IMAGE, CLASSES)
+    Networks::new(device, &settings, &settings.classifier(), IMAGE, CLASSES)
 }
 
 /// `n` images.

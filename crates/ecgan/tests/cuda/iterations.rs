@@ -1,12 +1,13 @@
 //! Iterations against the CPU's in f64, each begun from the exact state, rounded; and what goes from device to device.
 
 use crate::devices::{CLASSES, IMAGE, batch, devices};
-use ecgan::methods::{ClassifierTrainer, EcGan, EcGanConfig};
+use ecgan::methods::{ClassifierTrainer, EcGan, EcGanConfig, Gan, GanConfig, Noise};
 use ecgan::models::{NOISE, ResNet18};
 use ecgan::networks::{new_classifier, new_discriminator, new_generator};
-use ecgan::settings::{ClassifierUpdate, FakeStatistics};
+use ecgan::settings::{ClassifierUpdate, FakeLabels, FakeStatistics};
 use kernels::philox::Philox;
 use nn::{Adam, AdamConfig, Network};
+use tensor::ops::Reduction;
 use tensor::{Device, Real, Tensor};
 
 const BATCH: usize = 3;
@@ -25,17 +26,20 @@ fn ec_gan<T: Real>(device: &Device, update: ClassifierUpdate) -> EcGan<T> {
         threshold: 0.1,
         update,
         fake_statistics: FakeStatistics::Shared,
+        fake_labels: FakeLabels::Pseudo,
+        fake_mean: Reduction::Kept,
+        fakes_from_average: false,
+        conditional: false,
         joint: device.gpu().is_some(),
-        adam_g: adam,
-        adam_d: adam,
     };
     let classifier = new_classifier(device, 5, &ResNet18 { width: 4 }, IMAGE, CLASSES);
-    let (g, d) = (new_generator(device, 5, IMAGE), new_discriminator(device, 5, IMAGE));
-    EcGan::new(config, g, d, ClassifierTrainer::new(classifier, adam))
+    let (g, d) = (new_generator(device, 5, IMAGE, None), new_discriminator(device, 5, IMAGE, None));
+    let gan = Gan::new(GanConfig::plain(adam, adam), g, d);
+    EcGan::new(config, gan, ClassifierTrainer::new(classifier, adam))
 }
 
 fn named<T: Real>(ec_gan: &mut EcGan<T>) -> [(&'static str, &mut Network<T>, &mut Adam<T>); 3] {
-    let EcGan { generator, adam_g, discriminator, adam_d, classifier, .. } = ec_gan;
+    let EcGan { gan: Gan { generator, adam_g, discriminator, adam_d, .. }, classifier, .. } = ec_gan;
     [
         ("generator", generator, adam_g),
         ("discriminator", discriminator, adam_d),
@@ -85,7 +89,7 @@ fn three_iterations_match_the_cpu() {
                     let x = Tensor::from_slice(&device, sx, &x).unwrap();
                     let on_device = Tensor::from_slice(&device, [BATCH], &labels).unwrap();
                     let z = Tensor::from_slice(&device, sz, &z).unwrap();
-                    ec_gan.step(&x, &on_device, &z).unwrap().read(&labels).expect("it ran")
+                    ec_gan.step(&x, &on_device, &Noise::plain(z)).unwrap().read(&labels).expect("it ran")
                 };
                 let want = {
                     let cpu = Device::cpu();
@@ -93,7 +97,7 @@ fn three_iterations_match_the_cpu() {
                     let x = Tensor::from_slice(&cpu, sx, &wide(&x)).unwrap();
                     let on_cpu = Tensor::from_slice(&cpu, [BATCH], &labels).unwrap();
                     let z = Tensor::from_slice(&cpu, sz, &wide(&z)).unwrap();
-                    exact.step(&x, &on_cpu, &z).unwrap().read(&labels).unwrap()
+                    exact.step(&x, &on_cpu, &Noise::plain(z)).unwrap().read(&labels).unwrap()
                 };
                 let what = |name: &str| format!("{device}, {update:?}, iteration {}: {name}", step + 1);
                 let (gan, gan64) = (got.gan.unwrap(), want.gan.unwrap());

@@ -4,7 +4,7 @@ use crate::devices::{CLASSES, IMAGE, devices, images, networks};
 use ecgan::checkpoint::{self, Checkpoint, Meta, Position};
 use ecgan::generate::draw;
 use ecgan::models::noise;
-use ecgan::settings::{Augment, Partial, Preset, Settings};
+use ecgan::settings::{Augment, DiffAugment, Method, Partial, Preset, Settings};
 use ecgan::train::{Feed, Iterations, Totals};
 use std::ops::Range;
 use tensor::rng::Stream;
@@ -22,7 +22,7 @@ struct Left {
 
 fn begin(device: &Device, given: &Partial, record: bool, resident: Option<usize>) -> Iterations {
     let feed = Feed { batch: BATCH, augment: Augment::Paper, seed: 3, classes: CLASSES, record, resident };
-    Iterations::new(device, networks(device, given), &images(6), feed).expect("room")
+    Iterations::new(device, networks(device, given), &images(10), feed).expect("room")
 }
 
 /// Runs these iterations; what they found.
@@ -31,8 +31,9 @@ fn iterate(iterations: &mut Iterations, given: &Partial, steps: Range<u64>) -> S
     for step in steps.clone() {
         let settings = Settings::resolve(given.clone()).expect("settings in their range");
         iterations.networks.set_learning_rates(&settings, 1.0 / (step + 1) as f64);
+        iterations.networks.set_lambda(&settings, settings.lambda_factor(step, 5));
         let indices = [0, 1].map(|i| (2 * step + i) as usize);
-        iterations.run(&images(6), &indices, 2 * step).expect("it runs");
+        iterations.run(&images(10), &indices, 2 * step).expect("it runs");
         // On a GPU at the end alone.
         if step + 1 == steps.end || iterations.must_read() {
             iterations.read().expect("it ran").iter().for_each(|step| found += &format!("{step:?}\n"));
@@ -48,6 +49,12 @@ fn left(iterations: &Iterations, found: String) -> Left {
             bits.extend(flat.to_vec().expect("it ran").iter().map(|v| v.to_bits()));
         }
         counts.extend([network.batches_tracked(), adam.t().expect("it ran")]);
+    }
+    for (_, network) in iterations.networks.averages() {
+        for flat in [network.params().values().flat(), network.buffers().flat()] {
+            bits.extend(flat.to_vec().expect("it ran").iter().map(|v| v.to_bits()));
+        }
+        counts.push(network.batches_tracked());
     }
     Left { found, bits, counts }
 }
@@ -72,6 +79,38 @@ fn a_replay_gives_the_bits_of_launching() {
             assert!(launched.bits == recorded.bits, "{device}: bits");
             assert_eq!(launched.counts[1..3], [6, if threshold == 0.0 { 6 } else { 3 }], "batches and steps");
             assert!(launched.bits.iter().all(|&v| f32::from_bits(v).is_finite()), "{device}");
+        }
+    }
+}
+
+/// The methods and options whose iterations are made of other parts; of five iterations the first two are without lambda
+/// and the third with half of it, so that what was recorded is out of date twice.
+#[test]
+fn a_replay_of_every_method_gives_the_bits_of_launching() {
+    for device in devices() {
+        for method in [Method::Conditional, Method::SharedDc, Method::SharedResnet, Method::EcGan] {
+            let given = Partial {
+                method: Some(method),
+                preset: Some(Preset::Paper),
+                threshold: Some(0.0),
+                lambda_start: Some(0.3),
+                lambda_ramp: Some(0.2),
+                ema_g: Some(0.9),
+                ema_c: Some(0.9),
+                diff_augment: (!method.is_shared()).then_some(DiffAugment::All),
+                ..Partial::default()
+            };
+            let five = |device: &Device, record| {
+                let mut iterations = begin(device, &given, record, None);
+                let found = iterate(&mut iterations, &given, 0..5);
+                left(&iterations, found)
+            };
+            let (launched, recorded) = (five(&device, false), five(&device.poisoned(), true));
+            let fakes = launched.found.lines().filter(|line| line.contains("fake: Some")).count();
+            assert_eq!(fakes, if method.learns_from_fakes() { 3 } else { 0 }, "{method}: {}", launched.found);
+            assert_eq!((&launched.found, &launched.counts), (&recorded.found, &recorded.counts), "{device} {method}");
+            assert!(launched.bits == recorded.bits, "{device} {method}: bits");
+            assert!(launched.bits.iter().all(|&v| f32::from_bits(v).is_finite()), "{device} {method}");
         }
     }
 }
@@ -157,7 +196,7 @@ fn a_checkpoint_goes_from_either_device_to_the_other() {
             assert!(there.iter().zip(&here).all(|(a, b)| (a - b).abs() < 1e-4), "{trained} and {other}: logits");
             let read = save("again.safetensors", &iterations);
             let (mut g, mut c) = (read.generator(other).unwrap(), read.classifier(other).unwrap());
-            let drawn = draw(&mut g, &mut c, 3, 1, IMAGE, &classes, other).expect("it ran");
+            let drawn = draw(&mut g, &mut c, false, 3, 1, IMAGE, &classes, other).expect("it ran");
             assert_eq!((drawn.labels.len(), drawn.confidences.len()), (3, 3));
         }
     }

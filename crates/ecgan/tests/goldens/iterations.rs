@@ -3,13 +3,14 @@
 use crate::formula::Entry;
 use crate::networks::{fill, network};
 use crate::results::{Digest, Ours, Stored, check_digest, digest, read};
-use ecgan::methods::{ClassifierTrainer, EcGan, EcGanConfig, Step};
+use ecgan::methods::{ClassifierTrainer, EcGan, EcGanConfig, Gan, GanConfig, Noise, Step};
 use ecgan::models::ImageShape;
-use ecgan::settings::{ClassifierUpdate, FakeStatistics};
+use ecgan::settings::{ClassifierUpdate, FakeLabels, FakeStatistics};
 use kernels::cuda::{Cuda, Precision};
 use nn::{Adam, AdamConfig, Network, StateDict};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use tensor::ops::Reduction;
 use tensor::{Device, Real, Simd, Tensor};
 
 /// Relative, over all iterations: PyTorch's own two orders of summation differ by less than 1e-13.
@@ -194,7 +195,7 @@ fn gpus() -> Vec<Device> {
 
 /// Gives `ec_gan` the state of `exact`.
 fn round(exact: &EcGan<f64>, ec_gan: &mut EcGan<f32>) {
-    let EcGan { generator, discriminator, classifier, adam_g, adam_d, .. } = ec_gan;
+    let EcGan { gan: Gan { generator, discriminator, adam_g, adam_d, .. }, classifier, .. } = ec_gan;
     let rounded = [(generator, adam_g), (discriminator, adam_d), (&mut classifier.network, &mut classifier.adam)];
     for ((_, exact, exact_adam), (network, adam)) in named(exact).into_iter().zip(rounded) {
         network.load_state_dict(&exact.state_dict().expect("on the host")).expect("the same network");
@@ -240,12 +241,16 @@ impl File {
             threshold: run.threshold,
             update: if run.preset == "notebook" { ClassifierUpdate::TwoSteps } else { ClassifierUpdate::Summed },
             fake_statistics: run.fake_statistics,
+            fake_labels: FakeLabels::Pseudo,
+            fake_mean: Reduction::Kept,
+            fakes_from_average: false,
+            conditional: false,
             joint: device.gpu().is_some(),
-            adam_g: adam("generator"),
-            adam_d: adam("discriminator"),
         };
+        let gan = GanConfig::plain(adam("generator"), adam("discriminator"));
+        let gan = Gan::new(gan, filled("generator"), filled("discriminator"));
         let classifier = ClassifierTrainer::new(filled("classifier"), adam("classifier"));
-        EcGan::new(config, filled("generator"), filled("discriminator"), classifier)
+        EcGan::new(config, gan, classifier)
     }
 }
 
@@ -253,10 +258,12 @@ impl Run {
     /// One iteration, compared with the golden's.
     fn step<T: Real>(&self, index: usize, ec_gan: &mut EcGan<T>, comparison: &mut Comparison) {
         let golden = &self.iterations[index];
-        let device = ec_gan.generator.params().values().flat().device().clone();
+        let device = ec_gan.gan.generator.params().values().flat().device().clone();
         let what = |quantity: &str| format!("{}, {device} iteration {}: {quantity}", self.run, index + 1);
         let labels = Tensor::from_slice(&device, [golden.y.len()], &golden.y).expect("one a row");
-        let found = ec_gan.step(&golden.x.tensor(&device), &labels, &golden.z.tensor(&device)).expect("the shapes fit");
+        let found = ec_gan
+            .step(&golden.x.tensor(&device), &labels, &Noise::plain(golden.z.tensor(&device)))
+            .expect("the shapes fit");
         let Step { gan, real, fake } = found.read(&golden.y).expect("on the host");
         let (gan, fake) = (gan.expect("the method has one"), fake.expect("lambda is above 0"));
 
@@ -329,8 +336,8 @@ impl NetworkDigests {
 
 fn named<T: Real>(ec_gan: &EcGan<T>) -> [(&'static str, &Network<T>, &Adam<T>); 3] {
     [
-        ("generator", &ec_gan.generator, &ec_gan.adam_g),
-        ("discriminator", &ec_gan.discriminator, &ec_gan.adam_d),
+        ("generator", &ec_gan.gan.generator, &ec_gan.gan.adam_g),
+        ("discriminator", &ec_gan.gan.discriminator, &ec_gan.gan.adam_d),
         ("classifier", &ec_gan.classifier.network, &ec_gan.classifier.adam),
     ]
 }

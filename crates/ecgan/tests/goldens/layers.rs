@@ -183,7 +183,7 @@ impl Case {
         let of_weights = |logits: &Var<T>, weights: &[f64], reduction| {
             let weights: Vec<T> = weights.iter().map(|&w| T::from_f64(w)).collect();
             let weights = Tensor::from_slice(device, [rows], &weights).expect("one a row");
-            ops::cross_entropy(logits, &labels, Some(&weights), reduction).expect("the shapes fit")
+            ops::cross_entropy(logits, ops::Target::labels(&labels), Some(&weights), reduction).expect("the shapes fit")
         };
         let mut run = self.loss(device, |logits| of_weights(logits, &weights, reduction));
 

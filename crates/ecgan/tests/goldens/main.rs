@@ -3,5 +3,6 @@
 mod formula;
 mod iterations;
 mod layers;
+mod methods;
 mod networks;
 mod results;

@@ -61,8 +61,8 @@ pub fn network<T: Real>(
     classes: Option<usize>,
 ) -> Network<T> {
     match (name, width, classes) {
-        ("generator", ..) => new_generator(device, 0, image),
-        ("discriminator", ..) => new_discriminator(device, 0, image),
+        ("generator", ..) => new_generator(device, 0, image, None),
+        ("discriminator", ..) => new_discriminator(device, 0, image, None),
         ("classifier", Some(width), Some(classes)) => new_classifier(device, 0, &ResNet18 { width }, image, classes),
         _ => panic!("no network {name} with width {width:?} and classes {classes:?}"),
     }

@@ -3,6 +3,7 @@
 use crate::{Silent, run, settings};
 use ecgan::checkpoint::{self, Checkpoint, Meta, Position};
 use ecgan::evaluate::evaluate;
+use ecgan::methods::Noise;
 use ecgan::models::{ImageShape, ResNet18, noise};
 use ecgan::networks::Networks;
 use ecgan::settings::{Partial, SplitName};
@@ -32,7 +33,7 @@ fn loaded_networks_compute_the_same_bits() {
     let mut x = Tensor::uninit(&device, [6, 32, 32, 3]);
     kernels::fill::uniform(&device, &mut random, -1.0, 1.0, &mut x);
     let labels = Tensor::from_slice(&device, [6], &[3, 1, 4, 1, 5, 9]).expect("one an image");
-    networks.step(&x, &labels, || noise(&device, &mut random, 6)).expect("the shapes fit");
+    networks.step(&x, &labels, || Noise::plain(noise(&device, &mut random, 6))).expect("the shapes fit");
 
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("c.safetensors");

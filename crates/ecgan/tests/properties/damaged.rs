@@ -177,6 +177,16 @@ fn found_a_palette_that_ends_within_a_colour() {
     assert!(message.contains("palette.png: a palette that ends within a colour"), "{message}");
 }
 
+/// A JPEG whose blocks go beyond what the decoder has room for: it panics.
+#[test]
+fn found_a_jpeg_with_blocks_beyond_its_rows() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("blocks.jpg");
+    fs::write(&path, include_bytes!("found/blocks.jpg")).expect("written");
+    let message = read_image(&path, RGB).unwrap_err().to_string();
+    assert!(message.contains("blocks.jpg: damage that its decoder does not expect"), "{message}");
+}
+
 /// A JPEG on which a sum of the decoder overflows: it panics where sums are checked, as here, and wraps elsewhere.
 #[test]
 fn found_a_jpeg_whose_sums_overflow() {

@@ -29,7 +29,8 @@ impl Observer for Counts {
 
 #[test]
 fn a_diverging_run_keeps_its_last_good_checkpoint() {
-    for method in [Method::EcGan, Method::Classifier] {
+    // With one trunk the generator is trained against those weights, within the iteration.
+    for &method in Method::ALL.iter().filter(|method| !method.is_shared()) {
         // One iteration an epoch. The first one's losses are finite, and so are the absurd weights it leaves C.
         let given = Partial {
             method: Some(method),

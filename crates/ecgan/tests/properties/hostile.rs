@@ -184,7 +184,7 @@ fn tensors_that_do_not_fit_are_named() {
     let half = refusal(&|p| *p.tensor(weight) = (Dtype::F16, vec![2, 1, 3, 3], vec![0; 36]));
     assert_eq!(half, format!(": `{weight}`: expected F32, or I64 of shape [], got F16 of shape [2, 1, 3, 3]"));
     let no_generator = refusal(&|p| p.tensors.retain(|name, _| !name.starts_with("generator.")));
-    assert_eq!(no_generator, ": no generator; expected a checkpoint of --method ec-gan");
+    assert_eq!(no_generator, ": no generator; expected a checkpoint of a method with a GAN");
     let nothing = refusal(&|p| p.tensors.clear());
     assert!(nothing.contains("`conv1.weight` is missing"), "{nothing}");
 }

@@ -2,7 +2,7 @@
 
 use crate::{Silent, Tensors, run, settings, tensors};
 use ecgan::metrics::EpochMetrics;
-use ecgan::settings::{FakeStatistics, Method, Partial, Preset, Settings};
+use ecgan::settings::{Architecture, FakeStatistics, Method, Partial, Preset, Settings};
 use std::fs;
 
 /// Of a run's end: the classifier's tensors and optimizer, its accuracies, the last epoch.
@@ -14,6 +14,34 @@ fn outcome(settings: &Settings) -> (Tensors, [Option<f64>; 2], EpochMetrics) {
     let metrics = fs::read_to_string(folder.metrics_file()).expect("metrics");
     let last = serde_json::from_str(metrics.lines().last().expect("an epoch")).expect("a record");
     (tensors, [summary.test_accuracy, summary.best_val_accuracy], last)
+}
+
+/// Of the methods with one trunk too, whose bare classifier has the same layers; then there is no GAN at all.
+#[test]
+fn lambda_zero_of_a_shared_trunk_is_its_bare_classifier() {
+    for (method, architecture) in
+        [(Method::SharedDc, Architecture::Dcgan), (Method::SharedResnet, Architecture::ResNet18)]
+    {
+        let given = Partial { preset: Some(Preset::Paper), epochs: Some(2), ..Partial::default() };
+        let with = |method, lambda| {
+            let of_method = Partial {
+                method: Some(method),
+                architecture: Some(architecture),
+                lambda: Some(lambda),
+                ..given.clone()
+            };
+            outcome(&settings(of_method))
+        };
+        let (bare, bare_accuracies, bare_epoch) = with(Method::Classifier, 0.1);
+        let (zero, zero_accuracies, zero_epoch) = with(method, 0.0);
+        assert!(zero == bare, "{method}: other weights, running statistics or moments");
+        assert_eq!(zero_accuracies, bare_accuracies, "{method}: other predictions");
+        assert_eq!(zero_epoch.loss_c_real, bare_epoch.loss_c_real);
+        assert!(zero_epoch.loss_g.is_none());
+
+        let (some, _, some_epoch) = with(method, 0.1);
+        assert!(some != bare && some_epoch.loss_g.is_some() && some_epoch.kept_fraction.is_none(), "{method}");
+    }
 }
 
 #[test]
@@ -38,6 +66,9 @@ fn lambda_zero_is_the_bare_classifier() {
         assert_eq!(zero_epoch.loss_c_real, bare_epoch.loss_c_real);
         assert_eq!(zero_epoch.train_accuracy, bare_epoch.train_accuracy);
         assert!(zero_epoch.loss_g.is_some() && zero_epoch.loss_c_fake.is_none() && zero_epoch.kept_fraction.is_none());
+
+        let (none, none_accuracies, none_epoch) = with(Method::Conditional, 0.0);
+        assert!(none == bare && none_accuracies == bare_accuracies && none_epoch.loss_g.is_some(), "{preset}");
 
         let (some, _, some_epoch) = with(Method::EcGan, 0.1);
         assert!(some != bare, "{preset}: with lambda 0.1 the fakes must count");

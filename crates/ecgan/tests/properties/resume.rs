@@ -4,7 +4,7 @@ use crate::{Silent, run, settings, tensors};
 use ecgan::checkpoint::Checkpoint;
 use ecgan::metrics::{Ending, EpochMetrics, Observer, Started, StepMetrics};
 use ecgan::run_folder::RunFolder;
-use ecgan::settings::{Augment, Method, Partial, Schedule, Settings};
+use ecgan::settings::{Augment, DiffAugment, FakesFrom, Method, Partial, Schedule, Settings};
 use ecgan::train::{finished, resume};
 use ecgan::{Error, ErrorKind};
 use safetensors::tensor::TensorView;
@@ -68,10 +68,25 @@ fn random(method: Method) -> Settings {
     })
 }
 
+/// The same with every option that has a state of its own, or depends on where the run is.
+fn optional(method: Method) -> Settings {
+    Settings {
+        lambda_start: 0.2,
+        lambda_ramp: 0.5,
+        ema_c: 0.9,
+        ema_g: 0.9,
+        fakes_from: FakesFrom::Average,
+        label_smoothing: 0.1,
+        diff_augment: if method.is_shared() { DiffAugment::None } else { DiffAugment::All },
+        ..random(method)
+    }
+}
+
 #[test]
 fn a_run_stopped_after_every_iteration_leaves_the_same_bytes() {
-    for method in [Method::EcGan, Method::Classifier] {
-        let settings = random(method);
+    let optional = [Method::EcGan, Method::SharedDc, Method::Classifier].map(optional);
+    for settings in Method::ALL.iter().map(|&method| random(method)).chain(optional) {
+        let method = settings.method;
         let (_whole, folder, summary) = run(&settings, &mut Silent);
         let (want, summary) = (left(&folder), summary.expect("it ends well"));
         assert_eq!(

@@ -1,7 +1,7 @@
 //! Softmax, the losses and the pseudo-labels, of a batch and of a whole test set.
 
 use crate::{Bench, Work::Bytes};
-use kernels::cross_entropy::{self, Reduction};
+use kernels::cross_entropy::{self, Reduction, Target};
 use kernels::{Store, bce_with_logits, pseudo_label, softmax};
 
 const CLASSES: usize = 10;
@@ -20,11 +20,12 @@ pub fn run(bench: &mut Bench) {
             softmax::backward(&device, rows, CLASSES, &y, &x, &mut dx, Store::Set);
         });
         bench.time("pseudo_label", &case, Bytes(4 * n + 12 * rows), || {
-            pseudo_label::forward(&device, rows, CLASSES, &x, 0.3, &mut labels, &mut weights, &mut confidence);
+            pseudo_label::forward(&device, rows, CLASSES, &x, 0.3, None, &mut labels, &mut weights, &mut confidence);
         });
         let (kept, mut loss) = (Reduction::Kept, bench.filled(0.0, 1));
         bench.time("cross_entropy_forward", &case, Bytes(8 * n + 8 * rows), || {
-            cross_entropy::forward(&device, rows, CLASSES, &x, &labels, Some(weights.view()), kept, &mut y, &mut loss);
+            let (target, weights) = (Target::labels(&labels), Some(weights.view()));
+            cross_entropy::forward(&device, rows, CLASSES, &x, target, weights, kept, &mut y, &mut loss);
         });
         bench.time("cross_entropy_backward", &case, Bytes(8 * n + 8 * rows), || {
             cross_entropy::backward(
@@ -32,7 +33,7 @@ pub fn run(bench: &mut Bench) {
                 rows,
                 CLASSES,
                 &y,
-                &labels,
+                Target::labels(&labels),
                 Some(weights.view()),
                 kept,
                 &one,

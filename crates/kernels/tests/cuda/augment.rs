@@ -1,9 +1,10 @@
 //! Images with the CPU's bits.
 
-use crate::common::{device, devices, down, up};
+use crate::common::{assert_close, assert_stores, device, devices, down, normal, up, wide};
 use kernels::augment::{Pixels, crop_and_rotate, normalise, words};
+use kernels::diff_augment::{self, DRAWN, DiffAugment};
 use kernels::philox::Philox;
-use kernels::{Device, view::View};
+use kernels::{Device, Store, view::View};
 
 /// A number of two words, to which a batch of three or more carries.
 const CARRY: u64 = (7 << 32) - 2;
@@ -53,6 +54,32 @@ fn images_have_the_bits_of_the_cpu() {
                 assert!(bits(&got[skip..]) == bits(want), "{i} of {pixels:?}, {n} from {skip} on {cuda:?}");
                 assert!(got[..skip].iter().all(|x| x.is_nan()), "written before the start");
             }
+        }
+    }
+}
+
+#[test]
+fn differentiable_augmentation_matches() {
+    for (cuda, (h, w, c)) in
+        devices().into_iter().flat_map(|cuda| [(32, 32, 3), (8, 16, 1), (64, 64, 3)].map(|shape| (cuda.clone(), shape)))
+    {
+        for parts in [0, 1, 2, 4, 7] {
+            let [colour, translation, cutout] = [1, 2, 4].map(|bit| parts & bit != 0);
+            let g = DiffAugment { n: 3, h, w, c, colour, translation, cutout };
+            let size = 3 * h * w * c;
+            // Multiples of 1/64, so that f32 and f64 draw the same.
+            let drawn: Vec<f32> = (0..3 * DRAWN).map(|i| (i * 37 % 64) as f32 / 64.0).collect();
+            let (x, dy) = (normal(1, size), normal(2, size));
+            let (mut y64, mut dx64) = (vec![0.0; size], vec![0.0; size]);
+            diff_augment::forward(&Device::cpu(), &g, &wide(&x), &wide(&drawn), &mut y64);
+            diff_augment::backward(&Device::cpu(), &g, &wide(&dy), &wide(&drawn), &mut dx64, Store::Set);
+            let (x, dy, drawn) = (up(&cuda, &x), up(&cuda, &dy), up(&cuda, &drawn));
+            let mut y = up(&cuda, &vec![f32::NAN; size]);
+            diff_augment::cuda::forward(&cuda, &g, x.slice(), drawn.slice(), y.slice_mut());
+            assert_close("y", 8.0, &down(&cuda, &y), &y64);
+            assert_stores(&cuda, "dx", 8.0, &dx64, |dx, store| {
+                diff_augment::cuda::backward(&cuda, &g, dy.slice(), drawn.slice(), dx.slice_mut(), store);
+            });
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The maps: activations, sums, products with a number.
 
 use crate::common::{LENGTHS, assert_close, assert_stores, check_map, check_map2, devices, down, normal, up};
-use kernels::{Store, add, leaky_relu, relu, scale, sigmoid, tanh};
+use kernels::{Store, add, ema, leaky_relu, relu, scale, sigmoid, tanh};
 
 #[test]
 fn relu_matches() {
@@ -61,5 +61,16 @@ fn add_and_scale_match() {
         assert_stores(&cuda, "alpha x", 1.0, &scaled, |y, store: Store| {
             scale::cuda::forward(&cuda, -1.5, x.slice(), y.slice_mut(), store);
         });
+    }
+}
+
+#[test]
+fn moving_averages_match() {
+    for (cuda, n) in devices().into_iter().flat_map(|cuda| LENGTHS.map(|n| (cuda.clone(), n))) {
+        let (x, before) = (normal(1, n), normal(2, n));
+        let want: Vec<f64> = x.iter().zip(&before).map(|(&x, &a)| 0.75 * f64::from(a) + 0.25 * f64::from(x)).collect();
+        let (x, mut average) = (up(&cuda, &x), up(&cuda, &before));
+        ema::cuda::step(&cuda, 0.25, x.slice(), average.slice_mut());
+        assert_close("average", 2.0, &down(&cuda, &average), &want);
     }
 }

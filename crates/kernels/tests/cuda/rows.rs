@@ -2,6 +2,7 @@
 
 use crate::common::{LENGTHS, assert_close, assert_stores, device, devices, down, normal, up, wide};
 use kernels::avg_pool2d::{self, AvgPool2d};
+use kernels::class_planes::{self, ClassPlanes, Coding};
 use kernels::{Device, Store, linear, reduce, softmax};
 
 const SHAPES: [(usize, usize); 7] = [(1, 1), (64, 10), (7, 10), (9, 33), (1, 100), (3, 64), (130, 2)];
@@ -117,5 +118,29 @@ fn the_linear_bias_matches() {
         assert_stores(&cuda, "db", 16.0, &db64, |db, store| {
             linear::cuda::backward_bias(&cuda, rows, outputs, dy.slice(), db.slice_mut(), store);
         });
+    }
+}
+
+#[test]
+fn class_planes_match() {
+    for (cuda, (n, pixels, c, classes)) in devices()
+        .into_iter()
+        .flat_map(|cuda| [(3, 16, 5, 4), (64, 1, 100, 10), (2, 256, 64, 2)].map(|shape| (cuda.clone(), shape)))
+    {
+        for coding in [Coding::Scalar, Coding::OneHot] {
+            let g = ClassPlanes { n, pixels, c, classes, coding };
+            let labels: Vec<i32> = (0..n).map(|i| ((5 * i + 1) % classes) as i32).collect();
+            let (x, dy) = (normal(1, n * pixels * c), normal(2, n * pixels * g.channels()));
+            let (mut y64, mut dx64) = (vec![0.0; dy.len()], vec![0.0; x.len()]);
+            class_planes::forward(&Device::cpu(), &g, &wide(&x), &labels, &mut y64);
+            class_planes::backward(&Device::cpu(), &g, &wide(&dy), &mut dx64, Store::Set);
+            let (x, dy, labels) = (up(&cuda, &x), up(&cuda, &dy), up(&cuda, &labels));
+            let mut y = up(&cuda, &vec![f32::NAN; y64.len()]);
+            class_planes::cuda::forward(&cuda, &g, x.slice(), labels.slice(), y.slice_mut());
+            assert_close("y", 1.0, &down(&cuda, &y), &y64);
+            assert_stores(&cuda, "dx", 1.0, &dx64, |dx, store| {
+                class_planes::cuda::backward(&cuda, &g, dy.slice(), dx.slice_mut(), store);
+            });
+        }
     }
 }

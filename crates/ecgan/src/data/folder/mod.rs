@@ -19,6 +19,7 @@ use crate::regular_file;
 use image::{DynamicImage, ImageFormat, ImageReader, Limits};
 pub(super) use list::entries;
 use list::{List, class_folders, list};
+use std::cell::Cell;
 use std::io::Cursor;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -171,9 +172,21 @@ pub(crate) fn decoded(path: &Path) -> Result<DynamicImage, DataError> {
         DataError::file(path, wrong, expected)
     };
     // A decoder that panics has met damage that its authors did not think of: no less the file's.
-    panic::catch_unwind(AssertUnwindSafe(|| reader.decode()))
-        .map_err(|_| refused("damage that its decoder does not expect".into()))?
-        .map_err(|e| refused(e.to_string()))
+    DECODING.set(true);
+    let read = panic::catch_unwind(AssertUnwindSafe(|| reader.decode()));
+    DECODING.set(false);
+    read.map_err(|_| refused("damage that its decoder does not expect".into()))?.map_err(|e| refused(e.to_string()))
+}
+
+thread_local! {
+    /// Whether this thread is in an image's decoder.
+    static DECODING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a panic on this thread is a decoder's on a damaged image, which becomes a refusal of the file: a panic hook should
+/// leave it alone.
+pub fn decoder_panics() -> bool {
+    DECODING.get()
 }
 
 /// A file's image but for alpha and the bits beyond 8.
