@@ -111,6 +111,10 @@ fn special() -> Vec<Conv2d> {
         Conv2d::new(2, 16, 12, 32, 16, [4, 4], [2, 2], [1, 1]),
         Conv2d::new(3, 9, 11, 16, 48, [4, 4], [2, 2], [0, 2]),
         Conv2d::new(2, 10, 7, 16, 32, [4, 4], [2, 2], [3, 1]),
+        // The same with more outputs than inputs: the pixel of zeros has the channels of either.
+        Conv2d::new(2, 5, 6, 16, 32, [3, 3], [1, 1], [1, 1]),
+        Conv2d::new(3, 7, 7, 16, 80, [3, 3], [1, 1], [1, 1]),
+        Conv2d::new(2, 10, 14, 16, 96, [4, 4], [2, 2], [1, 1]),
         Conv2d::transposed(9, 4, 4, 64, 32, [4, 4], [2, 2], [1, 1], [0, 0]),
         Conv2d::transposed(2, 5, 4, 16, 16, [4, 4], [2, 2], [2, 0], [1, 0]),
     ];

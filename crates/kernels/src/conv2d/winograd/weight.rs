@@ -114,7 +114,12 @@ impl<T: Real> Layer<'_, T> {
     }
 
     fn block_len(&self, tiles: usize) -> usize {
-        tiles.div_ceil(self.winograd.micro.rows) * self.groups().iter().sum::<usize>() + self.channels()[0]
+        tiles.div_ceil(self.winograd.micro.rows) * self.groups().iter().sum::<usize>() + self.nothing_len()
+    }
+
+    /// Channels of a pixel of zeros, which stands for those beyond the images of either side.
+    fn nothing_len(&self) -> usize {
+        self.geometry.c.max(self.geometry.o)
     }
 
     /// Transforms some tiles, and adds their outer products to a sum.
@@ -133,7 +138,7 @@ impl<T: Real> Layer<'_, T> {
         let [v_group, d_group] = self.groups();
         let [inputs, outputs] = self.channels();
         let groups = tiles.len().div_ceil(rows);
-        let (nothing, block) = block.split_at_mut(inputs);
+        let (nothing, block) = block.split_at_mut(self.nothing_len());
         nothing.fill(T::ZERO);
         let nothing = &*nothing;
         let (v, d) = block.split_at_mut(groups * v_group);
