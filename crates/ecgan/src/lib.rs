@@ -3,6 +3,7 @@
 pub mod augment;
 pub mod bench;
 pub mod checkpoint;
+pub mod compare;
 pub mod data;
 pub mod error;
 pub mod evaluate;
@@ -15,6 +16,7 @@ pub mod metrics;
 pub mod models;
 pub mod networks;
 pub mod onnx;
+pub mod paper;
 pub mod predict;
 pub mod printable;
 mod protobuf;

@@ -1,6 +1,7 @@
 //! One file a command: its flags, and how its result is printed.
 
 pub mod bench;
+pub mod compare;
 pub mod completions;
 pub mod config;
 pub mod data;
@@ -10,5 +11,6 @@ pub mod export;
 pub mod generate;
 pub mod predict;
 pub mod report;
+pub mod reproduce;
 pub mod sweep;
 pub mod train;

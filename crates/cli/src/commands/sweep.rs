@@ -11,7 +11,7 @@ use ecgan::metrics::{EpochMetrics, Observer, Started, StepMetrics, Summary};
 use ecgan::run_folder::{RunFolder, write_atomically};
 use ecgan::settings::Partial;
 use ecgan::sweep::{Axis, Cell, Identity, Ledger, Line, Table, cells, outcome, run_folder};
-use ecgan::train::train;
+use ecgan::train::{plan, train};
 use serde::Serialize;
 use std::fs;
 use std::io::Write;
@@ -41,6 +41,9 @@ pub struct SweepArgs {
     /// The file of finished combinations, a line each: what is in it is not trained again [default: ledger.jsonl in --out]
     #[arg(long, value_name = "FILE", help_heading = "Sweep")]
     ledger: Option<PathBuf>,
+    /// First say how long it will take on this device, from a timed iteration of each combination
+    #[arg(long, help_heading = "Sweep")]
+    expect: bool,
     /// Print what would be trained, and the table of what is finished, and stop
     #[arg(long, help_heading = "Sweep")]
     dry_run: bool,
@@ -112,6 +115,9 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
         seeds.len(),
         runs.len()
     ))?;
+    if args.expect && !runs.is_empty() {
+        output.line(expected(&runs)?)?;
+    }
     if args.dry_run {
         for Run { cell, seed } in &runs {
             output.line(format!("  {}, seed {seed}", label(cell)))?;
@@ -235,6 +241,25 @@ fn train_one(run: &Run, folder: &Path) -> Result<Summary, Error> {
     kernels::on_a_worker(|| train(&settings, &run_folder, &mut Quiet))
 }
 
+/// How long these runs take, from a timed iteration of each combination, as a sentence.
+fn expected(runs: &[Run]) -> Result<String, Error> {
+    let mut of_cells: Vec<(Identity, f64)> = Vec::new();
+    let mut seconds = 0.0;
+    for run in runs {
+        let identity = run.cell.identity();
+        let known = of_cells.iter().find(|(known, _)| *known == identity).map(|(_, seconds)| *seconds);
+        seconds += match known {
+            Some(seconds) => seconds,
+            None => {
+                let planned = kernels::on_a_worker(|| plan(&run.cell.settings, 0, &mut Quiet))?;
+                of_cells.push((identity, planned.seconds));
+                planned.seconds
+            }
+        };
+    }
+    Ok(format!("about {} on this device", duration(Duration::from_secs_f64(seconds))))
+}
+
 /// Adds the cells all of whose seeds are done to the ledger.
 fn settle(cells: &[Cell], seeds: &[u64], folder: &Path, ledger: &mut Ledger) -> Result<(), Error> {
     for cell in cells.iter() {
@@ -254,7 +279,9 @@ fn settle(cells: &[Cell], seeds: &[u64], folder: &Path, ledger: &mut Ledger) -> 
 fn finish(args: &SweepArgs, output: Output, cells: &[Cell], folder: &Path, ledger: &Ledger) -> anyhow::Result<()> {
     let table = Table::new(cells, args.baseline.as_deref(), ledger);
     let json = serde_json::to_string_pretty(&table)? + "\n";
-    for (name, text) in [("table.md", table.markdown()), ("table.csv", table.csv()), ("table.json", json)] {
+    let plot = table.svg().map(|svg| ("plot.svg", svg));
+    let tables = [("table.md", table.markdown()), ("table.csv", table.csv()), ("table.json", json)];
+    for (name, text) in tables.into_iter().chain(plot) {
         write_atomically(&folder.join(name), |file| file.write_all(text.as_bytes()))?;
     }
     show(args, output, folder, &table)
@@ -270,7 +297,8 @@ fn show(args: &SweepArgs, output: Output, folder: &Path, table: &Table) -> anyho
         output.line(format!("{} combinations have not all seeds yet", table.unfinished))?;
     }
     if !args.dry_run && !table.rows.is_empty() {
-        output.line(format!("the same in {} (.csv, .json)", folder.join("table.md").display()))?;
+        output
+            .line(format!("the same in {} (.csv, .json), as a picture plot.svg", folder.join("table.md").display()))?;
     }
     Ok(())
 }

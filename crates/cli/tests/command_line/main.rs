@@ -4,6 +4,7 @@ mod bad_checkpoints;
 mod bad_data;
 mod bench;
 mod binary;
+mod compare;
 mod data;
 mod data_sets;
 mod dry_run;

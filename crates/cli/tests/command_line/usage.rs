@@ -11,7 +11,7 @@ fn usage_errors_exit_with_2_and_name_the_flag() {
         (&["train", "--lambda", "x"], "--lambda"),
         (&["train", "--epochs", "-1"], "'--epochs <E>': expected an integer >= 0"),
         (&["train", "--epochs", "0"], "epochs: expected an integer >= 1, got 0"),
-        (&["train", "--method", "shared-dc"], "[possible values: ec-gan, classifier]"),
+        (&["train", "--method", "gan"], "[possible values: ec-gan, classifier, shared-dc, shared-resnet, conditional]"),
         (&["train", "--device", "gpu"], "'--device <DEVICE>': expected auto, cpu, cuda or cuda:N, got gpu"),
         (&["train", "--precision", "f16"], "[possible values: f32, tf32, bf16]"),
         (&["train", "--no-graph=perhaps"], "--no-graph"),

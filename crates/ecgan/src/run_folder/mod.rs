@@ -5,7 +5,7 @@ mod lock;
 mod reopen;
 
 pub use atomic::write_atomically;
-pub use reopen::find;
+pub use reopen::{find, summary_of};
 
 use crate::Error;
 use crate::metrics::{EpochMetrics, Evaluation, Summary};

@@ -43,6 +43,20 @@ fn parent(path: &Path) -> PathBuf {
     }
 }
 
+/// `summary.json` of a run's folder, also while somebody else has it; `None` where the run has not come to an end.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::BadFile`].
+pub fn summary_of(run: &Path) -> Result<Option<Summary>, Error> {
+    let path = run.join("summary.json");
+    let text = match regular_file::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        text => text.map_err(Error::io(&path, "read"))?,
+    };
+    let bad = |error: serde_json::Error| Error::BadFile { path: path.clone(), problem: error.to_string() };
+    serde_json::from_str(&text).map(Some).map_err(bad)
+}
+
 impl RunFolder {
     /// Takes over the folder of a run that was stopped, and removes the half-written files it left.
     ///
@@ -61,13 +75,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Io`] and [`Error::BadFile`].
     pub fn summary(&self) -> Result<Option<Summary>, Error> {
-        let path = self.path.join("summary.json");
-        let text = match regular_file::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            text => text.map_err(Error::io(&path, "read"))?,
-        };
-        let bad = |error: serde_json::Error| Error::BadFile { path: path.clone(), problem: error.to_string() };
-        serde_json::from_str(&text).map(Some).map_err(bad)
+        summary_of(&self.path)
     }
 
     /// Removes `summary.json`, where there is one.

@@ -14,6 +14,7 @@ mod validate;
 
 pub use crate::data::Budget;
 pub use choice::Choice;
+pub(crate) use choice::choice;
 pub use choices::{
     Architecture, Augment, ClassCode, ClassifierUpdate, DiffAugment, FakeLabels, FakeMean, FakeStatistics, FakesFrom,
     GanLoss, Method, NetworkName, Precision, Preset, Schedule, SplitName, Subset,

@@ -5,6 +5,7 @@
 
 mod axis;
 mod ledger;
+mod plot;
 mod statistics;
 mod table;
 

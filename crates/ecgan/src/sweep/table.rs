@@ -1,7 +1,9 @@
 //! What the finished cells say: mean and deviation over the seeds, and the paired difference to the bare classifier.
 
 use super::{Cell, Ledger, Line, Mean};
+use crate::data::Budget;
 use crate::metrics::csv::quoted;
+use crate::paper::reported;
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -24,6 +26,8 @@ pub struct Row {
     pub kept_fraction: Option<Mean>,
     /// Seconds a run.
     pub seconds: Mean,
+    /// What the paper reports for such a run, in percent.
+    pub paper: Option<f64>,
 }
 
 /// The rows of a sweep.
@@ -58,17 +62,22 @@ impl Table {
     /// As Markdown.
     pub fn markdown(&self) -> String {
         let mut text = format!("| {} | ", self.axes.join(" | "));
-        text += "images | seeds | test accuracy, % | difference, points [95 %] | validation, % | kept, % |\n";
-        text += &format!("|{}\n", "---|".repeat(self.axes.len() + 6));
+        text += "images | seeds | test accuracy, % | difference, points [95 %] | validation, % | kept, % |";
+        // A column that nothing stands in says nothing.
+        let paper = self.rows.iter().any(|row| row.paper.is_some());
+        text += if paper { " the paper's, % |\n" } else { "\n" };
+        text += &format!("|{}\n", "---|".repeat(self.axes.len() + 6 + usize::from(paper)));
         for row in &self.rows {
             let labels: Vec<&str> = row.cell.iter().map(|(_, label)| label.as_str()).collect();
             let difference = row.difference.map_or_else(String::new, |d| match row.half_interval {
                 Some(half) => format!("{:+.2} [{:+.2}, {:+.2}]", d.mean, d.mean - half, d.mean + half),
                 None => format!("{:+.2}", d.mean),
             });
+            let reported = row.paper.map_or_else(String::new, |paper| format!("{paper:.2}"));
+            let reported = if paper { format!(" {reported} |") } else { String::new() };
             let _ = writeln!(
                 text,
-                "| {} | {} | {} | {} | {difference} | {} | {} |",
+                "| {} | {} | {} | {} | {difference} | {} | {} |{reported}",
                 labels.join(" | "),
                 row.n_train,
                 row.test_accuracy.n,
@@ -119,7 +128,19 @@ fn row(cell: &Cell, line: &Line, other: Option<&Line>) -> Row {
         half_interval: difference.and_then(|d| d.half_interval()),
         kept_fraction: present(&line.kept_fraction),
         seconds: Mean::of(&line.seconds).expect("a line has a seed"),
+        paper: paper(cell, line),
     }
+}
+
+/// What the paper reports, where it can be told how many training images there are.
+fn paper(cell: &Cell, line: &Line) -> Option<f64> {
+    let budget = line.images[0] + line.images[1];
+    let all = match cell.settings.budget {
+        Budget::All => budget,
+        Budget::Fraction(part) => (budget as f64 / part).round() as usize,
+        Budget::Samples(_) | Budget::PerClass(_) => return None,
+    };
+    reported(&cell.settings, budget, all)
 }
 
 /// `mean ± deviation`.

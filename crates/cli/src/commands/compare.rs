@@ -1,0 +1,64 @@
+//! `ecgan compare`.
+
+use crate::output::Output;
+use clap::Args;
+use ecgan::compare::{Compared, compare};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Put finished runs side by side, with the paper's figures where it has such a run
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct CompareArgs {
+    /// Run folders
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// Print one JSON object on stdout; everything else goes to stderr
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+One run says little: `ecgan sweep` gives each arm several seeds, and a difference its interval.
+
+Examples:
+  ecgan compare runs/*
+  ecgan compare runs/0001-classifier-svhn runs/0002-ec-gan-svhn --json";
+
+#[derive(Serialize)]
+struct Report {
+    runs: Vec<Compared>,
+}
+
+/// Runs the command.
+pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
+    let output = Output::new(args.json, false);
+    let runs = compare(&args.runs)?;
+    table(&runs).iter().try_for_each(|line| output.line(line))?;
+    Ok(output.result(&Report { runs })?)
+}
+
+fn table(runs: &[Compared]) -> Vec<String> {
+    let percent = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.2}"));
+    let lines = runs.iter().map(|Compared { run, summary, difference, paper }| {
+        let run = run.to_string_lossy().replace('|', "\\|");
+        let difference = difference.map_or_else(String::new, |d| format!("{d:+.2}"));
+        format!(
+            "| {run} | {} | {} + {} | {} | {} | {} | {difference} | {} | {} |",
+            summary.method,
+            summary.n_train,
+            summary.n_val,
+            summary.seed,
+            summary.epochs,
+            percent(summary.test_accuracy),
+            percent(summary.best_val_accuracy),
+            percent(*paper)
+        )
+    });
+    let head = [
+        "| run | method | images | seed | epochs | test, % | to the first | validation, % | the paper's, % |"
+            .to_owned(),
+        format!("|{}", "---|".repeat(9)),
+    ];
+    head.into_iter().chain(lines).collect()
+}

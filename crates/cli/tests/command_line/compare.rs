@@ -1,0 +1,73 @@
+//! `ecgan compare` and `reproduce`, and the methods from outside.
+
+use crate::binary::{ecgan, json, refused, small, stderr, stdout, train};
+use crate::data_sets::{house_numbers, pets};
+use std::fs;
+
+#[test]
+fn every_method_trains_is_evaluated_draws_and_is_compared() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    let methods = ["classifier", "ec-gan", "shared-dc", "shared-resnet", "conditional"];
+    for method in methods {
+        train(here.path(), &["--data", "pets", "--method", method, "--out", method, "--ema-c", "0.5"]);
+        let checkpoint = format!("{method}/checkpoints/last.safetensors");
+        let measured = json(&ecgan(here.path(), &["eval", "--checkpoint", &checkpoint, "--data", "pets", "--json"]));
+        let summary: serde_json::Value =
+            serde_json::from_slice(&fs::read(here.path().join(method).join("summary.json")).unwrap()).unwrap();
+        assert_eq!(measured["accuracy"], summary["test_accuracy"], "{method}: what is saved is what was measured");
+        let grid = ["generate", "--checkpoint", &checkpoint, "-n", "3", "--grid", "grid.png"];
+        if method == "classifier" {
+            refused(here.path(), &grid, 3, "no generator");
+        } else {
+            stdout(&ecgan(here.path(), &grid));
+            fs::remove_file(here.path().join("grid.png")).unwrap();
+        }
+    }
+    let table = stdout(&ecgan(here.path(), &[&["compare"], &methods[..]].concat()));
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 2 + methods.len());
+    for (line, method) in lines[2..].iter().zip(methods) {
+        assert!(line.starts_with(&format!("| {method} | {method} | 16 + 2 |")), "{line}");
+    }
+    let report = json(&ecgan(here.path(), &["compare", "classifier", "conditional", "--json"]));
+    let of = |i: usize, key: &str| report["runs"][i][key].as_f64();
+    assert_eq!((of(0, "difference"), of(0, "paper")), (Some(0.0), None));
+    assert_eq!(of(1, "difference"), Some(of(1, "test_accuracy").unwrap() - of(0, "test_accuracy").unwrap()));
+}
+
+#[test]
+fn what_is_no_finished_run_is_named() {
+    let here = tempfile::tempdir().unwrap();
+    fs::create_dir(here.path().join("empty")).unwrap();
+    refused(here.path(), &["compare", "empty"], 3, "empty: no summary.json; expected the folder of a finished run");
+    refused(here.path(), &["compare"], 2, "RUN");
+}
+
+#[test]
+fn an_experiment_of_the_papers_is_a_sweep_with_a_plan() {
+    let here = tempfile::tempdir().unwrap();
+    house_numbers(&here.path().join("svhn"));
+    // 20 images; a tenth is two, of which a batch lowered to two is trained on.
+    let command =
+        ["reproduce", "lambda", "--data", "svhn", "--seeds", "2", "--epochs-part", "0.01", "--", "--width", "1"];
+    let planned = small(here.path(), &[&command[..], &["--dry-run"]].concat()).output().unwrap();
+    let (out, err) = (stdout(&planned), stderr(&planned));
+    assert!(err.contains("ecgan sweep --data svhn --seeds 2 --epochs 1 --expect --preset paper"), "{err}");
+    assert!(out.contains("11 combinations, 2 seeds: 22 runs, of which 22 to train here\nabout "), "{out}");
+    assert!(out.contains("lambda 0.9, seed 1") && !here.path().join("lambda").exists(), "{out}");
+
+    stdout(&small(here.path(), &command).output().unwrap());
+    let table = fs::read_to_string(here.path().join("lambda/table.md")).unwrap();
+    assert_eq!(table.lines().count(), 2 + 11, "{table}");
+    assert!(!table.contains("the paper's"), "this is no SVHN of its size: {table}");
+    assert!(fs::read_to_string(here.path().join("lambda/plot.svg")).unwrap().matches("<circle").count() == 11);
+
+    refused(
+        here.path(),
+        &["reproduce", "table1", "--data", "synthetic"],
+        2,
+        "data: expected a folder with the paper's data",
+    );
+    refused(here.path(), &["reproduce", "table3", "--data", "svhn"], 2, "table3");
+}

@@ -1,0 +1,146 @@
+//! The table as a picture: a line a cell, a dot at the mean test accuracy, a bar of one standard deviation to either side.
+
+use super::{Row, Table};
+use std::fmt::Write;
+
+const LABELS: f64 = 330.0;
+const WIDTH: f64 = 820.0;
+const RIGHT: f64 = WIDTH - 70.0;
+const TOP: f64 = 34.0;
+const LINE: f64 = 24.0;
+
+/// Follows the reader's light or dark scheme, where the viewer does.
+const STYLE: &str = "\
+text{font:13px system-ui,sans-serif;fill:#1c2733}.note{font-size:11px;fill:#5a6877}\
+.grid{stroke:#d5dce3}.bar{stroke:#2b6cb0;stroke-width:2}.dot{fill:#2b6cb0}.base{stroke:#b7791f;stroke-dasharray:4 3}\
+rect{fill:#fff}\
+@media(prefers-color-scheme:dark){text{fill:#e3e9ef}.note{fill:#9fb0c0}.grid{stroke:#35424f}.bar{stroke:#63b3ed}\
+.dot{fill:#63b3ed}.base{stroke:#ecc94b}rect{fill:#161d24}}";
+
+impl Table {
+    /// As SVG; `None` without a finished cell. A dashed line stands at the comparator, the cell without a difference, where
+    /// there is one such.
+    pub fn svg(&self) -> Option<String> {
+        let spread = |row: &Row| row.test_accuracy.deviation.unwrap_or(0.0);
+        let low = self.rows.iter().map(|row| row.test_accuracy.mean - spread(row)).reduce(f64::min)?;
+        let high = self.rows.iter().map(|row| row.test_accuracy.mean + spread(row)).reduce(f64::max)?;
+        let step = step((high - low).max(0.5));
+        let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
+        let high = if high > low { high } else { low + step };
+        let x = |accuracy: f64| LABELS + (accuracy - low) / (high - low) * (RIGHT - LABELS);
+        let bottom = TOP + LINE * self.rows.len() as f64;
+        let height = bottom + 46.0;
+        let mut svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
+             aria-label=\"test accuracy of each combination\"><style>{STYLE}</style>\
+             <rect width=\"{WIDTH}\" height=\"{height}\"/>\
+             <text x=\"12\" y=\"20\">Test accuracy, %</text>"
+        );
+        let marks = ((high - low) / step).round() as usize;
+        for mark in (0..=marks).map(|i| low + step * i as f64) {
+            let at = x(mark);
+            let _ = write!(
+                svg,
+                "<line class=\"grid\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{bottom}\"/>\
+                 <text class=\"note\" x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+                bottom + 16.0,
+                (mark * 1e6).round() / 1e6
+            );
+        }
+        let mut comparators = self.rows.iter().filter(|row| row.difference.is_none());
+        if let (Some(one), None) = (comparators.next(), comparators.next()) {
+            let at = x(one.test_accuracy.mean);
+            let _ = write!(svg, "<line class=\"base\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{bottom}\"/>");
+        }
+        for (i, row) in self.rows.iter().enumerate() {
+            let y = TOP + LINE * (i as f64 + 0.5);
+            let labels: Vec<&str> = row.cell.iter().map(|(_, label)| label.as_str()).collect();
+            let (mean, spread) = (row.test_accuracy.mean, spread(row));
+            let _ = write!(
+                svg,
+                "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
+                 <line class=\"bar\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
+                 <circle class=\"dot\" cx=\"{:.1}\" cy=\"{y:.1}\" r=\"4\"/>\
+                 <text class=\"note\" x=\"{:.1}\" y=\"{:.1}\">{mean:.1}</text>",
+                LABELS - 14.0,
+                y + 4.0,
+                escaped(&shortened(&labels.join(", "))),
+                x(mean - spread),
+                x(mean + spread),
+                x(mean),
+                RIGHT + 14.0,
+                y + 4.0
+            );
+        }
+        let seeds = self.rows.iter().map(|row| row.test_accuracy.n);
+        let (fewest, most) = (seeds.clone().min()?, seeds.max()?);
+        let seeds = if fewest == most { fewest.to_string() } else { format!("{fewest} to {most}") };
+        let _ = writeln!(
+            svg,
+            "<text class=\"note\" x=\"12\" y=\"{:.1}\">mean and standard deviation of {seeds} seeds</text></svg>",
+            height - 10.0
+        );
+        Some(svg)
+    }
+}
+
+/// 1, 2 or 5 times a power of ten, so that a range has about five of them.
+fn step(range: f64) -> f64 {
+    let power = 10f64.powf((range / 5.0).log10().floor());
+    let factor = [1.0, 2.0, 5.0, 10.0].into_iter().find(|factor| factor * power * 5.0 >= range).unwrap_or(10.0);
+    factor * power
+}
+
+/// What fits beside the picture.
+fn shortened(label: &str) -> String {
+    const MOST: usize = 46;
+    if label.chars().count() <= MOST {
+        return label.to_owned();
+    }
+    label.chars().take(MOST - 1).chain(['…']).collect()
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sweep::Mean;
+
+    fn row(label: &str, accuracies: &[f64], compared: bool) -> Row {
+        let mean = Mean::of(accuracies).expect("a seed");
+        Row {
+            cell: vec![("arm".into(), label.into())],
+            n_train: 100,
+            test_accuracy: mean,
+            val_accuracy: None,
+            difference: compared.then_some(mean),
+            half_interval: None,
+            kept_fraction: None,
+            seconds: mean,
+            paper: None,
+        }
+    }
+
+    #[test]
+    fn every_cell_is_a_dot_with_its_bar_within_the_picture() {
+        let rows = vec![row("bare", &[80.0, 82.0], false), row("a <gan> & more", &[70.0, 78.0], true)];
+        let table = Table { axes: vec!["arm".into()], rows, unfinished: 0 };
+        let svg = table.svg().expect("two cells");
+        assert_eq!((svg.matches("<circle").count(), svg.matches("class=\"base\"").count()), (2, 1));
+        assert!(svg.contains("a &lt;gan&gt; &amp; more") && svg.contains("of 2 seeds"));
+        // 74 +- 5.7 and 81 +- 1.4: from 68 to 84 in steps of 5.
+        for mark in ["65", "70", "75", "80", "85"] {
+            assert!(svg.contains(&format!("middle\">{mark}</text>")), "{mark}: {svg}");
+        }
+        let ends: Vec<f64> = svg
+            .split("class=\"bar\" x1=\"")
+            .skip(1)
+            .map(|bar| bar.split('"').next().expect("a number").parse().expect("a number"))
+            .collect();
+        assert!(ends.iter().all(|x| (LABELS..RIGHT).contains(x)) && ends[1] < ends[0], "{ends:?}");
+        assert!(Table { rows: Vec::new(), ..table }.svg().is_none());
+    }
+}
