@@ -115,6 +115,7 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
         seeds.len(),
         runs.len()
     ))?;
+    compute::use_threads(given.threads)?;
     if args.expect && !runs.is_empty() {
         output.line(expected(&runs)?)?;
     }
@@ -123,7 +124,6 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
             output.line(format!("  {}, seed {seed}", label(cell)))?;
         }
     } else {
-        compute::use_threads(given.threads)?;
         interrupt::listen()?;
         fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
         let failed = train_all(output, &runs, &cells, &seeds, &folder, &mut ledger);

@@ -1,7 +1,7 @@
 //! `ecgan compare` and `reproduce`, and the methods from outside.
 
 use crate::binary::{ecgan, json, refused, small, stderr, stdout, train};
-use crate::data_sets::{house_numbers, pets};
+use crate::data_sets::{house_numbers, mat, pets};
 use std::fs;
 
 #[test]
@@ -32,7 +32,7 @@ fn every_method_trains_is_evaluated_draws_and_is_compared() {
     }
     let report = json(&ecgan(here.path(), &["compare", "classifier", "conditional", "--json"]));
     let of = |i: usize, key: &str| report["runs"][i][key].as_f64();
-    assert_eq!((of(0, "difference"), of(0, "paper")), (Some(0.0), None));
+    assert_eq!((of(0, "difference"), of(0, "paper")), (None, None));
     assert_eq!(of(1, "difference"), Some(of(1, "test_accuracy").unwrap() - of(0, "test_accuracy").unwrap()));
 }
 
@@ -47,8 +47,9 @@ fn what_is_no_finished_run_is_named() {
 #[test]
 fn an_experiment_of_the_papers_is_a_sweep_with_a_plan() {
     let here = tempfile::tempdir().unwrap();
-    house_numbers(&here.path().join("svhn"));
-    // 20 images; a tenth is two, of which a batch lowered to two is trained on.
+    let svhn = here.path().join("svhn");
+    house_numbers(&svhn);
+    fs::write(svhn.join("train_32x32.mat"), mat(200, 200)).unwrap();
     let command =
         ["reproduce", "lambda", "--data", "svhn", "--seeds", "2", "--epochs-part", "0.01", "--", "--width", "1"];
     let planned = small(here.path(), &[&command[..], &["--dry-run"]].concat()).output().unwrap();
