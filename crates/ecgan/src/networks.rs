@@ -121,11 +121,13 @@ impl Networks {
 
     /// One iteration: images `[n,size,size,channels]` in [-1, 1], labels `[n]`; `noise` draws if needed.
     pub fn step(&mut self, x: &Tensor, labels: &Tensor<i32>, noise: impl FnOnce() -> Noise) -> Result<Found> {
-        match self {
+        let found = match self {
             Self::Classifier(classifier) => classifier.step(x, labels),
             Self::EcGan(ec_gan) => ec_gan.step(x, labels, &noise()),
             Self::Shared(shared) => shared.step(x, labels, noise),
-        }
+        };
+        self.count_averages();
+        found
     }
 
     /// Whether an iteration has a part of generator and discriminator, and one of the classifier on generated images.
@@ -137,7 +139,7 @@ impl Networks {
         }
     }
 
-    /// Sets lambda to that of the settings times `factor`. Where that makes other [`Networks::parts`], what was recorded is
+    /// Sets lambda to that of the settings times `factor`. Where that adds or takes away parts of an iteration, what was recorded is
     /// out of date.
     pub fn set_lambda(&mut self, settings: &Settings, factor: f64) {
         match self {
@@ -177,6 +179,11 @@ impl Networks {
     pub(crate) fn set_batches(&mut self, batches: &[u64]) {
         let networks = self.named_mut().into_iter().map(|(_, network, _)| network);
         networks.zip(batches).for_each(|(network, &batches)| network.set_batches_tracked(batches));
+        self.count_averages();
+    }
+
+    /// A moving average has seen as many batches as what it follows.
+    fn count_averages(&mut self) {
         let (classifier, gan) = self.split_mut();
         if let Some(average) = &mut classifier.average {
             average.network.set_batches_tracked(classifier.network.batches_tracked());

@@ -20,10 +20,9 @@ impl<T: Real> Average<T> {
     /// Moves towards `from`: average = decay average + (1 - decay) from, weights and running statistics alike.
     pub(super) fn follow(&mut self, from: &Network<T>) {
         let rate = T::from_f64(1.0 - self.decay);
-        let Self { network, .. } = self;
+        let network = &mut self.network;
         let device = from.params().values().flat().device().clone();
         kernels::ema::step(&device, rate, from.params().values().flat(), network.params_mut().values_mut().flat_mut());
         kernels::ema::step(&device, rate, from.buffers().flat(), network.buffers_mut().flat_mut());
-        network.set_batches_tracked(from.batches_tracked());
     }
 }
