@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub struct ExportArgs {
     #[command(flatten)]
     checkpoint: CheckpointArgs,
-    /// Which of the checkpoint's networks; only runs of --method ec-gan have generator and discriminator
+    /// Which of the checkpoint's networks; a bare classifier's has no generator and no discriminator
     #[arg(long, value_parser = crate::settings_args::choice::<NetworkName>())]
     net: NetworkName,
     /// The file: a state dict if it ends in .safetensors, a graph if it ends in .onnx

@@ -16,7 +16,7 @@ const LARGEST_GRID: u32 = 10_000;
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct GenerateArgs {
-    /// A checkpoint of a run with a generator (--method ec-gan)
+    /// A checkpoint of a run with a generator: any --method but classifier
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
     /// How many images, at most 100,000

@@ -7,7 +7,7 @@ use ecgan::paper::Experiment;
 use ecgan::settings::SYNTHETIC;
 use ecgan::shell::quoted;
 
-/// Run one of the paper's experiments with several seeds, its figures beside ours
+/// Run one of the paper's experiments with several seeds, to compare with its figures
 #[derive(Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub struct ReproduceArgs {
@@ -58,6 +58,9 @@ pub fn run(args: &ReproduceArgs) -> anyhow::Result<()> {
     flags.extend(rest);
     let shown: Vec<String> = flags.iter().map(|flag| quoted(flag)).collect();
     eprintln!("ecgan sweep {}", shown.join(" "));
+    if let Some(note) = args.experiment.note() {
+        eprintln!("{note}");
+    }
     let command = SweepArgs::augment_args(Command::new("ecgan sweep").no_binary_name(true));
     let matches = command.try_get_matches_from(flags)?;
     sweep::run(&SweepArgs::from_arg_matches(&matches)?, &matches)

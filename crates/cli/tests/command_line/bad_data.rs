@@ -60,6 +60,10 @@ fn folders_with_a_part_missing() {
 fn images_that_are_damaged() {
     let early = "the image ends early; expected a whole PNG or JPEG image";
     spoiled(pets, |data| cut(&data.join("train/cat/1.jpg")), &format!("data/train/cat/1.jpg: {early}"));
+    // Its decoder panics, which is nobody's business but the reader's.
+    let panics = include_bytes!("../../../ecgan/tests/properties/found/blocks.jpg");
+    let replace = |data: &Path| fs::write(data.join("train/cat/1.jpg"), panics).unwrap();
+    spoiled(pets, replace, "data/train/cat/1.jpg: damage that its decoder does not expect");
     spoiled(pets, |data| cut(&data.join("train/fish/3.png")), "data/train/fish/3.png: ");
     let lying = |data: &Path| fs::write(data.join("train/dog/3.png"), lying_png()).unwrap();
     let message = "data/train/dog/3.png: Image size exceeds limit; expected a whole PNG or JPEG image of at most 8192";

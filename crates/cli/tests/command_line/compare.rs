@@ -55,6 +55,7 @@ fn an_experiment_of_the_papers_is_a_sweep_with_a_plan() {
     let planned = small(here.path(), &[&command[..], &["--dry-run"]].concat()).output().unwrap();
     let (out, err) = (stdout(&planned), stderr(&planned));
     assert!(err.contains("ecgan sweep --data svhn --seeds 2 --epochs 1 --expect --preset paper"), "{err}");
+    assert!(err.contains("79.7 % at lambda 0, 89.0 at 0.05"), "{err}");
     assert!(out.contains("11 combinations, 2 seeds: 22 runs, of which 22 to train here\nabout "), "{out}");
     assert!(out.contains("lambda 0.9, seed 1") && !here.path().join("lambda").exists(), "{out}");
 
@@ -71,4 +72,5 @@ fn an_experiment_of_the_papers_is_a_sweep_with_a_plan() {
         "data: expected a folder with the paper's data",
     );
     refused(here.path(), &["reproduce", "table3", "--data", "svhn"], 2, "table3");
+    refused(here.path(), &["reproduce", "lambda", "--data", "svhn", "--", "--bogus"], 2, "--bogus");
 }

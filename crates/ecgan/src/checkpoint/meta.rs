@@ -1,7 +1,7 @@
 //! What a checkpoint says about itself.
 
 use crate::models::Condition;
-use crate::settings::{Architecture, Method, NetworkName, Settings};
+use crate::settings::{Architecture, NetworkName, Settings};
 use serde::{Deserialize, Serialize};
 
 /// The metadata key under which [`Meta`] is kept; one key only, so that the file's bytes have one order.
@@ -54,7 +54,7 @@ impl Meta {
             width: settings.width,
             architecture: settings.architecture,
             condition: settings.condition(classes.len()),
-            shared: matches!(settings.method, Method::SharedDc | Method::SharedResnet),
+            shared: settings.method.is_shared(),
             image_size: settings.image_size,
             channels: settings.channels,
             classes: classes.to_vec(),

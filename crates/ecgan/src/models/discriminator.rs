@@ -1,4 +1,5 @@
-//! The DCGAN discriminator (Radford et al. 2016): images to one logit, by strided convolutions.
+//! The DCGAN discriminator (Radford et al. 2016), with batch norm after its first layer too, as EC-GAN's notebook has it; and the
+//! same layers as a classifier.
 
 use super::{Classifier, Condition, ImageShape};
 use nn::{BatchNorm2d, Builder, Conv2d, Module, Pass};

@@ -140,6 +140,11 @@ mod tests {
              length, got 9"
         );
         assert!(resumed("cosine", "epochs = 5\npatience = 2", "").is_ok());
+        let ramp = partial("epochs = 5\nschedule = \"constant\"\nlambda_ramp = 0.5");
+        assert_eq!(
+            ramp.resumed(partial("epochs = 9"), &partial("")).unwrap_err().to_string(),
+            "epochs: expected 5, as the run was begun with: the ramp of lambda depends on the run's length, got 9"
+        );
     }
 
     #[test]

@@ -31,6 +31,32 @@ fn nothing_given_is_the_quick_run_and_a_users_folder_is_used_whole() {
 }
 
 #[test]
+fn lambda_starts_late_and_grows_where_that_is_asked_for() {
+    let plain = resolve("").unwrap();
+    assert_eq!([0, 1, 99].map(|step| plain.lambda_factor(step, 100)), [1.0; 3]);
+    let late = resolve("lambda_start = 0.5").unwrap();
+    assert_eq!([0, 49, 50, 99].map(|step| late.lambda_factor(step, 100)), [0.0, 0.0, 1.0, 1.0]);
+    let grows = resolve("lambda_start = 0.25\nlambda_ramp = 0.5").unwrap();
+    assert_eq!([24, 25, 50, 75, 99].map(|step| grows.lambda_factor(step, 100)), [0.0, 0.0, 0.5, 1.0, 1.0]);
+}
+
+/// What a method is about decides what is not given.
+#[test]
+fn a_method_has_its_own_layers_and_labels() {
+    for (method, architecture, labels) in [
+        ("ec-gan", Architecture::ResNet18, FakeLabels::Pseudo),
+        ("conditional", Architecture::ResNet18, FakeLabels::Known),
+        ("shared-dc", Architecture::Dcgan, FakeLabels::Pseudo),
+        ("shared-resnet", Architecture::ResNet18, FakeLabels::Pseudo),
+    ] {
+        let settings = resolve(&format!("method = \"{method}\"")).unwrap();
+        assert_eq!((settings.architecture, settings.fake_labels), (architecture, labels), "{method}");
+    }
+    let own = resolve("method = \"conditional\"\nfake_labels = \"soft\"\narchitecture = \"dcgan\"").unwrap();
+    assert_eq!((own.architecture, own.fake_labels), (Architecture::Dcgan, FakeLabels::Soft));
+}
+
+#[test]
 fn one_rate_is_for_all_networks_unless_the_classifier_has_its_own() {
     let settings = resolve("lr = 0.5").unwrap();
     assert_eq!((settings.lr, settings.lr_c), (0.5, 0.5));
@@ -45,6 +71,25 @@ fn a_value_out_of_range_names_setting_expectation_and_value() {
         ("lambda = -1", "lambda: expected a number >= 0, got -1"),
         ("lambda = nan", "lambda: expected a number >= 0, got NaN"),
         ("threshold = 1.5", "threshold: expected a number from 0 to 1, got 1.5"),
+        ("label_smoothing = 1.0", "label_smoothing: expected a number >= 0 and below 1, got 1"),
+        ("ema_c = -0.1", "ema_c: expected a number >= 0 and below 1, got -0.1"),
+        ("lambda_ramp = 2.0", "lambda_ramp: expected a part of the run, from 0 to 1, got 2"),
+        (
+            "fakes_from = \"average\"",
+            "fakes_from: expected generator, as there is no average without ema_g, got average",
+        ),
+        (
+            "fake_labels = \"known\"",
+            "fake_labels: expected pseudo or soft with method ec-gan, whose generator is not told a class, got known",
+        ),
+        (
+            "method = \"shared-dc\"\narchitecture = \"resnet18\"",
+            "architecture: expected dcgan, which method shared-dc is about, got resnet18",
+        ),
+        (
+            "method = \"shared-resnet\"\ndiff_augment = \"all\"",
+            "diff_augment: expected none with method shared-resnet, whose trunk sees an image once for both heads, got all",
+        ),
         ("samples = 0", "samples: expected an integer >= 1, got 0"),
         ("fraction = 0.0", "fraction: expected a number above 0 and at most 1, got 0"),
         ("fraction = 1.1", "fraction: expected a number above 0 and at most 1, got 1.1"),

@@ -41,11 +41,18 @@ struct File {
 }
 
 #[derive(Clone, Copy, Deserialize)]
-struct AdamSettings {
+pub struct AdamSettings {
     lr: f64,
     betas: [f64; 2],
     eps: f64,
     weight_decay: f64,
+}
+
+impl AdamSettings {
+    pub fn config(self) -> AdamConfig {
+        let Self { lr, betas, eps, weight_decay } = self;
+        AdamConfig { lr, betas, eps, weight_decay }
+    }
 }
 
 #[derive(Deserialize)]
@@ -223,10 +230,7 @@ fn check_drift(device: &Device, mut ratios: Vec<(f64, String)>) {
 
 impl File {
     fn ec_gan<T: Real>(&self, run: &Run, device: &Device) -> EcGan<T> {
-        let adam = |name: &str| {
-            let AdamSettings { lr, betas, eps, weight_decay } = self.adam[name];
-            AdamConfig { lr, betas, eps, weight_decay }
-        };
+        let adam = |name: &str| self.adam[name].config();
         let filled = |name: &str| {
             let mut entries = self.state[name].clone();
             for entry in &mut entries {

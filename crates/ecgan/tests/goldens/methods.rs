@@ -1,6 +1,7 @@
 //! Three iterations of each further method and option, in f64.
 
 use crate::formula::Entry;
+use crate::iterations::AdamSettings;
 use crate::networks::fill;
 use crate::results::{Digest, check_digest, digest, read};
 use ecgan::methods::{
@@ -12,7 +13,7 @@ use ecgan::settings::{
     Architecture, ClassCode, ClassifierUpdate, DiffAugment, FakeLabels, FakeMean, FakeStatistics, FakesFrom, GanLoss,
     Method,
 };
-use nn::{AdamConfig, Network};
+use nn::Network;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use tensor::{Device, Tensor};
@@ -25,17 +26,9 @@ const CLASSES: usize = 10;
 
 #[derive(Deserialize)]
 struct File {
-    adam: BTreeMap<String, Adam>,
+    adam: BTreeMap<String, AdamSettings>,
     lambda: f64,
     runs: Vec<Run>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-struct Adam {
-    lr: f64,
-    betas: [f64; 2],
-    eps: f64,
-    weight_decay: f64,
 }
 
 #[derive(Deserialize)]
@@ -109,10 +102,7 @@ fn every_method_and_option_matches() {
 
 impl Run {
     fn begin(&self, file: &File, joint: bool, device: &Device) -> Trained {
-        let adam = |name: &str| {
-            let Adam { lr, betas, eps, weight_decay } = file.adam[name];
-            AdamConfig { lr, betas, eps, weight_decay }
-        };
+        let adam = |name: &str| file.adam[name].config();
         let filled = |name: &str, mut network: Network<f64>| {
             fill(&mut network, name, &self.state[name]);
             network
