@@ -3,7 +3,8 @@
     shared:       L = CE(Dc(x), y) + lambda (BCE(Dd(x), 1) + BCE(Dd(G(z)), 0)), one trunk, then L_G = BCE(Dd(G(z)), 1)
     conditional:  D(x, y), G(z, y), L_C = CE(C(x), y) + lambda CE(C(G(z, y)), y) where softmax C(G(z, y)) at y > t
     options:      hinge losses, DiffAugment (arXiv 2006.10738), soft pseudo-labels, the mean over all fakes, smoothed labels,
-                  moving averages of generator and classifier, fakes from the generator's
+                  moving averages of generator and classifier, fakes from the generator's, spectral norm in the discriminator
+                  (arXiv 1802.05957), thresholds by class (the local ones of arXiv 2205.07246)
 
 (The shared design and EC-GAN: arXiv 2012.15864.) The networks' state dicts and their filling are those of models.py.
 """
@@ -19,7 +20,7 @@ from iterations import (ADAM, BATCH, CLASSES, LAMBDA, LINEAR, MARGIN, NETWORKS, 
                         is_running)
 from models import BasicBlock, Chain, Classifier, load, state_specs, weight_scale
 
-COUNT, TEMPERATURE = 3, 0.5
+COUNT, TEMPERATURE, CLASS_DECAY = 3, 0.5, 0.99
 RUNS = [
     {"run": "shared_dc", "method": "shared-dc", "fake_statistics": "shared"},
     {"run": "shared_resnet", "method": "shared-resnet", "fake_statistics": "frozen"},
@@ -32,10 +33,14 @@ RUNS = [
      "diff_augment": "all", "fake_mean": "all", "label_smoothing": 0.1, "ema_g": 0.5, "ema_c": 0.9, "fakes_from": "average"},
     {"run": "averages", "method": "ec-gan", "fake_labels": "pseudo", "threshold": 0.5, "linear_gain": 4.0,
      "diff_augment": "colour", "ema_g": 0.9},
+    {"run": "spectral", "method": "ec-gan", "fake_labels": "pseudo", "threshold": 0.5, "linear_gain": 4.0, "gan_loss": "hinge",
+     "norm_d": "spectral", "class_threshold": "balanced"},
+    {"run": "spectral_conditional", "method": "conditional", "class_code": "one-hot", "fake_labels": "known", "threshold": 0.1,
+     "linear_gain": 2.0, "norm_d": "spectral", "class_threshold": "balanced", "diff_augment": "translation"},
 ]
 OFF = {"gan_loss": "bce", "diff_augment": "none", "fake_labels": "pseudo", "fake_mean": "kept", "label_smoothing": 0.0,
        "ema_g": 0.0, "ema_c": 0.0, "fakes_from": "generator", "class_code": "scalar", "threshold": 0.7,
-       "fake_statistics": "shared", "linear_gain": 1.0}
+       "fake_statistics": "shared", "linear_gain": 1.0, "norm_d": "batch", "class_threshold": "same"}
 
 
 def codes(y, code):
@@ -56,20 +61,46 @@ class ConditionalGenerator(nn.Module):
         return self.main(torch.cat([z, codes(y, self.code)[:, :, None, None]], 1))
 
 
+class SpectralConv(nn.Module):
+    """W over |W^T u|, u a constant that power iteration moves once an iteration; autograd finds the gradient."""
+
+    def __init__(self, conv):
+        super().__init__()
+        self.weight_orig = nn.Parameter(torch.empty_like(conv.weight))
+        self.bias = nn.Parameter(torch.empty(conv.out_channels))
+        self.register_buffer("weight_u", torch.empty(conv.out_channels))
+        self.shape = (conv,)  # in a tuple, so that its weight is none of ours
+
+    def prepare(self):
+        with torch.no_grad():
+            w = self.weight_orig.flatten(1)
+            self.weight_u.copy_(F.normalize(w @ (w.T @ self.weight_u), dim=0))
+
+    def forward(self, x):
+        sigma = (self.weight_orig.flatten(1).T @ self.weight_u).norm()
+        return F.conv2d(x, self.weight_orig / sigma, self.bias, self.shape[0].stride, self.shape[0].padding)
+
+
+def spectral(layers):
+    return [SpectralConv(layer) if isinstance(layer, nn.Conv2d) else layer for layer in layers
+            if not isinstance(layer, nn.BatchNorm2d)]
+
+
 class ConditionalDiscriminator(nn.Module):
     """The class's numbers as planes behind the first hidden layer's channels."""
 
-    def __init__(self, code):
+    def __init__(self, code, norm):
         super().__init__()
         self.code = code
         layers, k = list(models.discriminator().main), 1 if code == "scalar" else CLASSES
         layers[3] = nn.Conv2d(64 + k, 128, 4, 2, 1, bias=False)
-        self.main = nn.Sequential(*layers)
+        self.first = 2 if norm == "spectral" else 3
+        self.main = nn.Sequential(*(spectral(layers) if norm == "spectral" else layers))
 
     def forward(self, x, y):
-        h = self.main[:3](x)
+        h = self.main[:self.first](x)
         planes = codes(y, self.code)[:, :, None, None].expand(-1, -1, *h.shape[2:])
-        return self.main[3:](torch.cat([h, planes], 1)).flatten()
+        return self.main[self.first:](torch.cat([h, planes], 1)).flatten()
 
 
 class DcClassifier(Chain):
@@ -109,9 +140,11 @@ def built(s):
         dc = s["method"] == "shared-dc"
         return {"generator": models.generator(), "discriminator": RealHead(dc), "classifier": DcClassifier() if dc else ResNet()}
     if s["method"] == "conditional":
-        return {"generator": ConditionalGenerator(s["class_code"]), "discriminator": ConditionalDiscriminator(s["class_code"]),
-                "classifier": ResNet()}
-    return {"generator": models.generator(), "discriminator": models.discriminator(), "classifier": ResNet()}
+        return {"generator": ConditionalGenerator(s["class_code"]),
+                "discriminator": ConditionalDiscriminator(s["class_code"], s["norm_d"]), "classifier": ResNet()}
+    d = models.discriminator()
+    return {"generator": models.generator(), "discriminator": Chain(spectral(d.main)) if s["norm_d"] == "spectral" else d,
+            "classifier": ResNet()}
 
 
 def diff_augment(x, u, policy):
@@ -147,6 +180,14 @@ class Trainer:
         self.averages = {n: load(n, built(s)[n], entries[n]) for n, key in (("generator", "ema_g"), ("classifier", "ema_c"))
                          if s[key] > 0}
         self.adam = {n: torch.optim.Adam(self.nets[n].parameters(), weight_decay=WEIGHT_DECAY[n], **ADAM) for n in NETWORKS}
+        self.class_average = torch.full([CLASSES], 1.0 / CLASSES, dtype=torch.float64)
+
+    def thresholds(self, p):
+        """A threshold a class, by the moving average of the classes' mean probabilities."""
+        if self.s["class_threshold"] == "same":
+            return torch.full([CLASSES], self.s["threshold"], dtype=torch.float64)
+        self.class_average = CLASS_DECAY * self.class_average + (1 - CLASS_DECAY) * p.mean(0)
+        return self.s["threshold"] * self.class_average / self.class_average.max()
 
     def update(self, loss, *networks):
         parameters = [p for n in networks for p in self.nets[n].parameters()]
@@ -187,6 +228,9 @@ class Trainer:
         seen = [lambda images, part=part: diff_augment(images, u[part * BATCH:(part + 1) * BATCH], self.s["diff_augment"])
                 for part in range(3)]
         images = g(z, *given)
+        for module in d.modules():
+            if isinstance(module, SpectralConv):
+                module.prepare()
         if self.s["fakes_from"] == "average":
             with torch.no_grad():
                 for_c = self.averages["generator"].eval()(z, *given)
@@ -204,19 +248,20 @@ class Trainer:
         top = p.topk(2, dim=1)
         label = y if self.s["fake_labels"] == "known" else top.indices[:, 0]
         confidence = p.gather(1, label[:, None])[:, 0]
-        keep = (confidence > self.s["threshold"]).double()
+        threshold = self.thresholds(p)[label]
+        keep = (confidence > threshold).double()
         target = (logits.detach() / TEMPERATURE).softmax(1) if self.s["fake_labels"] == "soft" else label
         each = F.cross_entropy(logits, target, reduction="none")
         c_fake = (each * keep).sum() / (BATCH if self.s["fake_mean"] == "all" else keep.sum().clamp(min=1))
         self.update(c_real + LAMBDA * c_fake, "classifier")
-        near = min((confidence - self.s["threshold"]).abs().min().item(), (top.values[:, 0] - top.values[:, 1]).min().item())
+        near = min((confidence - threshold).abs().min().item(), (top.values[:, 0] - top.values[:, 1]).min().item())
         losses = dict(loss_d_real=d_real.item(), loss_d_fake=d_fake.item(), loss_g=g_loss.item(), loss_c_real=c_real.item(),
                       loss_c_fake=c_fake.item())
         return losses, {"kept": int(keep.sum()), "near": near}
 
 
 def numbers(net):
-    running = [t for n, t in net.state_dict().items() if is_running(n)]
+    running = [t for n, t in net.state_dict().items() if is_running(n) or n.endswith("weight_u")]
     found = {"parameters": digest(flatten(concatenated(net.parameters())))}
     return found | ({"running": digest(flatten(concatenated(running)))} if running else {})
 
@@ -244,6 +289,7 @@ def attempt(s, prefix):
         nets = {n: numbers(net) for n, net in trainer.nets.items()}
         averages = {n: numbers(net) for n, net in trainer.averages.items()}
         kept = {"kept": fake["kept"]} if fake else {}
+        kept |= {"class_average": trainer.class_average.tolist()} if s["class_threshold"] == "balanced" else {}
         records.append({"x": x, "y": y, "z": z, "u": u, **losses, **kept, "networks": nets, "averages": averages})
     return records
 

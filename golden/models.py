@@ -107,6 +107,10 @@ def state_specs(network, net, running=(0.0, 0.0), linear_gain=1.0):
         elif isinstance(layer, nn.Linear):
             entries.append(spec(f"{name}.weight", layer.weight.shape, weight_scale(layer, linear_gain)))
             entries.append(spec(f"{name}.bias", layer.bias.shape, 0.1))
+        elif hasattr(layer, "weight_orig"):
+            entries.append(spec(f"{name}.weight_orig", layer.weight_orig.shape, weight_scale(layer.shape[0], math.sqrt(2.0))))
+            entries.append(spec(f"{name}.bias", layer.bias.shape, 0.1))
+            entries.append(spec(f"{name}.weight_u", layer.weight_u.shape, 1.0))
         elif isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
             entries.append(spec(f"{name}.weight", layer.weight.shape, weight_scale(layer, math.sqrt(2.0))))
     expected = [f"{network}.{n}" for n in net.state_dict() if not n.endswith("num_batches_tracked")]

@@ -1,9 +1,9 @@
 // Pseudo-labels with a confidence threshold; see crates/kernels/src/pseudo_label.rs.
 #include "common.cuh"
 
-// labels = `known`, or else argmax (the lowest on ties), confidence = the softmax there, weights = 1 where it exceeds the
-// threshold, else 0. A warp takes a row, eight rows a block.
-extern "C" __global__ void pseudo_label_forward(const float* logits, float threshold, const int* known, int* labels,
+// labels = `known`, or else argmax (the lowest on ties), confidence = the softmax there, weights = 1 where it exceeds that
+// class's threshold, else 0. A warp takes a row, eight rows a block.
+extern "C" __global__ void pseudo_label_forward(const float* logits, const float* thresholds, const int* known, int* labels,
                                                 float* weights, float* confidence, int rows, int classes) {
     const int row = static_cast<int>(blockIdx.x * (BLOCK / 32) + threadIdx.x / 32), lane = threadIdx.x % 32;
     if (row >= rows) {
@@ -30,8 +30,9 @@ extern "C" __global__ void pseudo_label_forward(const float* logits, float thres
         const float own = known == nullptr ? 1.0f : expf(logits[known[row]] - largest);
         const float p = own / sum;
         // A row with a NaN has no maximum; its label stays in range.
-        labels[row] = known != nullptr ? known[row] : label == classes ? 0 : label;
+        label = known != nullptr ? known[row] : label == classes ? 0 : label;
+        labels[row] = label;
         confidence[row] = p;
-        weights[row] = p > threshold ? 1.0f : 0.0f;
+        weights[row] = p > thresholds[label] ? 1.0f : 0.0f;
     }
 }

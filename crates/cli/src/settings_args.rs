@@ -6,8 +6,9 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use ecgan::Error;
 use ecgan::settings::{
-    Architecture, Augment, Choice, ClassCode, DeviceChoice, DiffAugment, FakeLabels, FakeMean, FakeStatistics,
-    FakesFrom, GanLoss, Method, Partial, Precision, Preset, Schedule, Settings, SimdChoice, Subset, TimeLimit, nearest,
+    Architecture, Augment, Choice, ClassCode, ClassThreshold, DeviceChoice, DiffAugment, FakeLabels, FakeMean,
+    FakeStatistics, FakesFrom, GanLoss, Method, NormD, Partial, Precision, Preset, Schedule, Settings, SimdChoice,
+    Subset, TimeLimit, nearest,
 };
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -60,6 +61,10 @@ pub struct SettingsArgs {
     /// Confidence of the classifier, from 0 to 1, above which a fake counts
     #[arg(long, value_name = "T", env = "ECGAN_THRESHOLD", help_heading = "Method")]
     threshold: Option<f64>,
+    /// Whether that is the same for every class, or lower for those that the classifier sees less of among the fakes, so that
+    /// more of them count (balanced)
+    #[arg(long, value_name = "HOW", value_parser = choice::<ClassThreshold>(), env = "ECGAN_CLASS_THRESHOLD", help_heading = "Method")]
+    class_threshold: Option<ClassThreshold>,
     /// Batch norm in the classifier on fakes: normalise by their own mean and variance and count these in the running
     /// ones (shared), the same but do not count them (frozen), or normalise by the running ones (running)
     #[arg(long, value_name = "HOW", value_parser = choice::<FakeStatistics>(), env = "ECGAN_FAKE_STATISTICS", help_heading = "Method")]
@@ -78,6 +83,9 @@ pub struct SettingsArgs {
     /// The losses of generator and discriminator: binary cross-entropy, or hinge
     #[arg(long, value_parser = choice::<GanLoss>(), env = "ECGAN_GAN_LOSS", help_heading = "Method")]
     gan_loss: Option<GanLoss>,
+    /// What keeps the discriminator in bounds: batch norm, or in its place weights divided by their largest singular value
+    #[arg(long, value_name = "HOW", value_parser = choice::<NormD>(), env = "ECGAN_NORM_D", help_heading = "Method")]
+    norm_d: Option<NormD>,
     /// What the discriminator's images go through, real and generated alike, so that few images last longer (DiffAugment)
     #[arg(long, value_parser = choice::<DiffAugment>(), env = "ECGAN_DIFF_AUGMENT", help_heading = "Method")]
     diff_augment: Option<DiffAugment>,
@@ -247,11 +255,13 @@ impl SettingsArgs {
             seed,
             lambda,
             threshold,
+            class_threshold,
             fake_statistics,
             fake_labels,
             fake_mean,
             class_code,
             gan_loss,
+            norm_d,
             diff_augment,
             ema_g,
             ema_c,

@@ -64,8 +64,9 @@ pub fn draw(
         let x = generator.evaluate_given(noise(device, &mut stream, count), given.as_ref())?;
         // [-1, 1] to 0..=255, rounded; tanh never leaves the range.
         pixels.extend(x.to_vec()?.iter().map(|v| ((v + 1.0) * 127.5).round() as u8));
-        // The threshold does not matter here: labels and confidences are all that is asked for.
-        let predicted = crate::pseudo_label::pseudo_labels(&classifier.evaluate(x)?, 0.0, None);
+        // Thresholds do not matter here: labels and confidences are all that is asked for.
+        let predicted =
+            crate::pseudo_label::pseudo_labels(&classifier.evaluate(x)?, &Tensor::zeros(device, [classes.len()]), None);
         labels.extend(predicted.labels.to_vec()?.iter().map(|&label| label as usize));
         confidences.extend(predicted.confidence.to_vec()?);
     }

@@ -2,10 +2,10 @@
 
 pub use crate::methods::Step;
 use crate::methods::{
-    Average, ClassifierTrainer, EcGan, EcGanConfig, Found, Gan, GanConfig, Noise, Shared, SharedConfig,
+    Average, ClassifierTrainer, EcGan, EcGanConfig, Found, Gan, GanConfig, Noise, Shared, SharedConfig, Thresholds,
 };
 use crate::models::{Classifier, Condition, ImageShape, discriminator, generator};
-use crate::settings::{FakesFrom, Method, Settings};
+use crate::settings::{FakesFrom, Method, NormD, Settings};
 use nn::{AdamConfig, Network};
 use tensor::rng::Stream;
 use tensor::{Device, Real, Result, Tensor};
@@ -42,8 +42,9 @@ pub fn new_discriminator<T: Real>(
     seed: u64,
     image: ImageShape,
     condition: Option<Condition>,
+    norm: NormD,
 ) -> Network<T> {
-    Network::new(device, Stream::Init.nth(seed, DISCRIMINATOR), |b| discriminator(b, image, condition))
+    Network::new(device, Stream::Init.nth(seed, DISCRIMINATOR), |b| discriminator(b, image, condition, norm))
 }
 
 /// The head over a classifier's features that takes the discriminator's place where they share one trunk.
@@ -100,7 +101,9 @@ impl Networks {
                 let condition = settings.condition(classes);
                 let config = EcGanConfig {
                     lambda,
+                    classes,
                     threshold: settings.threshold,
+                    class_threshold: settings.class_threshold,
                     fake_labels: settings.fake_labels,
                     fake_mean: settings.fake_mean.into(),
                     update: settings.classifier_update(),
@@ -109,7 +112,7 @@ impl Networks {
                     conditional: condition.is_some(),
                     joint: device.gpu().is_some(),
                 };
-                let gan = gan(new_discriminator(device, seed, image, condition), condition);
+                let gan = gan(new_discriminator(device, seed, image, condition, settings.norm_d), condition);
                 Self::EcGan(Box::new(EcGan::new(config, gan, classifier)))
             }
             Method::SharedDc | Method::SharedResnet => {
@@ -147,6 +150,16 @@ impl Networks {
             Self::EcGan(ec_gan) => ec_gan.lambda.set(settings.lambda * factor),
             Self::Shared(shared) => shared.lambda.set(settings.lambda * factor),
         }
+    }
+
+    /// The thresholds of generated images, where the classifier learns from them.
+    pub fn thresholds(&self) -> Option<&Thresholds> {
+        if let Self::EcGan(ec_gan) = self { Some(&ec_gan.thresholds) } else { None }
+    }
+
+    /// The same, to restore.
+    pub(crate) fn thresholds_mut(&mut self) -> Option<&mut Thresholds> {
+        if let Self::EcGan(ec_gan) = self { Some(&mut ec_gan.thresholds) } else { None }
     }
 
     /// Whether the discriminator's images are augmented, for which an iteration draws.

@@ -18,8 +18,13 @@ pub struct PseudoLabels<T: Real> {
 /// The temperature of [`sharpened`], as in MixMatch (Berthelot et al. 2019).
 pub const TEMPERATURE: f64 = 0.5;
 
-/// Labels `logits` `[n, classes]`, unless the classes `[n]` are known; rows at or below the threshold are not kept.
-pub fn pseudo_labels<T: Real>(logits: &Tensor<T>, threshold: f64, known: Option<&Tensor<i32>>) -> PseudoLabels<T> {
+/// Labels `logits` `[n, classes]`, unless the classes `[n]` are known; rows at or below their label's threshold (`thresholds`
+/// `[classes]`) are not kept.
+pub fn pseudo_labels<T: Real>(
+    logits: &Tensor<T>,
+    thresholds: &Tensor<T>,
+    known: Option<&Tensor<i32>>,
+) -> PseudoLabels<T> {
     let (device, n, classes) = (logits.device(), logits.shape()[0], logits.shape()[1]);
     let mut labels = Tensor::uninit(device, [n]);
     let mut weights = Tensor::uninit(device, [n]);
@@ -29,7 +34,7 @@ pub fn pseudo_labels<T: Real>(logits: &Tensor<T>, threshold: f64, known: Option<
         n,
         classes,
         logits,
-        T::from_f64(threshold),
+        thresholds,
         known.map(Tensor::view),
         &mut labels,
         &mut weights,

@@ -15,6 +15,7 @@ pub mod avg_pool2d;
 pub mod batch_norm;
 pub mod bce_with_logits;
 pub mod class_planes;
+pub mod class_threshold;
 pub mod conv2d;
 pub mod conv_transpose2d;
 pub mod cross_entropy;
@@ -42,6 +43,7 @@ pub mod sgd;
 pub mod sigmoid;
 pub mod simd;
 pub mod softmax;
+pub mod spectral_norm;
 pub mod store;
 pub mod tanh;
 #[cfg(test)]

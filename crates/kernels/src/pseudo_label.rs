@@ -1,5 +1,5 @@
 //! Pseudo-labels with a confidence threshold (Lee 2013; Haque 2021): each row's most likely class, and a weight of 1
-//! where its probability exceeds the threshold, else 0. Where the classes are known, only the weight is found.
+//! where its probability exceeds that class's threshold, else 0. Where the classes are known, only the weight is found.
 
 use crate::parallel::{self, Rows};
 use crate::simd::vectorized;
@@ -8,19 +8,20 @@ use crate::view::{View, ViewMut};
 use crate::{Device, Real, Work};
 
 /// Of each row of logits `[rows, classes]`: labels = `known`, or else argmax (the lowest on ties), confidence = the softmax
-/// there, and weights = 1 where confidence > threshold, else 0. A row with a NaN gets a NaN confidence and weight 0.
+/// there, and weights = 1 where confidence > thresholds (`[classes]`) at that label, else 0. A row with a NaN gets a NaN confidence and weight 0.
 pub fn forward<'a, T: Real>(
     device: &Device,
     rows: usize,
     classes: usize,
     logits: impl Into<View<'a, T>>,
-    threshold: T,
+    thresholds: impl Into<View<'a, T>>,
     known: Option<View<'a, i32>>,
     labels: impl Into<ViewMut<'a, i32>>,
     weights: impl Into<ViewMut<'a, T>>,
     confidence: impl Into<ViewMut<'a, T>>,
 ) {
-    let (logits, labels, weights, confidence) = (logits.into(), labels.into(), weights.into(), confidence.into());
+    let (logits, thresholds) = (logits.into(), thresholds.into());
+    let (labels, weights, confidence) = (labels.into(), weights.into(), confidence.into());
     let _span = device.span("pseudo_label.forward", || {
         Work::memory(
             format!("{rows}x{classes}"),
@@ -28,6 +29,7 @@ pub fn forward<'a, T: Real>(
         )
     });
     assert!(classes > 0 && logits.len() == rows * classes, "pseudo_label: logits of {rows} x {classes}");
+    assert_eq!(thresholds.len(), classes, "pseudo_label: a threshold a class");
     let fits = labels.len() == rows && weights.len() == rows && confidence.len() == rows;
     assert!(fits && known.is_none_or(|known| known.len() == rows), "pseudo_label: labels, weights and confidence");
     if let Some(cuda) = device.gpu() {
@@ -36,17 +38,18 @@ pub fn forward<'a, T: Real>(
             rows,
             classes,
             logits.on_gpu(),
-            threshold.to_f64() as f32,
+            thresholds.on_gpu(),
             known.map(View::device),
             labels.device(),
             weights.on_gpu(),
             confidence.on_gpu(),
         );
     }
-    let (logits, labels, weights, confidence) = (logits.host(), labels.host(), weights.host(), confidence.host());
+    let (logits, thresholds) = (logits.host(), thresholds.host());
+    let (labels, weights, confidence) = (labels.host(), weights.host(), confidence.host());
     let operands = (Rows(logits, classes), known.map(View::host), labels, weights, confidence);
     parallel::split(operands, rows, (CHUNK / classes).max(1), |_, (logits, known, labels, weights, confidence)| {
-        forward_chunk(device.simd(), classes, logits.0, threshold, known, labels, weights, confidence);
+        forward_chunk(device.simd(), classes, logits.0, thresholds, known, labels, weights, confidence);
     });
 }
 
@@ -54,7 +57,7 @@ vectorized! {
     fn forward_chunk<T: Real>(
         classes: usize,
         logits: &[T],
-        threshold: T,
+        thresholds: &[T],
         known: Option<&[i32]>,
         labels: &mut [i32],
         weights: &mut [T],
@@ -68,7 +71,7 @@ vectorized! {
             *label = known.map_or_else(first, |known| known[i]);
             let own = if known.is_some() { (logits[*label as usize] - max).exp() } else { T::ONE };
             *confidence = own / logits.iter().fold(T::ZERO, |sum, &x| sum + (x - max).exp());
-            *weight = if *confidence > threshold { T::ONE } else { T::ZERO };
+            *weight = if *confidence > thresholds[*label as usize] { T::ONE } else { T::ZERO };
         }
     }
 }
@@ -86,19 +89,24 @@ pub mod cuda {
         rows: usize,
         classes: usize,
         logits: DeviceSlice<f32>,
-        threshold: f32,
+        thresholds: DeviceSlice<f32>,
         known: Option<DeviceSlice<i32>>,
         labels: DeviceSliceMut<i32>,
         weights: DeviceSliceMut<f32>,
         confidence: DeviceSliceMut<f32>,
     ) {
         assert!(classes > 0 && logits.len() == rows * classes, "pseudo_label: logits of {rows} x {classes}");
+        assert_eq!(thresholds.len(), classes, "pseudo_label: a threshold a class");
         let fits = labels.len() == rows && weights.len() == rows && confidence.len() == rows;
         assert!(fits && known.is_none_or(|known| known.len() == rows), "pseudo_label: labels, weights and confidence");
         let (rows, classes, grid) = (rows as i32, classes as i32, Grid::warp_per_row(rows));
-        // SAFETY: logits are [rows, classes], the outputs [rows].
+        // SAFETY: logits are [rows, classes], thresholds [classes], the outputs [rows].
         unsafe {
-            cuda.launch(FORWARD, grid, &[&logits, &threshold, &known, &labels, &weights, &confidence, &rows, &classes]);
+            cuda.launch(
+                FORWARD,
+                grid,
+                &[&logits, &thresholds, &known, &labels, &weights, &confidence, &rows, &classes],
+            );
         }
     }
 }
@@ -114,13 +122,13 @@ mod tests {
                 let mut logits = normal::<T>(1, rows * classes, 0.0, 3.0);
                 let (first, last) = (0, classes - 1);
                 (logits[first], logits[last]) = (T::from_f64(20.0), T::from_f64(20.0)); // a tie in row 0
-                let threshold = T::from_f64(0.7);
+                let thresholds: Vec<T> = (0..classes).map(|c| T::from_f64([0.7, 0.3, 0.5][c % 3])).collect();
                 let given: Vec<i32> = (0..rows).map(|i| (3 * i % classes) as i32).collect();
                 for known in [None, Some(&given)] {
                     let got = over_threads(|| {
                         let (mut labels, mut weights, mut confidence) = (vec![-1; rows], nan(rows), nan(rows));
                         let (l, w, c) = (&mut labels, &mut weights, &mut confidence);
-                        forward(&device, rows, classes, &logits, threshold, known.map(View::from), l, w, c);
+                        forward(&device, rows, classes, &logits, &thresholds, known.map(View::from), l, w, c);
                         [labels.iter().map(|&label| T::from_f64(label.into())).collect(), weights, confidence].concat()
                     });
                     let mut want = [vec![], vec![], vec![]];
@@ -130,7 +138,7 @@ mod tests {
                         let label = known.map_or(likeliest, |known| known[i] as usize);
                         let confidence = (x[label] - max).exp() / x.iter().map(|x| (x - max).exp()).sum::<f64>();
                         want[0].push(label as f64);
-                        want[1].push(if confidence > threshold.to_f64() { 1.0 } else { 0.0 });
+                        want[1].push(if confidence > thresholds[label].to_f64() { 1.0 } else { 0.0 });
                         want[2].push(confidence);
                     }
                     assert_close("labels, weights, confidence", 32.0, &got, &want.concat());
@@ -150,7 +158,7 @@ mod tests {
         for device in devices() {
             let (mut labels, mut weights, mut confidence) = ([-1; 3], [9.0f32; 3], [9.0; 3]);
             let logits = [0.0, 0.0, 0.0, 1e-3, f32::NAN, 5.0];
-            forward(&device, 3, 2, &logits, 0.5, None, &mut labels, &mut weights, &mut confidence);
+            forward(&device, 3, 2, &logits, &[0.5; 2], None, &mut labels, &mut weights, &mut confidence);
             assert_eq!((labels, weights), ([0, 1, 0], [0.0, 1.0, 0.0]));
             assert!(confidence[0] == 0.5 && confidence[2].is_nan());
         }

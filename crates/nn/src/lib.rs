@@ -9,6 +9,7 @@ pub mod layers;
 pub mod network;
 pub mod residual;
 pub mod sgd;
+pub mod spectral;
 pub mod state_dict;
 
 pub use adam::{Adam, AdamConfig};
@@ -17,4 +18,5 @@ pub use layers::{BatchNorm2d, Conv2d, ConvTranspose2d, Linear};
 pub use network::{Mode, Module, Network, Pass};
 pub use residual::BasicBlock;
 pub use sgd::{Sgd, SgdConfig};
+pub use spectral::SpectralConv2d;
 pub use state_dict::{StateDict, StateError, StateTensor};

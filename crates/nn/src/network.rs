@@ -28,6 +28,9 @@ pub trait Module<T: Real> {
     /// From input activations (NHWC for images) to the output.
     fn forward(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<Var<T>>;
 
+    /// What is done once an iteration, before its passes, with the parameters and the buffers. Nothing, for most.
+    fn prepare(&self, _params: &Named<T>, _buffers: &mut Named<T>) {}
+
     /// The features, to which the last layer is applied, and the output. An architecture that does not say has its output
     /// for features.
     fn forward_with_features(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<[Var<T>; 2]> {
@@ -78,6 +81,11 @@ impl<T: Real> Network<T> {
         let module = build(&mut builder);
         let (params, buffers, entries) = builder.finish(device, random);
         Self { module, params, buffers, entries, batches_tracked: 0 }
+    }
+
+    /// What the architecture does once an iteration, before its passes: [`Module::prepare`].
+    pub fn prepare(&mut self) {
+        self.module.prepare(self.params.values(), &mut self.buffers);
     }
 
     /// One forward pass on x's tape. Where not `trainable`, the parameters' gradients are not computed.

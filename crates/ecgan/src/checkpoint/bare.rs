@@ -1,7 +1,7 @@
 //! State dicts without our metadata, as PyTorch saves them: what the tensors of a classifier say about it.
 
 use super::meta::{FORMAT, MOST_CLASSES, Meta};
-use crate::settings::{Architecture, NetworkName};
+use crate::settings::{Architecture, NetworkName, NormD};
 use safetensors::SafeTensors;
 
 /// What is read beside checkpoints, for messages.
@@ -21,6 +21,7 @@ pub(super) fn meta(file: &SafeTensors<'_>, image_size: usize) -> Option<Meta> {
         width,
         architecture: Architecture::ResNet18,
         condition: None,
+        norm_d: NormD::Batch,
         shared: false,
         image_size,
         channels,

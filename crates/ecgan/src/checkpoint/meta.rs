@@ -1,7 +1,7 @@
 //! What a checkpoint says about itself.
 
 use crate::models::Condition;
-use crate::settings::{Architecture, NetworkName, Settings};
+use crate::settings::{Architecture, NetworkName, NormD, Settings};
 use serde::{Deserialize, Serialize};
 
 /// The metadata key under which [`Meta`] is kept; one key only, so that the file's bytes have one order.
@@ -26,6 +26,9 @@ pub struct Meta {
     /// What generator and discriminator are told, where they are conditional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Condition>,
+    /// What keeps the discriminator in bounds.
+    #[serde(default = "batch_norm", skip_serializing_if = "is_batch_norm")]
+    pub norm_d: NormD,
     /// Whether the discriminator is a head over the classifier's features.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shared: bool,
@@ -54,6 +57,7 @@ impl Meta {
             width: settings.width,
             architecture: settings.architecture,
             condition: settings.condition(classes.len()),
+            norm_d: settings.norm_d,
             shared: settings.method.is_shared(),
             image_size: settings.image_size,
             channels: settings.channels,
@@ -63,6 +67,15 @@ impl Meta {
             network: None,
         }
     }
+}
+
+fn batch_norm() -> NormD {
+    NormD::Batch
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_batch_norm(norm: &NormD) -> bool {
+    *norm == NormD::Batch
 }
 
 fn resnet18() -> Architecture {

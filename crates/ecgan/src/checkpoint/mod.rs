@@ -131,7 +131,7 @@ impl Checkpoint {
             new_real_head(device, 0, &self.built_in(), image, classes)
         } else {
             self.check_condition()?;
-            new_discriminator(device, 0, image, self.meta.condition)
+            new_discriminator(device, 0, image, self.meta.condition, self.meta.norm_d)
         };
         self.fill("discriminator", discriminator)
     }

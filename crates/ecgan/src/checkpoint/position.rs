@@ -1,11 +1,13 @@
 //! Where a run stands, as tensors under `state.*`: enough to go on from a checkpoint with the same bits.
 
 use super::Checkpoint;
-use super::write::Stored;
+use super::write::{CLASS_AVERAGE, Stored};
 use crate::Error;
+use crate::methods::Thresholds;
 use crate::networks::Networks;
 use crate::train::Totals;
 use nn::{StateDict, StateTensor};
+use tensor::Tensor;
 
 /// Where a run stands.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -107,6 +109,23 @@ impl Checkpoint {
                 _ => return Err(self.bad(format!("`optimizer.{name}.t`: expected a count of at least 0"))),
             }
         }
+        match networks.thresholds_mut().and_then(Thresholds::average_mut) {
+            Some(average) => self.restore_class_average(average),
+            None => Ok(()),
+        }
+    }
+
+    fn restore_class_average(&self, average: &mut Tensor) -> Result<(), Error> {
+        let stored = self.tensors.iter().find(|(name, _)| name == CLASS_AVERAGE);
+        let values: Vec<f32> = match stored {
+            Some((_, StateTensor::Real(_, values))) => values.iter().map(|&v| v as f32).collect(),
+            _ => Vec::new(),
+        };
+        let proper = values.len() == average.numel() && values.iter().all(|v| (0.0..=1.0).contains(v));
+        if !proper {
+            return Err(self.bad(format!("`{CLASS_AVERAGE}`: expected a number from 0 to 1 for each class")));
+        }
+        average.write(&values);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use super::meta::KEY;
 use super::{Meta, Position};
 use crate::Error;
+use crate::methods::Thresholds;
 use crate::networks::Networks;
 use crate::run_folder::write_atomically;
 use crate::settings::NetworkName;
@@ -12,6 +13,9 @@ use safetensors::tensor::TensorView;
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
+
+/// The moving average that thresholds by class come from.
+pub(super) const CLASS_AVERAGE: &str = "state.class_average";
 
 /// Writes a checkpoint; it appears whole or not at all.
 ///
@@ -33,6 +37,10 @@ pub fn save(path: &Path, networks: &Networks, position: Position, meta: &Meta) -
             store(&mut tensors, &format!("optimizer.{name}.{moment}"), network.as_state_dict(flat)?);
         }
         tensors.push(Stored::count(format!("optimizer.{name}.t"), adam.t()?));
+    }
+    if let Some(average) = networks.thresholds().and_then(Thresholds::average) {
+        let average: Vec<f64> = average.to_vec()?.into_iter().map(f64::from).collect();
+        tensors.push(Stored::numbers(CLASS_AVERAGE.into(), vec![average.len()], &average));
     }
     position.store(&mut tensors);
     write(path, &tensors, Some(meta))

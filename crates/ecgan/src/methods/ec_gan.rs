@@ -8,9 +8,9 @@
 
 use super::both::{backward_both, forward_both, one_after_the_other};
 use super::classifier::real_loss;
-use super::{ClassifierTrainer, FakeFound, Found, Gan, Noise, RealFound, Weight};
+use super::{ClassifierTrainer, FakeFound, Found, Gan, Noise, RealFound, Thresholds, Weight};
 use crate::pseudo_label::{PseudoLabels, pseudo_labels, sharpened};
-use crate::settings::{ClassifierUpdate, FakeLabels, FakeStatistics};
+use crate::settings::{ClassThreshold, ClassifierUpdate, FakeLabels, FakeStatistics};
 use nn::Mode;
 use tensor::ops::{self, Reduction, Target};
 use tensor::{Real, Result, Tape, Tensor, Var};
@@ -21,8 +21,12 @@ pub struct EcGanConfig {
     /// Weight of the generated images in the classifier's loss, where no ramp changes it; at 0 the classifier does not see
     /// them at all.
     pub lambda: f64,
+    /// Number of classes.
+    pub classes: usize,
     /// Confidence above which a generated image is kept.
     pub threshold: f64,
+    /// Whether it is the same for every class.
+    pub class_threshold: ClassThreshold,
     /// What the classifier learns about a generated image.
     pub fake_labels: FakeLabels,
     /// What the sum over the kept generated images is divided by.
@@ -50,13 +54,17 @@ pub struct EcGan<T: Real = f32> {
     pub classifier: ClassifierTrainer<T>,
     /// Lambda now.
     pub lambda: Weight<T>,
+    /// The threshold of each class now.
+    pub thresholds: Thresholds<T>,
 }
 
 impl<T: Real> EcGan<T> {
     /// These networks together.
     pub fn new(config: EcGanConfig, gan: Gan<T>, classifier: ClassifierTrainer<T>) -> Self {
-        let lambda = Weight::new(&classifier.device(), config.lambda);
-        Self { config, gan, classifier, lambda }
+        let device = classifier.device();
+        let lambda = Weight::new(&device, config.lambda);
+        let thresholds = Thresholds::new(&device, config.classes, config.threshold, config.class_threshold);
+        Self { config, gan, classifier, lambda, thresholds }
     }
 
     /// One iteration: x `[n,h,w,c]` in [-1, 1], labels `[n]`.
@@ -64,7 +72,7 @@ impl<T: Real> EcGan<T> {
     /// The same generated images, made before the generator's update, serve all three networks. With them at hand the
     /// classifier's step and the other two do not depend on each other.
     pub fn step(&mut self, x: &Tensor<T>, labels: &Tensor<i32>, noise: &Noise<T>) -> Result<Found<T>> {
-        let Self { config, gan, classifier, lambda } = self;
+        let Self { config, gan, classifier, lambda, thresholds } = self;
         let given = config.conditional.then_some(labels);
         let fakes = gan.fakes(&noise.z, given)?;
         let images = match &mut gan.average {
@@ -74,7 +82,7 @@ impl<T: Real> EcGan<T> {
         let both = config.joint.then(|| one_after_the_other(x, &images));
         let (gan, found) = x.device().concurrently(
             || gan.step(x, given, fakes, both.as_ref().filter(|_| !config.fakes_from_average), noise),
-            || classifier_step(config, classifier, lambda, x, labels, &images, both.as_ref()),
+            || classifier_step(config, classifier, lambda, thresholds, x, labels, &images, both.as_ref()),
         );
         let (gan, (real, fake)) = (gan?, found?);
         Ok(Found { gan: Some(gan), real, fake })
@@ -86,6 +94,7 @@ fn classifier_step<T: Real>(
     config: &EcGanConfig,
     classifier: &mut ClassifierTrainer<T>,
     lambda: &Weight<T>,
+    thresholds: &mut Thresholds<T>,
     x: &Tensor<T>,
     labels: &Tensor<i32>,
     fakes: &Tensor<T>,
@@ -101,7 +110,7 @@ fn classifier_step<T: Real>(
             let updates = fake_statistics == FakeStatistics::Shared;
             let [logits, fake_logits] = forward_both(&mut classifier.network, both, None, updates)?;
             let (loss, real) = real_loss(&logits, labels, classifier.smoothing)?;
-            let (fake_loss, fake) = fake_loss_of(config, &fake_logits, labels)?;
+            let (fake_loss, fake) = fake_loss_of(config, thresholds, &fake_logits, labels)?;
             backward_both(&loss, (&fake_loss, Some(&weight)))?;
             classifier.step_from_gradients(None);
             Ok((real, Some(fake)))
@@ -111,13 +120,13 @@ fn classifier_step<T: Real>(
             let (loss, real) = classifier.real_loss(&Tape::new(x.device()), x, labels)?;
             loss.tape().backward(&loss)?;
             drop(loss);
-            let (fake_loss, fake) = fake_loss(config, classifier, fakes, labels)?;
+            let (fake_loss, fake) = fake_loss(config, classifier, thresholds, fakes, labels)?;
             classifier.descend(fake_loss, weight, None)?;
             Ok((real, Some(fake)))
         }
         (ClassifierUpdate::TwoSteps, _) => {
             let real = classifier.real_step(x, labels)?;
-            let (fake_loss, fake) = fake_loss(config, classifier, fakes, labels)?;
+            let (fake_loss, fake) = fake_loss(config, classifier, thresholds, fakes, labels)?;
             // With nothing kept the second step is left out whole: no decay, no moments, no t.
             let kept = fake.pseudo.kept();
             // Where the number is at hand, the reverse pass, which would find zeros, is left out too.
@@ -133,22 +142,24 @@ fn classifier_step<T: Real>(
 fn fake_loss<T: Real>(
     config: &EcGanConfig,
     classifier: &mut ClassifierTrainer<T>,
+    thresholds: &mut Thresholds<T>,
     fakes: &Tensor<T>,
     labels: &Tensor<i32>,
 ) -> Result<(Var<T>, FakeFound<T>)> {
     let tape = Tape::new(fakes.device());
     let logits = classifier.network.forward(&tape.constant(fakes.clone()), config.fake_statistics.mode(), true)?;
-    fake_loss_of(config, &logits, labels)
+    fake_loss_of(config, thresholds, &logits, labels)
 }
 
 /// The loss (without lambda) of these logits of generated images.
 fn fake_loss_of<T: Real>(
     config: &EcGanConfig,
+    thresholds: &mut Thresholds<T>,
     logits: &Var<T>,
     labels: &Tensor<i32>,
 ) -> Result<(Var<T>, FakeFound<T>)> {
     let known = (config.fake_labels == FakeLabels::Known).then_some(labels);
-    let pseudo: PseudoLabels<T> = pseudo_labels(logits.value(), config.threshold, known);
+    let pseudo: PseudoLabels<T> = pseudo_labels(logits.value(), thresholds.of(logits.value())?, known);
     let target = match config.fake_labels {
         FakeLabels::Soft => Target::Probabilities(sharpened(logits.value())?),
         FakeLabels::Pseudo | FakeLabels::Known => Target::labels(&pseudo.labels),

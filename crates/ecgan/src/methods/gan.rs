@@ -98,6 +98,7 @@ impl<T: Real> Gan<T> {
             Ok::<_, tensor::Error>(self.seen(&off.constant(x.clone()), noise, part)?.value().clone())
         };
         let (x, fake, loss) = (seen(x, 0)?, seen(fakes.value(), 1)?, self.loss);
+        self.discriminator.prepare();
         let [loss_d_real, loss_d_fake] = match both {
             Some(both) => {
                 let augmented = self.diff_augment.map(|_| one_after_the_other(&x, &fake));

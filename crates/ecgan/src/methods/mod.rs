@@ -8,6 +8,7 @@ mod found;
 mod gan;
 mod noise;
 mod shared;
+mod threshold;
 mod weight;
 
 pub use average::Average;
@@ -18,4 +19,5 @@ pub use found::{FakeStep, Found, GanStep, RealStep, Step};
 pub use gan::{Gan, GanConfig};
 pub use noise::Noise;
 pub use shared::{Shared, SharedConfig};
+pub use threshold::Thresholds;
 pub use weight::Weight;

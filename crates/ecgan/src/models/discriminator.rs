@@ -1,30 +1,67 @@
-//! The DCGAN discriminator (Radford et al. 2016), with batch norm after its first layer too, as EC-GAN's notebook has it; and the
-//! same layers as a classifier.
+//! The DCGAN discriminator (Radford et al. 2016), with batch norm after its first layer too, as EC-GAN's notebook has it, or with
+//! spectral norm in its place; and the same layers as a classifier.
 
 use super::{Classifier, Condition, ImageShape};
-use nn::{BatchNorm2d, Builder, Conv2d, Module, Pass};
+use crate::settings::NormD;
+use nn::{BatchNorm2d, Builder, Conv2d, Module, Pass, SpectralConv2d};
 use tensor::ops::{self, Activation};
-use tensor::{Real, Result, Var};
+use tensor::{Named, Real, Result, Var};
 
 /// Channels of the first hidden layer; doubled in each further one.
 const WIDTH: usize = 64;
 
-/// The convolutions that halve the image, each with its batch norm, down to 4x4.
+const ACTIVATION: Activation = Activation::LeakyRelu(0.2);
+
+/// A convolution that halves the image, with what keeps it in bounds and the activation.
+enum Hidden {
+    BatchNorm(Conv2d, BatchNorm2d),
+    SpectralNorm(SpectralConv2d),
+}
+
+impl Hidden {
+    /// The `layer`-th, from `c` to `o` channels.
+    fn new(b: &mut Builder, layer: usize, c: usize, o: usize, norm: NormD) -> Self {
+        let at = layer * stride_of_names(norm);
+        match norm {
+            NormD::Batch => {
+                let conv = b.scope(format!("main.{at}"), |b| Conv2d::new(b, c, o, 4, 2, 1));
+                Self::BatchNorm(conv, b.scope(format!("main.{}", at + 1), |b| BatchNorm2d::new(b, o, ACTIVATION)))
+            }
+            NormD::Spectral => Self::SpectralNorm(
+                b.scope(format!("main.{at}"), |b| SpectralConv2d::new(b, [c, o], 4, 2, 1, ACTIVATION)),
+            ),
+        }
+    }
+
+    fn forward<T: Real>(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<Var<T>> {
+        match self {
+            Self::BatchNorm(conv, bn) => bn.forward(pass, &conv.forward(pass, x)?),
+            Self::SpectralNorm(conv) => conv.forward(pass, x),
+        }
+    }
+}
+
+/// Modules of a hidden layer in PyTorch's `Sequential`: convolution, batch norm, activation.
+fn stride_of_names(norm: NormD) -> usize {
+    match norm {
+        NormD::Batch => 3,
+        NormD::Spectral => 2,
+    }
+}
+
+/// The convolutions that halve the image, down to 4x4.
 struct Trunk {
-    hidden: Vec<(Conv2d, BatchNorm2d)>,
+    hidden: Vec<Hidden>,
     condition: Option<Condition>,
 }
 
 impl Trunk {
     /// With `condition`, the class enters as further channels behind the first hidden layer's.
-    fn new(b: &mut Builder, image: ImageShape, condition: Option<Condition>) -> Self {
+    fn new(b: &mut Builder, image: ImageShape, condition: Option<Condition>, norm: NormD) -> Self {
         let mut hidden = Vec::new();
         let (mut c, mut o) = (image.channels, WIDTH);
         for layer in 0..hidden_layers(image) {
-            let conv = b.scope(format!("main.{}", 3 * layer), |b| Conv2d::new(b, c, o, 4, 2, 1));
-            let activation = Activation::LeakyRelu(0.2);
-            let bn = b.scope(format!("main.{}", 3 * layer + 1), |b| BatchNorm2d::new(b, o, activation));
-            hidden.push((conv, bn));
+            hidden.push(Hidden::new(b, layer, c, o, norm));
             let class = condition.filter(|_| layer == 0).map_or(0, |condition| condition.channels());
             (c, o) = (o + class, o * 2);
         }
@@ -34,8 +71,8 @@ impl Trunk {
     /// From images to features `[n,4,4,c]`.
     fn forward<T: Real>(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<Var<T>> {
         let mut h = x.clone(); // [n,32,32,3]
-        for (layer, (conv, bn)) in self.hidden.iter().enumerate() {
-            h = bn.forward(pass, &conv.forward(pass, &h)?)?; // [n,16,16,64] [n,8,8,128] [n,4,4,256]
+        for (layer, hidden) in self.hidden.iter().enumerate() {
+            h = hidden.forward(pass, &h)?; // [n,16,16,64] [n,8,8,128] [n,4,4,256]
             if let Some(condition) = self.condition.filter(|_| layer == 0) {
                 h = condition.append(pass, &h)?; // [n,16,16,64+k]
             }
@@ -74,19 +111,52 @@ fn one_each<T: Real>(logits: &Var<T>) -> Result<Var<T>> {
 
 struct Discriminator {
     trunk: Trunk,
-    output: Head,
+    output: Output,
 }
 
-/// From images `[n,size,size,channels]` to one logit each, `[n]`: positive is real. State-dict names `main.0.weight`, ...
-pub fn discriminator<T: Real>(b: &mut Builder, image: ImageShape, condition: Option<Condition>) -> Box<dyn Module<T>> {
-    let trunk = Trunk::new(b, image, condition);
-    let output = b.scope(format!("main.{}", 3 * hidden_layers(image)), |b| Head::new(b, image, 1));
+/// The last layer of a discriminator.
+enum Output {
+    Plain(Head),
+    SpectralNorm(SpectralConv2d),
+}
+
+/// From images `[n,size,size,channels]` to one logit each, `[n]`: positive is real. State-dict names `main.0.weight`, ..; with
+/// spectral norm those of PyTorch's `spectral_norm`, `main.0.weight_orig` and `weight_u`, but for `weight_v`, which follows from
+/// them.
+pub fn discriminator<T: Real>(
+    b: &mut Builder,
+    image: ImageShape,
+    condition: Option<Condition>,
+    norm: NormD,
+) -> Box<dyn Module<T>> {
+    let trunk = Trunk::new(b, image, condition, norm);
+    let output = b.scope(format!("main.{}", stride_of_names(norm) * hidden_layers(image)), |b| match norm {
+        NormD::Batch => Output::Plain(Head::new(b, image, 1)),
+        NormD::Spectral => {
+            Output::SpectralNorm(SpectralConv2d::new(b, [features(image), 1], 4, 1, 0, Activation::Identity))
+        }
+    });
     Box::new(Discriminator { trunk, output })
 }
 
 impl<T: Real> Module<T> for Discriminator {
     fn forward(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<Var<T>> {
-        one_each(&self.output.forward(pass, &self.trunk.forward(pass, x)?)?)
+        let features = self.trunk.forward(pass, x)?; // [n,4,4,256]
+        one_each(&match &self.output {
+            Output::Plain(head) => head.forward(pass, &features)?,
+            Output::SpectralNorm(conv) => conv.forward(pass, &features)?,
+        })
+    }
+
+    fn prepare(&self, params: &Named<T>, buffers: &mut Named<T>) {
+        for hidden in &self.trunk.hidden {
+            if let Hidden::SpectralNorm(conv) = hidden {
+                conv.prepare(params, buffers);
+            }
+        }
+        if let Output::SpectralNorm(conv) = &self.output {
+            conv.prepare(params, buffers);
+        }
     }
 }
 
@@ -101,7 +171,7 @@ struct DcganClassifier {
 
 impl Classifier for Dcgan {
     fn build<T: Real>(&self, b: &mut Builder, image: ImageShape, classes: usize) -> Box<dyn Module<T>> {
-        let trunk = Trunk::new(b, image, None);
+        let trunk = Trunk::new(b, image, None, NormD::Batch);
         let output = b.scope(format!("main.{}", 3 * hidden_layers(image)), |b| Head::new(b, image, classes));
         Box::new(DcganClassifier { trunk, output })
     }

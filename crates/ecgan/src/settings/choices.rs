@@ -95,6 +95,27 @@ choice! {
 }
 
 choice! {
+    /// Whether the confidence above which a generated image counts is the same for every class.
+    ClassThreshold {
+        /// The same.
+        Same = "same",
+        /// Lower for classes that the classifier sees less of among generated images: times p_c / max p, where p is a moving
+        /// average of the classes' mean probabilities.
+        Balanced = "balanced",
+    }
+}
+
+choice! {
+    /// What keeps the discriminator's activations in bounds.
+    NormD {
+        /// Batch norm.
+        Batch = "batch",
+        /// Spectral norm of its weights, and no batch norm.
+        Spectral = "spectral",
+    }
+}
+
+choice! {
     /// Which generator's images the classifier learns from.
     FakesFrom {
         /// The one that trains.

@@ -16,8 +16,8 @@ pub use crate::data::Budget;
 pub use choice::Choice;
 pub(crate) use choice::choice;
 pub use choices::{
-    Architecture, Augment, ClassCode, ClassifierUpdate, DiffAugment, FakeLabels, FakeMean, FakeStatistics, FakesFrom,
-    GanLoss, Method, NetworkName, Precision, Preset, Schedule, SplitName, Subset,
+    Architecture, Augment, ClassCode, ClassThreshold, ClassifierUpdate, DiffAugment, FakeLabels, FakeMean,
+    FakeStatistics, FakesFrom, GanLoss, Method, NetworkName, NormD, Precision, Preset, Schedule, SplitName, Subset,
 };
 pub use device::DeviceChoice;
 pub use nearest::nearest;
@@ -72,6 +72,8 @@ pub struct Settings {
     pub lambda: f64,
     /// Fakes count where the largest softmax is above it.
     pub threshold: f64,
+    /// Whether that is the same for every class.
+    pub class_threshold: ClassThreshold,
     /// What batch norm does with fakes in the classifier.
     pub fake_statistics: FakeStatistics,
     /// What the classifier learns about a fake that counts.
@@ -82,6 +84,8 @@ pub struct Settings {
     pub class_code: ClassCode,
     /// The losses of generator and discriminator.
     pub gan_loss: GanLoss,
+    /// What keeps the discriminator's activations in bounds.
+    pub norm_d: NormD,
     /// What the discriminator's images go through.
     pub diff_augment: DiffAugment,
     /// What the generator's moving average keeps of itself each step, in [0, 1); 0 is no average.
@@ -184,11 +188,13 @@ impl Settings {
             seed: set(all.seed),
             lambda: set(all.lambda),
             threshold: set(all.threshold),
+            class_threshold: set(all.class_threshold),
             fake_statistics: set(all.fake_statistics),
             fake_labels: fake_labels(method, all.fake_labels)?,
             fake_mean: set(all.fake_mean),
             class_code: set(all.class_code),
             gan_loss: set(all.gan_loss),
+            norm_d: set(all.norm_d),
             diff_augment: set(all.diff_augment),
             ema_g: set(all.ema_g),
             ema_c: set(all.ema_c),
@@ -304,11 +310,13 @@ impl Settings {
             seed: Some(self.seed),
             lambda: Some(self.lambda),
             threshold: Some(self.threshold),
+            class_threshold: Some(self.class_threshold),
             fake_statistics: Some(self.fake_statistics),
             fake_labels: Some(self.fake_labels),
             fake_mean: Some(self.fake_mean),
             class_code: Some(self.class_code),
             gan_loss: Some(self.gan_loss),
+            norm_d: Some(self.norm_d),
             diff_augment: Some(self.diff_augment),
             ema_g: Some(self.ema_g),
             ema_c: Some(self.ema_c),

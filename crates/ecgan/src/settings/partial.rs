@@ -1,8 +1,8 @@
 //! Settings as one source gives them: every value optional, and one source laid over another.
 
 use super::{
-    Architecture, Augment, ClassCode, DeviceChoice, DiffAugment, FakeLabels, FakeMean, FakeStatistics, FakesFrom,
-    GanLoss, Method, Precision, Preset, Schedule, Subset, TimeLimit, nearest,
+    Architecture, Augment, ClassCode, ClassThreshold, DeviceChoice, DiffAugment, FakeLabels, FakeMean, FakeStatistics,
+    FakesFrom, GanLoss, Method, NormD, Precision, Preset, Schedule, Subset, TimeLimit, nearest,
 };
 use crate::Error;
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,8 @@ partial! {
     lambda: f64,
     /// Fakes count where the largest softmax is above it.
     threshold: f64,
+    /// Whether that is the same for every class.
+    class_threshold: ClassThreshold,
     /// What batch norm does with fakes in the classifier.
     fake_statistics: FakeStatistics,
     /// What the classifier learns about a fake that counts.
@@ -91,6 +93,8 @@ partial! {
     class_code: ClassCode,
     /// The losses of generator and discriminator.
     gan_loss: GanLoss,
+    /// What keeps the discriminator's activations in bounds.
+    norm_d: NormD,
     /// What the discriminator's images go through.
     diff_augment: DiffAugment,
     /// What the generator's moving average keeps of itself each step, in [0, 1); 0 is no average.

@@ -1,8 +1,8 @@
 //! What each preset says; every setting without a natural "unset" has a value here.
 
 use super::{
-    Augment, ClassCode, ClassifierUpdate, DeviceChoice, DiffAugment, FakeMean, FakeStatistics, FakesFrom, GanLoss,
-    Method, Partial, Precision, Preset, Schedule, Subset,
+    Augment, ClassCode, ClassThreshold, ClassifierUpdate, DeviceChoice, DiffAugment, FakeMean, FakeStatistics,
+    FakesFrom, GanLoss, Method, NormD, Partial, Precision, Preset, Schedule, Subset,
 };
 
 /// The name of the built-in data set.
@@ -45,9 +45,11 @@ fn paper() -> Partial {
         lambda: Some(0.1),
         threshold: Some(0.7),
         fake_statistics: Some(FakeStatistics::Shared),
+        class_threshold: Some(ClassThreshold::Same),
         fake_mean: Some(FakeMean::Kept),
         class_code: Some(ClassCode::Scalar),
         gan_loss: Some(GanLoss::Bce),
+        norm_d: Some(NormD::Batch),
         diff_augment: Some(DiffAugment::None),
         ema_g: Some(0.0),
         ema_c: Some(0.0),

@@ -90,6 +90,10 @@ fn a_value_out_of_range_names_setting_expectation_and_value() {
             "method = \"shared-resnet\"\ndiff_augment = \"all\"",
             "diff_augment: expected none with method shared-resnet, whose trunk sees an image once for both heads, got all",
         ),
+        (
+            "method = \"shared-dc\"\nnorm_d = \"spectral\"",
+            "norm_d: expected batch with method shared-dc, whose discriminator is the classifier's layers, got spectral",
+        ),
         ("samples = 0", "samples: expected an integer >= 1, got 0"),
         ("fraction = 0.0", "fraction: expected a number above 0 and at most 1, got 0"),
         ("fraction = 1.1", "fraction: expected a number above 0 and at most 1, got 1.1"),

@@ -1,6 +1,6 @@
 //! The range of each setting.
 
-use super::{Budget, DiffAugment, FakeLabels, FakesFrom, Settings};
+use super::{Budget, DiffAugment, FakeLabels, FakesFrom, NormD, Settings};
 use crate::Error;
 use std::fmt::Display;
 
@@ -67,6 +67,8 @@ impl Settings {
         let seen = self.diff_augment == DiffAugment::None || !self.method.is_shared();
         let expected = format!("none with method {}, whose trunk sees an image once for both heads", self.method);
         check("diff_augment", seen, expected, self.diff_augment)?;
+        let trunk = format!("batch with method {}, whose discriminator is the classifier's layers", self.method);
+        check("norm_d", self.norm_d == NormD::Batch || !self.method.is_shared(), trunk, self.norm_d)?;
         at_least_zero("weight_decay", self.weight_decay)?;
         at_least_zero("weight_decay_c", self.weight_decay_c)
     }

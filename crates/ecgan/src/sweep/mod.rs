@@ -79,11 +79,12 @@ fn identity(settings: &Settings) -> Identity {
         (settings.lr, settings.weight_decay) = (paper.lr, paper.weight_decay);
         (settings.gan_loss, settings.diff_augment, settings.ema_g) = (paper.gan_loss, paper.diff_augment, paper.ema_g);
         (settings.lambda_start, settings.lambda_ramp) = (paper.lambda_start, paper.lambda_ramp);
+        settings.norm_d = paper.norm_d;
     }
     if !settings.method.learns_from_fakes() {
         (settings.preset, settings.threshold) = (Preset::Paper, paper.threshold);
         (settings.fake_labels, settings.fake_mean) = (paper.fake_labels, paper.fake_mean);
-        settings.fakes_from = paper.fakes_from;
+        (settings.fakes_from, settings.class_threshold) = (paper.fakes_from, paper.class_threshold);
     }
     if settings.method != Method::Conditional {
         settings.class_code = paper.class_code;

@@ -4,7 +4,7 @@ use crate::devices::{CLASSES, IMAGE, batch, devices};
 use ecgan::methods::{ClassifierTrainer, EcGan, EcGanConfig, Gan, GanConfig, Noise};
 use ecgan::models::{NOISE, ResNet18};
 use ecgan::networks::{new_classifier, new_discriminator, new_generator};
-use ecgan::settings::{ClassifierUpdate, FakeLabels, FakeStatistics};
+use ecgan::settings::{ClassThreshold, ClassifierUpdate, FakeLabels, FakeStatistics, NormD};
 use kernels::philox::Philox;
 use nn::{Adam, AdamConfig, Network};
 use tensor::ops::Reduction;
@@ -23,7 +23,9 @@ fn ec_gan<T: Real>(device: &Device, update: ClassifierUpdate) -> EcGan<T> {
     let adam = AdamConfig { eps: 1e-2, ..AdamConfig::dcgan(2e-4, 1e-3) };
     let config = EcGanConfig {
         lambda: 0.1,
+        classes: CLASSES,
         threshold: 0.1,
+        class_threshold: ClassThreshold::Same,
         update,
         fake_statistics: FakeStatistics::Shared,
         fake_labels: FakeLabels::Pseudo,
@@ -33,7 +35,7 @@ fn ec_gan<T: Real>(device: &Device, update: ClassifierUpdate) -> EcGan<T> {
         joint: device.gpu().is_some(),
     };
     let classifier = new_classifier(device, 5, &ResNet18 { width: 4 }, IMAGE, CLASSES);
-    let (g, d) = (new_generator(device, 5, IMAGE, None), new_discriminator(device, 5, IMAGE, None));
+    let (g, d) = (new_generator(device, 5, IMAGE, None), new_discriminator(device, 5, IMAGE, None, NormD::Batch));
     let gan = Gan::new(GanConfig::plain(adam, adam), g, d);
     EcGan::new(config, gan, ClassifierTrainer::new(classifier, adam))
 }

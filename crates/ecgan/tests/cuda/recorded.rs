@@ -3,8 +3,9 @@
 use crate::devices::{CLASSES, IMAGE, devices, images, networks};
 use ecgan::checkpoint::{self, Checkpoint, Meta, Position};
 use ecgan::generate::draw;
+use ecgan::methods::Thresholds;
 use ecgan::models::noise;
-use ecgan::settings::{Augment, DiffAugment, Method, Partial, Preset, Settings};
+use ecgan::settings::{Augment, ClassThreshold, DiffAugment, Method, NormD, Partial, Preset, Settings};
 use ecgan::train::{Feed, Iterations, Totals};
 use std::ops::Range;
 use tensor::rng::Stream;
@@ -56,6 +57,9 @@ fn left(iterations: &Iterations, found: String) -> Left {
         }
         counts.push(network.batches_tracked());
     }
+    if let Some(average) = iterations.networks.thresholds().and_then(Thresholds::average) {
+        bits.extend(average.to_vec().expect("it ran").iter().map(|v| v.to_bits()));
+    }
     Left { found, bits, counts }
 }
 
@@ -98,6 +102,8 @@ fn a_replay_of_every_method_gives_the_bits_of_launching() {
                 ema_g: Some(0.9),
                 ema_c: Some(0.9),
                 diff_augment: (!method.is_shared()).then_some(DiffAugment::All),
+                norm_d: (method == Method::EcGan).then_some(NormD::Spectral),
+                class_threshold: Some(ClassThreshold::Balanced),
                 ..Partial::default()
             };
             let five = |device: &Device, record| {

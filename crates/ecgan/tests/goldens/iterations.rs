@@ -5,7 +5,7 @@ use crate::networks::{fill, network};
 use crate::results::{Digest, Ours, Stored, check_digest, digest, read};
 use ecgan::methods::{ClassifierTrainer, EcGan, EcGanConfig, Gan, GanConfig, Noise, Step};
 use ecgan::models::ImageShape;
-use ecgan::settings::{ClassifierUpdate, FakeLabels, FakeStatistics};
+use ecgan::settings::{ClassThreshold, ClassifierUpdate, FakeLabels, FakeStatistics};
 use kernels::cuda::{Cuda, Precision};
 use nn::{Adam, AdamConfig, Network, StateDict};
 use serde::Deserialize;
@@ -242,7 +242,9 @@ impl File {
         };
         let config = EcGanConfig {
             lambda: run.lambda,
+            classes: CLASSES,
             threshold: run.threshold,
+            class_threshold: ClassThreshold::Same,
             update: if run.preset == "notebook" { ClassifierUpdate::TwoSteps } else { ClassifierUpdate::Summed },
             fake_statistics: run.fake_statistics,
             fake_labels: FakeLabels::Pseudo,

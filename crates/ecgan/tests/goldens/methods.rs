@@ -10,8 +10,8 @@ use ecgan::methods::{
 use ecgan::models::{BuiltIn, Condition, ImageShape};
 use ecgan::networks::{new_classifier, new_discriminator, new_generator, new_real_head};
 use ecgan::settings::{
-    Architecture, ClassCode, ClassifierUpdate, DiffAugment, FakeLabels, FakeMean, FakeStatistics, FakesFrom, GanLoss,
-    Method,
+    Architecture, ClassCode, ClassThreshold, ClassifierUpdate, DiffAugment, FakeLabels, FakeMean, FakeStatistics,
+    FakesFrom, GanLoss, Method, NormD,
 };
 use nn::Network;
 use serde::Deserialize;
@@ -37,6 +37,8 @@ struct Run {
     method: Method,
     fake_statistics: FakeStatistics,
     gan_loss: GanLoss,
+    norm_d: NormD,
+    class_threshold: ClassThreshold,
     diff_augment: DiffAugment,
     class_code: ClassCode,
     fake_labels: FakeLabels,
@@ -62,6 +64,7 @@ struct Iteration {
     loss_c_real: f64,
     loss_c_fake: Option<f64>,
     kept: Option<u64>,
+    class_average: Option<Vec<f64>>,
     networks: BTreeMap<String, Numbers>,
     averages: BTreeMap<String, Numbers>,
 }
@@ -73,8 +76,8 @@ struct Numbers {
 }
 
 enum Trained {
-    EcGan(EcGan<f64>),
-    Shared(Shared<f64>),
+    EcGan(Box<EcGan<f64>>),
+    Shared(Box<Shared<f64>>),
 }
 
 impl Trained {
@@ -89,7 +92,7 @@ impl Trained {
 #[test]
 fn every_method_and_option_matches() {
     let file: File = read("methods.json");
-    assert_eq!(file.runs.len(), 7);
+    assert_eq!(file.runs.len(), 9);
     let device = Device::cpu().poisoned();
     // One batch after the other, and where a GPU has real and generated images as one.
     for (run, joint) in file.runs.iter().flat_map(|run| [(run, false), (run, true)]) {
@@ -117,7 +120,7 @@ impl Run {
         let discriminator = if shared {
             new_real_head(device, 0, &built_in, IMAGE, CLASSES)
         } else {
-            new_discriminator(device, 0, IMAGE, condition)
+            new_discriminator(device, 0, IMAGE, condition, self.norm_d)
         };
         let config = GanConfig {
             loss: self.gan_loss,
@@ -131,11 +134,13 @@ impl Run {
         trainer.smoothing = self.label_smoothing;
         let (lambda, fake_statistics) = (file.lambda, self.fake_statistics);
         if shared {
-            return Trained::Shared(Shared::new(SharedConfig { lambda, fake_statistics }, gan, trainer));
+            return Trained::Shared(Box::new(Shared::new(SharedConfig { lambda, fake_statistics }, gan, trainer)));
         }
         let config = EcGanConfig {
             lambda,
+            classes: CLASSES,
             threshold: self.threshold,
+            class_threshold: self.class_threshold,
             fake_labels: self.fake_labels,
             fake_mean: self.fake_mean.into(),
             update: ClassifierUpdate::Summed,
@@ -144,7 +149,7 @@ impl Run {
             conditional: condition.is_some(),
             joint,
         };
-        Trained::EcGan(EcGan::new(config, gan, trainer))
+        Trained::EcGan(Box::new(EcGan::new(config, gan, trainer)))
     }
 }
 
@@ -170,6 +175,12 @@ impl Iteration {
         if let (Some(fake), Some(want)) = (&fake, self.loss_c_fake) {
             close("loss_c_fake", fake.loss, want);
         }
+        if let Some(want) = &self.class_average {
+            let Trained::EcGan(ec_gan) = &trained else { panic!("{what}: a method with thresholds") };
+            let got = ec_gan.thresholds.average().expect("they are balanced").as_slice();
+            assert_eq!(got.len(), want.len(), "{what}");
+            got.iter().zip(want).for_each(|(&got, &want)| close("class_average", got, want));
+        }
         let (gan, classifier) = trained.split();
         let networks =
             [("generator", &gan.generator), ("discriminator", &gan.discriminator), ("classifier", &classifier.network)];
@@ -190,7 +201,8 @@ impl Numbers {
     fn check(&self, what: &str, network: &Network<f64>) {
         let state = network.state_dict().expect("on the host");
         let all = |running: bool| {
-            let of_kind = state.iter().filter(move |(name, _)| name.contains(".running_") == running);
+            let buffer = |name: &str| name.contains(".running_") || name.ends_with(".weight_u");
+            let of_kind = state.iter().filter(move |(name, _)| buffer(name) == running);
             let values = of_kind.filter_map(|(_, tensor)| match tensor {
                 nn::StateTensor::Real(_, values) => Some(values.clone()),
                 nn::StateTensor::Count(_) => None,

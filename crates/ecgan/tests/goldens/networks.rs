@@ -4,6 +4,7 @@ use crate::formula::Entry;
 use crate::results::{Ours, Stored, read};
 use ecgan::models::{ImageShape, ResNet18};
 use ecgan::networks::{new_classifier, new_discriminator, new_generator};
+use ecgan::settings::NormD;
 use nn::{Mode, Network, StateDict, StateTensor};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -62,7 +63,7 @@ pub fn network<T: Real>(
 ) -> Network<T> {
     match (name, width, classes) {
         ("generator", ..) => new_generator(device, 0, image, None),
-        ("discriminator", ..) => new_discriminator(device, 0, image, None),
+        ("discriminator", ..) => new_discriminator(device, 0, image, None, NormD::Batch),
         ("classifier", Some(width), Some(classes)) => new_classifier(device, 0, &ResNet18 { width }, image, classes),
         _ => panic!("no network {name} with width {width:?} and classes {classes:?}"),
     }

@@ -4,7 +4,7 @@ use crate::{Silent, run, settings, tensors};
 use ecgan::checkpoint::Checkpoint;
 use ecgan::metrics::{Ending, EpochMetrics, Observer, Started, StepMetrics};
 use ecgan::run_folder::RunFolder;
-use ecgan::settings::{Augment, DiffAugment, FakesFrom, Method, Partial, Schedule, Settings};
+use ecgan::settings::{Augment, ClassThreshold, DiffAugment, FakesFrom, Method, NormD, Partial, Schedule, Settings};
 use ecgan::train::{finished, resume};
 use ecgan::{Error, ErrorKind};
 use safetensors::tensor::TensorView;
@@ -78,6 +78,8 @@ fn optional(method: Method) -> Settings {
         fakes_from: FakesFrom::Average,
         label_smoothing: 0.1,
         diff_augment: if method.is_shared() { DiffAugment::None } else { DiffAugment::All },
+        norm_d: if method.is_shared() { NormD::Batch } else { NormD::Spectral },
+        class_threshold: ClassThreshold::Balanced,
         ..random(method)
     }
 }

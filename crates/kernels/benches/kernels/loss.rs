@@ -20,7 +20,17 @@ pub fn run(bench: &mut Bench) {
             softmax::backward(&device, rows, CLASSES, &y, &x, &mut dx, Store::Set);
         });
         bench.time("pseudo_label", &case, Bytes(4 * n + 12 * rows), || {
-            pseudo_label::forward(&device, rows, CLASSES, &x, 0.3, None, &mut labels, &mut weights, &mut confidence);
+            pseudo_label::forward(
+                &device,
+                rows,
+                CLASSES,
+                &x,
+                &[0.3; CLASSES],
+                None,
+                &mut labels,
+                &mut weights,
+                &mut confidence,
+            );
         });
         let (kept, mut loss) = (Reduction::Kept, bench.filled(0.0, 1));
         bench.time("cross_entropy_forward", &case, Bytes(8 * n + 8 * rows), || {

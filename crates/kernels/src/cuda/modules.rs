@@ -24,6 +24,7 @@ modules!(
     "batch_norm",
     "bce_with_logits",
     "class_planes",
+    "class_threshold",
     "conv2d",
     "conv2d_bf16",
     "conv2d_tf32",
@@ -42,6 +43,7 @@ modules!(
     "sgd",
     "sigmoid",
     "softmax",
+    "spectral_norm",
     "tanh"
 );
 

@@ -4,7 +4,7 @@ use crate::common::{assert_close, assert_stores, device, devices, down, normal, 
 use kernels::cross_entropy::{self, Reduction, Target};
 use kernels::hinge::{self, Side};
 use kernels::view::View;
-use kernels::{Device, Store, bce_with_logits, pseudo_label};
+use kernels::{Device, Store, bce_with_logits, class_threshold, pseudo_label, softmax};
 
 #[test]
 fn cross_entropy_matches() {
@@ -19,7 +19,7 @@ fn cross_entropy_matches() {
         let some: Vec<f32> = (0..rows).map(|i| [0.0, 1.0, 0.5][i % 3]).collect();
         let soft: Vec<f32> = {
             let mut soft = vec![0.0f32; n];
-            kernels::softmax::forward(&cpu, rows, classes, &normal(2, n), &mut soft);
+            softmax::forward(&cpu, rows, classes, &normal(2, n), &mut soft);
             soft
         };
         let soft64 = wide(&soft);
@@ -122,28 +122,70 @@ fn pseudo_labels_match() {
             logits[classes..2 * classes].fill(0.5); // a tie of all
             logits[2 * classes + 1] = f32::NAN;
         }
-        let threshold = 0.4f32;
+        let thresholds: Vec<f32> = (0..classes).map(|c| [0.4, 0.25, 0.6][c % 3]).collect();
+        let (thresholds64, thresholds_up) = (wide(&thresholds), up(&cuda, &thresholds));
         let given: Vec<i32> = (0..rows).map(|i| (3 * i % classes) as i32).collect();
         let (logits64, logits, on_gpu) = (wide(&logits), up(&cuda, &logits), up(&cuda, &given));
         for known in [false, true] {
             let (mut labels64, mut weights64, mut confidence64) = (vec![-1; rows], vec![0.0; rows], vec![0.0; rows]);
             let (l, w, c) = (&mut labels64, &mut weights64, &mut confidence64);
             let labels_known = known.then(|| View::from(&given));
-            pseudo_label::forward(&cpu, rows, classes, &logits64, threshold.into(), labels_known, l, w, c);
+            pseudo_label::forward(&cpu, rows, classes, &logits64, &thresholds64, labels_known, l, w, c);
             let (mut labels, mut outputs) =
                 (up(&cuda, &vec![-1; rows]), [(); 2].map(|()| up(&cuda, &vec![f32::NAN; rows])));
             let [weights, confidence] = &mut outputs;
             let (x, l) = (logits.slice::<f32>(), labels.slice_mut::<i32>());
             let (w, c) = (weights.slice_mut(), confidence.slice_mut());
             let labels_known = known.then(|| View::Device(on_gpu.slice::<i32>()));
-            pseudo_label::forward(&device(&cuda), rows, classes, x, threshold, labels_known, l, w, c);
+            pseudo_label::forward(
+                &device(&cuda),
+                rows,
+                classes,
+                x,
+                thresholds_up.slice::<f32>(),
+                labels_known,
+                l,
+                w,
+                c,
+            );
             assert_eq!(down::<i32>(&cuda, &labels), labels64);
             assert_close("weights", 0.0, &down(&cuda, &outputs[0]), &weights64);
-            for (got, want) in down::<f32>(&cuda, &outputs[1]).into_iter().zip(confidence64) {
-                let near = (f64::from(got) - want).abs() < 1e-6 && (want - f64::from(threshold)).abs() > 1e-5;
+            for ((got, want), label) in down::<f32>(&cuda, &outputs[1]).into_iter().zip(confidence64).zip(&labels64) {
+                let near = (f64::from(got) - want).abs() < 1e-6 && (want - thresholds64[*label as usize]).abs() > 1e-5;
                 assert!(near || (got.is_nan() && want.is_nan()), "confidence {got}, reference {want}");
             }
         }
+    }
+}
+
+#[test]
+fn thresholds_by_class_match() {
+    let cpu = Device::cpu();
+    for (cuda, [rows, classes]) in
+        devices().into_iter().flat_map(|cuda| [[1, 1], [64, 10], [5, 1100]].map(|shape| (cuda.clone(), shape)))
+    {
+        let mut p = vec![0.0f32; rows * classes];
+        softmax::forward(&cpu, rows, classes, &normal(1, rows * classes), &mut p);
+        if rows > 4 {
+            p[classes..2 * classes].fill(f32::NAN);
+        }
+        let average: Vec<f32> = (0..classes).map(|c| (0.1 + c as f32) / classes as f32).collect();
+        let (mut average64, mut thresholds64) = (wide(&average), vec![0.0; classes]);
+        let size = [rows, classes];
+        class_threshold::step(
+            &cpu,
+            size,
+            &wide(&p),
+            f64::from(0.9f32),
+            f64::from(0.7f32),
+            &mut average64,
+            &mut thresholds64,
+        );
+        let (p, mut average, mut thresholds) =
+            (up(&cuda, &p), up(&cuda, &average), up(&cuda, &vec![f32::NAN; classes]));
+        class_threshold::cuda::step(&cuda, size, p.slice(), 0.9, 0.7, average.slice_mut(), thresholds.slice_mut());
+        assert_close("average", 4.0, &down(&cuda, &average), &average64);
+        assert_close("thresholds", 4.0, &down(&cuda, &thresholds), &thresholds64);
     }
 }
 

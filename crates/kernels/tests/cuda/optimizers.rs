@@ -1,11 +1,11 @@
-//! Adam and SGD, step by step and as a recorded step whose counters lie on the device.
+//! Adam and SGD, step by step and as a recorded step whose counters lie on the device; weights by spectral norm.
 
-use crate::common::{LENGTHS, assert_close, device, devices, down, normal, up, wide};
+use crate::common::{LENGTHS, assert_close, assert_stores, device, devices, down, normal, up, wide};
 use kernels::adam::{self, Adam, Steps};
 use kernels::pool::Buffer;
 use kernels::sgd::{self, Sgd};
 use kernels::view::{View, ViewMut};
-use kernels::{Device, Real};
+use kernels::{Device, Real, Store, spectral_norm};
 
 const ADAM: Adam = Adam { lr: 2e-3, beta1: 0.5, beta2: 0.999, eps: 1e-8, weight_decay: 1e-2 };
 
@@ -82,5 +82,41 @@ fn sgd_matches() {
         }
         assert_close("values", 4.0, &down(&cuda, &values), &values64);
         assert_close("velocity", 4.0, &down(&cuda, &velocity), &velocity64);
+    }
+}
+
+#[test]
+fn spectral_norm_matches() {
+    let cpu = Device::cpu();
+    let sizes = [[1, 1], [1, 70], [37, 300], [64, 48], [128, 1100]];
+    for (cuda, size) in devices().into_iter().flat_map(|cuda| sizes.map(|size| (cuda.clone(), size))) {
+        let [rows, cols] = size;
+        let (w, dy) = (normal(1, rows * cols), normal(2, rows * cols));
+        let mut u = normal(3, rows);
+        let length = u.iter().map(|u| u * u).sum::<f32>().sqrt();
+        u.iter_mut().for_each(|u| *u /= length);
+        let (w64, mut u64) = (wide(&w), wide(&u));
+        let (w_up, mut u_up) = (up(&cuda, &w), up(&cuda, &u));
+        spectral_norm::iterate(&cpu, size, &w64, &mut u64);
+        spectral_norm::iterate::<f32>(&device(&cuda), size, w_up.slice(), u_up.slice_mut());
+        let u = down::<f32>(&cuda, &u_up);
+        assert_close("u", 16.0, &u, &u64);
+
+        let (mut v64, mut sigma64, mut y64) = (vec![0.0; cols], vec![0.0], vec![0.0; rows * cols]);
+        spectral_norm::forward(&cpu, size, &w64, &wide(&u), &mut v64, &mut sigma64, &mut y64);
+        let [mut v, mut sigma, mut y] = [cols, 1, rows * cols].map(|n| up(&cuda, &vec![f32::NAN; n]));
+        let (v_mut, sigma_mut, y_mut) = (v.slice_mut(), sigma.slice_mut(), y.slice_mut());
+        spectral_norm::cuda::forward(&cuda, size, w_up.slice(), u_up.slice(), v_mut, sigma_mut, y_mut);
+        assert_close("v", 16.0, &down(&cuda, &v), &v64);
+        assert_close("sigma", 16.0, &down(&cuda, &sigma), &sigma64);
+        assert_close("y", 16.0, &down(&cuda, &y), &y64);
+
+        let (mut dw64, dy_up) = (vec![0.0; rows * cols], up(&cuda, &dy));
+        spectral_norm::backward(&cpu, size, &y64, &wide(&u), &v64, &sigma64, &wide(&dy), &mut dw64, Store::Set);
+        assert_stores(&cuda, "dw", 64.0, &dw64, |dw, store| {
+            let (y, dy, dw) = (y.slice::<f32>(), dy_up.slice::<f32>(), dw.slice_mut::<f32>());
+            let (u, v, sigma) = (u_up.slice::<f32>(), v.slice::<f32>(), sigma.slice::<f32>());
+            spectral_norm::backward::<f32>(&device(&cuda), size, y, u, v, sigma, dy, dw, store);
+        });
     }
 }

@@ -17,6 +17,7 @@ mod reshape;
 mod rows;
 mod scale;
 mod softmax;
+mod spectral_norm;
 
 pub use activations::{leaky_relu, relu, sigmoid, tanh};
 pub use add::add;
@@ -35,3 +36,4 @@ pub use reshape::reshape;
 pub use rows::rows;
 pub use scale::scale;
 pub use softmax::softmax;
+pub use spectral_norm::spectral_norm;
