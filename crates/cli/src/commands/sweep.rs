@@ -5,13 +5,14 @@ use crate::progress::duration;
 use crate::settings_args::{SettingsArgs, unknown_variables};
 use crate::{compute, interrupt};
 use anyhow::anyhow;
-use clap::{ArgMatches, Args};
+use clap::builder::PossibleValue;
+use clap::{ArgMatches, Args, ValueEnum};
 use ecgan::Error;
 use ecgan::metrics::{EpochMetrics, Observer, Started, StepMetrics, Summary};
 use ecgan::run_folder::{RunFolder, write_atomically};
 use ecgan::settings::Partial;
-use ecgan::sweep::{Axis, Cell, Identity, Ledger, Line, Table, cells, outcome, run_folder};
-use ecgan::train::{plan, train};
+use ecgan::sweep::{Axis, By, Cell, Identity, Ledger, Line, Table, cells, outcome, run_folder};
+use ecgan::train::{plan, resume, train};
 use serde::Serialize;
 use std::fs;
 use std::io::Write;
@@ -35,6 +36,10 @@ pub struct SweepArgs {
     /// Compare with the arm or grid value of this name [default: each with the bare classifier of its settings]
     #[arg(long, value_name = "NAME", help_heading = "Sweep")]
     baseline: Option<String>,
+    /// Which accuracy is compared: that on the test images, or that on the part of the budget that validates, by which
+    /// settings are chosen; then no test accuracy is shown
+    #[arg(long, value_enum, default_value = "test", help_heading = "Sweep")]
+    by: Compared,
     /// Train every Nth run only, beginning with the Ith: for N processes or machines that share --out
     #[arg(long, value_name = "I/N", help_heading = "Sweep")]
     shard: Option<Shard>,
@@ -56,13 +61,28 @@ pub struct SweepArgs {
 
 const EXAMPLES: &str = "\
 Every setting of `ecgan train` is one here, for all runs; --out is the sweep's folder [default:
-sweep]. Begun again, a sweep goes on where it was: finished runs are skipped.
+sweep]. Begun again, a sweep goes on where it was: finished runs are skipped, and one that was
+stopped goes on from its last checkpoint.
 
 Examples:
   ecgan sweep --grid method=classifier,ec-gan --seeds 5
   ecgan sweep --data DIR --preset paper --per-class 100 \\
     --grid lambda=0.05,0.1,0.2 --grid threshold=0.5,0.7,0.9 --arm ec-gan: --arm bare:method=classifier
   ecgan sweep .. --shard $SLURM_ARRAY_TASK_ID/8";
+
+/// [`By`], as a flag.
+#[derive(Clone, Copy)]
+struct Compared(By);
+
+impl ValueEnum for Compared {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self(By::Test), Self(By::Val)]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(if self.0 == By::Test { "test" } else { "val" }))
+    }
+}
 
 /// The Ith of N, from 1.
 #[derive(Clone, Copy)]
@@ -105,6 +125,7 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     let folder = given.out.clone().unwrap_or_else(|| "sweep".into());
     let cells = args.cells(Partial { out: None, ..given.clone() })?;
     args.check_baseline(&cells)?;
+    args.check_validation(&cells)?;
     let seeds: Vec<u64> = (given.seed.unwrap_or(0)..).take(args.seeds as usize).collect();
     let ledger_path = args.ledger.clone().unwrap_or_else(|| folder.join("ledger.jsonl"));
     let mut ledger = Ledger::open(&ledger_path)?;
@@ -126,11 +147,11 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     } else {
         interrupt::listen()?;
         fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
-        let failed = train_all(output, &runs, &cells, &seeds, &folder, &mut ledger);
+        let failed = train_all(output, args.by.0, &runs, &cells, &seeds, &folder, &mut ledger);
         finish(args, output, &cells, &folder, &Ledger::open(&ledger_path)?)?;
         return failed;
     }
-    show(args, output, &folder, &Table::new(&cells, args.baseline.as_deref(), &ledger))
+    show(args, output, &folder, &Table::new(&cells, args.baseline.as_deref(), args.by.0, &ledger))
 }
 
 impl SweepArgs {
@@ -143,6 +164,15 @@ impl SweepArgs {
             axes.push(Axis::grid(text)?);
         }
         cells(&base, &axes)
+    }
+
+    /// What is compared by validation has a part that validates.
+    fn check_validation(&self, cells: &[Cell]) -> Result<(), Error> {
+        let without = cells.iter().find(|cell| self.by.0 == By::Val && cell.settings.val_fraction == 0.0);
+        without.map_or(Ok(()), |cell| {
+            let expected = "a part that validates, above 0, to compare --by val".into();
+            Err(Error::Setting { name: "val_fraction", expected, got: format!("0 ({})", label(cell)) })
+        })
     }
 
     fn check_baseline(&self, cells: &[Cell]) -> Result<(), Error> {
@@ -192,6 +222,7 @@ impl SweepArgs {
 /// Trains what is left. A run that diverges or fails does not stop the others; the first such failure is the outcome.
 fn train_all(
     output: Output,
+    by: By,
     runs: &[Run],
     cells: &[Cell],
     seeds: &[u64],
@@ -207,11 +238,18 @@ fn train_all(
             Ok(summary) => {
                 spent += summary.seconds;
                 let left = Duration::from_secs_f64(spent / (i + 1) as f64 * (runs.len() - i - 1) as f64);
-                let accuracy = summary.test_accuracy.unwrap_or(f64::NAN);
+                // Not the best epoch's, but the last's: what the table has.
+                let last = || Ok::<_, Error>(outcome(&run_folder(folder, run.cell, run.seed)?)?.map(|o| o.last));
+                let accuracy = match by {
+                    By::Test => summary.test_accuracy,
+                    By::Val => last()?.and_then(|last| last.val_accuracy),
+                };
+                let accuracy = accuracy.unwrap_or(f64::NAN);
                 let (of, took) = (runs.len(), duration(Duration::from_secs_f64(summary.seconds)));
                 output.line(format!(
-                    "run {}/{of}  {what}: test {accuracy:.2} %, {took}; {} left",
+                    "run {}/{of}  {what}: {} {accuracy:.2} %, {took}; {} left",
                     i + 1,
+                    by.column(),
                     duration(left)
                 ))?;
                 settle(cells, seeds, folder, ledger)?;
@@ -230,13 +268,23 @@ fn train_all(
         .map_or(Ok(()), |(what, error)| Err(anyhow!(error).context(format!("{n} runs failed, first {what}"))))
 }
 
-/// One run, anew where it was begun.
+/// One run: from its last checkpoint where it was stopped, or else from its beginning.
 fn train_one(run: &Run, folder: &Path) -> Result<Summary, Error> {
     let path = run_folder(folder, run.cell, run.seed)?;
+    let settings = run.cell.with_seed(run.seed, path.clone());
+    if path.join("config.toml").exists() {
+        let goes_on = RunFolder::open(&path)?;
+        match kernels::on_a_worker(|| resume(&settings, &goes_on, &mut Quiet)) {
+            // Of another version or processor's settings, or damaged: what is there is of no use.
+            Err(error @ (Error::BadFile { .. } | Error::Setting { .. })) => {
+                eprintln!("warning: {}: begun anew, as it cannot go on: {error}", path.display());
+            }
+            trained => return trained,
+        }
+    }
     if path.exists() {
         fs::remove_dir_all(&path).map_err(Error::io(&path, "remove"))?;
     }
-    let settings = run.cell.with_seed(run.seed, path.clone());
     let run_folder = RunFolder::create(Some(&path), folder, settings.method, &settings.data_name())?;
     kernels::on_a_worker(|| train(&settings, &run_folder, &mut Quiet))
 }
@@ -277,7 +325,7 @@ fn settle(cells: &[Cell], seeds: &[u64], folder: &Path, ledger: &mut Ledger) -> 
 
 /// Writes the table into the sweep's folder, and shows it.
 fn finish(args: &SweepArgs, output: Output, cells: &[Cell], folder: &Path, ledger: &Ledger) -> anyhow::Result<()> {
-    let table = Table::new(cells, args.baseline.as_deref(), ledger);
+    let table = Table::new(cells, args.baseline.as_deref(), args.by.0, ledger);
     let json = serde_json::to_string_pretty(&table)? + "\n";
     let plot = table.svg().map(|svg| ("plot.svg", svg));
     let tables = [("table.md", table.markdown()), ("table.csv", table.csv()), ("table.json", json)];

@@ -73,11 +73,24 @@ fn shards_share_the_runs_and_a_finished_one_of_another_counts() {
     assert!(trains(folder.path(), &["--shard", "1/2"]).ends_with("6 runs, of which 3 to train here"));
     let second = json(&sweep(folder.path(), &["--shard", "2/2", "--json"]));
     assert_eq!(second["unfinished"], 0);
-    // A run that was cut off is trained again.
-    fs::remove_file(folder.path().join("s/ledger.jsonl")).unwrap();
+    // A run that was cut off goes on from its last checkpoint, and where that is of no use begins anew.
     let run = fs::read_dir(folder.path().join("s/runs")).unwrap().next().unwrap().unwrap().path();
-    fs::remove_file(run.join("summary.json")).unwrap();
-    assert!(trains(folder.path(), &[]).ends_with("of which 1 to train here"));
+    let last = run.join("checkpoints/last.safetensors");
+    let whole = fs::read(&last).unwrap();
+    for (damaged, warned) in [(false, false), (true, true)] {
+        fs::remove_file(folder.path().join("s/ledger.jsonl")).unwrap();
+        fs::remove_file(run.join("summary.json")).unwrap();
+        fs::write(run.join("left"), "by the run before").unwrap();
+        if damaged {
+            fs::write(&last, &whole[..whole.len() / 2]).unwrap();
+        }
+        let output = sweep(folder.path(), &[]);
+        assert!(stdout(&output).lines().next().unwrap().ends_with("of which 1 to train here"));
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(err.contains("begun anew, as it cannot go on"), warned, "{err}");
+        assert_eq!(run.join("left").exists(), !damaged);
+        assert!(fs::read(&last).unwrap() == whole, "other bytes");
+    }
 }
 
 #[test]
@@ -89,6 +102,10 @@ fn what_cannot_be_meant_is_refused() {
         (["--baseline", "bare"], "baseline: expected one of 0.1, 0.5, classifier, ec-gan, got bare"),
         (["--grid", "seed=1"], "grid: expected a setting but out and seed"),
         (["--arm", "a:threshold=2"], "threshold: expected a number from 0 to 1, got 2"),
+        (
+            ["--by", "val"],
+            "val_fraction: expected a part that validates, above 0, to compare --by val, got 0 (method classifier, lambda 0.1)",
+        ),
     ] {
         refused(folder.path(), &[&SWEEP, &arguments[..]].concat(), 2, message);
     }

@@ -21,7 +21,7 @@ const EVERYTHING: f64 = 0.99;
 const D_WINS: f64 = 0.05;
 /// Part of the kept fakes that one class may have, in fair shares and at most this much of all.
 const ONE_CLASS: f64 = 0.8;
-/// Points between training and validation accuracy.
+/// Points between training and validation accuracy, or test accuracy where nothing validates.
 const OVERFIT: f64 = 10.0;
 /// Points that the validation accuracy may have lost since its best.
 const FALLEN: f64 = 3.0;
@@ -86,8 +86,10 @@ fn fakes(run: &Run, last: &EpochMetrics, add: &mut impl FnMut(String, &str)) {
 }
 
 fn classifier(run: &Run, last: &EpochMetrics, add: &mut impl FnMut(String, &str)) {
-    if let (Some(train), Some(val)) = (last.train_accuracy, last.val_accuracy)
-        && train - val > OVERFIT
+    let test = run.evaluation.as_ref().map(|evaluation| (evaluation.accuracy, "in the test"));
+    let unseen = last.val_accuracy.map(|val| (val, "in validation")).or(test);
+    if let (Some(train), Some((accuracy, which))) = (last.train_accuracy, unseen)
+        && train - accuracy > OVERFIT
     {
         let suggestion = match run.settings.augment {
             Augment::None => {
@@ -98,7 +100,7 @@ fn classifier(run: &Run, last: &EpochMetrics, add: &mut impl FnMut(String, &str)
                 "It knows its training images by heart. Try more images, a larger --weight-decay-c or a smaller --width."
             }
         };
-        add(format!("Accuracy is {train:.1} % in training and {val:.1} % in validation."), suggestion);
+        add(format!("Accuracy is {train:.1} % in training and {accuracy:.1} % {which}."), suggestion);
     }
     if let (Some((epoch, best)), Some(val)) = (run.best(), last.val_accuracy)
         && best - val > FALLEN

@@ -10,14 +10,20 @@ use toml::{Table, Value};
 /// Settings that are found on the machine unless they are given, and change a result in its last bits only.
 const MACHINE: [&str; 2] = ["device", "simd"];
 
+/// A command's HTML, whose lines may end between its flags, not within one.
+fn unbroken(command: &str) -> String {
+    let flags = command.split(" --").map(|flag| Escaped(flag).to_string());
+    flags.collect::<Vec<_>>().join("</span> <span>--")
+}
+
 /// The section's HTML.
 pub fn section(run: &Run) -> String {
     let (all, changed) = (table(&run.settings.to_partial()), changed(&run.settings));
     let mut html = format!(
-        "<p>This repeats the run:</p><pre tabindex=\"0\"><code>{}</code></pre><p class=\"soft\">With <code>--config {}\
+        "<p>This repeats the run:</p><pre tabindex=\"0\"><code><span>{}</span></code></pre><p class=\"soft\">With <code>--config {}\
          </code> alone it does so bit for bit, on the same kind of processor. Add <code>--seed</code> for another \
          draw.</p>",
-        Escaped(&command(&run.settings)),
+        unbroken(&command(&run.settings)),
         Escaped(&quoted(&run.path.join("config.toml").to_string_lossy()))
     );
     let row = |key: &str| {

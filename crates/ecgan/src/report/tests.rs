@@ -80,7 +80,7 @@ fn a_page_has_every_part_and_no_markup_from_names() {
         "Real training images",
         "Confusion matrix",
         "Accuracy against confidence",
-        "ecgan train --data &#39;&lt;u&gt;pets &amp; cats&#39;",
+        "<span>ecgan train</span> <span>--data &#39;&lt;u&gt;pets &amp; cats&#39;",
         "&lt;b&gt;&quot;cats&quot; &amp; &#39;dogs&#39;&lt;/b&gt;",
         "run &lt;i&gt;",
     ] {
@@ -147,6 +147,17 @@ fn each_odd_thing_is_found_and_a_sound_run_has_none() {
         let found = found(change, &[]);
         assert!(found.len() == 1 && found[0].starts_with(what), "{what}: {found:?}");
     }
+    // Where nothing validates, the test says it.
+    let found = found(|e| (e.train_accuracy, e.val_accuracy) = (Some(99.0), None), &two);
+    assert_eq!(found, ["Accuracy is 99.0 % in training and 80.0 % in the test."]);
+}
+
+#[test]
+fn a_command_breaks_between_flags_only() {
+    let here = tempfile::tempdir().unwrap();
+    folder(here.path(), "batch = 8\nseed = 3\n", &[epoch(1)], &[]);
+    let html = page(&Run::read(here.path()).unwrap());
+    assert!(html.contains("<code><span>ecgan train</span> <span>--batch 8</span> <span>--seed 3"), "{html}");
 }
 
 #[test]

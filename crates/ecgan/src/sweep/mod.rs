@@ -12,7 +12,7 @@ mod table;
 pub use axis::{ARM, Axis, Value};
 pub use ledger::{Ledger, Line};
 pub use statistics::Mean;
-pub use table::{Row, Table};
+pub use table::{By, Row, Table};
 
 use crate::Error;
 use crate::metrics::{EpochMetrics, Summary};

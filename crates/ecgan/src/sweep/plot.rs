@@ -1,6 +1,6 @@
-//! The table as a picture: a line a cell, a dot at the mean test accuracy, a bar of one standard deviation to either side.
+//! The table as a picture: a line a cell, a dot at the mean accuracy, a bar of one standard deviation to either side.
 
-use super::{Row, Table};
+use super::{Mean, Row, Table};
 use std::fmt::Write;
 
 const LABELS: f64 = 330.0;
@@ -21,20 +21,24 @@ impl Table {
     /// As SVG; `None` without a finished cell. A dashed line stands at the comparator, the cell without a difference, where
     /// there is one such.
     pub fn svg(&self) -> Option<String> {
-        let spread = |row: &Row| row.test_accuracy.deviation.unwrap_or(0.0);
-        let low = self.rows.iter().map(|row| row.test_accuracy.mean - spread(row)).reduce(f64::min)?;
-        let high = self.rows.iter().map(|row| row.test_accuracy.mean + spread(row)).reduce(f64::max)?;
+        let rows: Vec<(&Row, Mean)> = self.rows.iter().filter_map(|row| Some((row, self.accuracy(row)?))).collect();
+        let spread = |accuracy: Mean| accuracy.deviation.unwrap_or(0.0);
+        let low = rows.iter().map(|&(_, accuracy)| accuracy.mean - spread(accuracy)).reduce(f64::min)?;
+        let high = rows.iter().map(|&(_, accuracy)| accuracy.mean + spread(accuracy)).reduce(f64::max)?;
         let step = step((high - low).max(0.5));
         let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
         let high = if high > low { high } else { low + step };
         let x = |accuracy: f64| LABELS + (accuracy - low) / (high - low) * (RIGHT - LABELS);
-        let bottom = TOP + LINE * self.rows.len() as f64;
+        let bottom = TOP + LINE * rows.len() as f64;
+        let column = self.by.column();
         let height = bottom + 46.0;
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
-             aria-label=\"test accuracy of each combination\"><style>{STYLE}</style>\
+             aria-label=\"{column} of each combination\"><style>{STYLE}</style>\
              <rect width=\"{WIDTH}\" height=\"{height}\"/>\
-             <text x=\"12\" y=\"20\">Test accuracy, %</text>"
+             <text x=\"12\" y=\"20\">{}{}, %</text>",
+            column[..1].to_uppercase(),
+            &column[1..]
         );
         let marks = ((high - low) / step).round() as usize;
         for mark in (0..=marks).map(|i| low + step * i as f64) {
@@ -47,15 +51,15 @@ impl Table {
                 (mark * 1e6).round() / 1e6
             );
         }
-        let mut comparators = self.rows.iter().filter(|row| row.difference.is_none());
-        if let (Some(one), None) = (comparators.next(), comparators.next()) {
-            let at = x(one.test_accuracy.mean);
+        let mut comparators = rows.iter().filter(|(row, _)| row.difference.is_none());
+        if let (Some((_, one)), None) = (comparators.next(), comparators.next()) {
+            let at = x(one.mean);
             let _ = write!(svg, "<line class=\"base\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{bottom}\"/>");
         }
-        for (i, row) in self.rows.iter().enumerate() {
+        for (i, &(row, accuracy)) in rows.iter().enumerate() {
             let y = TOP + LINE * (i as f64 + 0.5);
             let labels: Vec<&str> = row.cell.iter().map(|(_, label)| label.as_str()).collect();
-            let (mean, spread) = (row.test_accuracy.mean, spread(row));
+            let (mean, spread) = (accuracy.mean, spread(accuracy));
             let _ = write!(
                 svg,
                 "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
@@ -72,7 +76,7 @@ impl Table {
                 y + 4.0
             );
         }
-        let seeds = self.rows.iter().map(|row| row.test_accuracy.n);
+        let seeds = rows.iter().map(|(_, accuracy)| accuracy.n);
         let (fewest, most) = (seeds.clone().min()?, seeds.max()?);
         let seeds = if fewest == most { fewest.to_string() } else { format!("{fewest} to {most}") };
         let _ = writeln!(
@@ -107,14 +111,14 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sweep::Mean;
+    use crate::sweep::By;
 
     fn row(label: &str, accuracies: &[f64], compared: bool) -> Row {
         let mean = Mean::of(accuracies).expect("a seed");
         Row {
             cell: vec![("arm".into(), label.into())],
             n_train: 100,
-            test_accuracy: mean,
+            test_accuracy: Some(mean),
             val_accuracy: None,
             difference: compared.then_some(mean),
             half_interval: None,
@@ -127,7 +131,7 @@ mod tests {
     #[test]
     fn every_cell_is_a_dot_with_its_bar_within_the_picture() {
         let rows = vec![row("bare", &[80.0, 82.0], false), row("a <gan> & more", &[70.0, 78.0], true)];
-        let table = Table { axes: vec!["arm".into()], rows, unfinished: 0 };
+        let table = Table { by: By::Test, axes: vec!["arm".into()], rows, unfinished: 0 };
         let svg = table.svg().expect("two cells");
         assert_eq!((svg.matches("<circle").count(), svg.matches("class=\"base\"").count()), (2, 1));
         assert!(svg.contains("a &lt;gan&gt; &amp; more") && svg.contains("of 2 seeds"));

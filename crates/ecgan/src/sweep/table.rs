@@ -7,6 +7,35 @@ use crate::paper::reported;
 use serde::Serialize;
 use std::fmt::Write;
 
+/// Which accuracy is compared. Settings are chosen by the validation part's; a table by that does not show the test's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// The test's.
+    #[default]
+    Test,
+    /// The validation part's.
+    Val,
+}
+
+impl By {
+    /// As a table's column has it.
+    pub fn column(self) -> &'static str {
+        match self {
+            Self::Test => "test accuracy",
+            Self::Val => "validation accuracy",
+        }
+    }
+
+    /// A line's accuracies, seed by seed.
+    fn of(self, line: &Line) -> Vec<Option<f64>> {
+        match self {
+            Self::Test => line.test_accuracy.iter().copied().map(Some).collect(),
+            Self::Val => line.val_accuracy.clone(),
+        }
+    }
+}
+
 /// A row: one cell.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
@@ -14,11 +43,12 @@ pub struct Row {
     pub cell: Vec<(String, String)>,
     /// Labelled images trained on.
     pub n_train: usize,
-    /// Test accuracy of the last weights, in percent.
-    pub test_accuracy: Mean,
+    /// Test accuracy of the last weights, in percent; `None` in a table by validation.
+    pub test_accuracy: Option<Mean>,
     /// The same on the validation part.
     pub val_accuracy: Option<Mean>,
-    /// Test accuracy less that of the comparator, seed by seed, in points; `None` of the comparator itself, or without one.
+    /// Accuracy ([`Table::by`]) less that of the comparator, seed by seed, in points; `None` of the comparator itself, or
+    /// without one.
     pub difference: Option<Mean>,
     /// Half of the 95 % interval of [`Row::difference`].
     pub half_interval: Option<f64>,
@@ -35,6 +65,8 @@ pub struct Row {
 pub struct Table {
     /// The axes' names.
     pub axes: Vec<String>,
+    /// Which accuracy is compared.
+    pub by: By,
     /// A row for each finished cell.
     pub rows: Vec<Row>,
     /// Cells that are not finished.
@@ -44,7 +76,7 @@ pub struct Table {
 impl Table {
     /// Of the cells that the ledger has. Each is compared with the bare classifier of the same settings or, where a cell is
     /// named as `baseline` by one of its labels, with that.
-    pub fn new(cells: &[Cell], baseline: Option<&str>, ledger: &Ledger) -> Self {
+    pub fn new(cells: &[Cell], baseline: Option<&str>, by: By, ledger: &Ledger) -> Self {
         let named = cells.iter().find(|cell| cell.labels.iter().any(|(_, label)| Some(label.as_str()) == baseline));
         let rows: Vec<Row> = cells
             .iter()
@@ -52,21 +84,27 @@ impl Table {
                 let line = ledger.find(&cell.identity())?;
                 let other = named.map_or_else(|| cell.bare_identity(), Cell::identity);
                 let other = (other != cell.identity()).then(|| ledger.find(&other)).flatten();
-                Some(row(cell, line, other))
+                Some(row(cell, line, other, by))
             })
             .collect();
         let axes = cells.first().map(|cell| cell.labels.iter().map(|(name, _)| name.clone()).collect());
-        Self { axes: axes.unwrap_or_default(), unfinished: cells.len() - rows.len(), rows }
+        Self { axes: axes.unwrap_or_default(), by, unfinished: cells.len() - rows.len(), rows }
     }
 
     /// As Markdown.
     pub fn markdown(&self) -> String {
         let mut text = format!("| {} | ", self.axes.join(" | "));
-        text += "images | seeds | test accuracy, % | difference, points [95 %] | validation, % | kept, % |";
+        // By validation there is no test accuracy, and by test the other stands behind.
+        let (column, rest) = match self.by {
+            By::Test => (self.by.column(), " validation, % |"),
+            By::Val => (self.by.column(), ""),
+        };
+        text += &format!("images | seeds | {column}, % | difference, points [95 %] |{rest} kept, % |");
         // A column that nothing stands in says nothing.
         let paper = self.rows.iter().any(|row| row.paper.is_some());
         text += if paper { " the paper's, % |\n" } else { "\n" };
-        text += &format!("|{}\n", "---|".repeat(self.axes.len() + 6 + usize::from(paper)));
+        let columns = 5 + usize::from(self.by == By::Test) + usize::from(paper);
+        text += &format!("|{}\n", "---|".repeat(self.axes.len() + columns));
         for row in &self.rows {
             let labels: Vec<&str> = row.cell.iter().map(|(_, label)| label.as_str()).collect();
             let difference = row.difference.map_or_else(String::new, |d| match row.half_interval {
@@ -75,33 +113,47 @@ impl Table {
             });
             let reported = row.paper.map_or_else(String::new, |paper| format!("{paper:.2}"));
             let reported = if paper { format!(" {reported} |") } else { String::new() };
+            let validation = match self.by {
+                By::Test => format!(" {} |", spread(row.val_accuracy, 1.0)),
+                By::Val => String::new(),
+            };
+            let (accuracy, kept) = (self.accuracy(row), spread(row.kept_fraction, 100.0));
             let _ = writeln!(
                 text,
-                "| {} | {} | {} | {} | {difference} | {} | {} |{reported}",
+                "| {} | {} | {} | {} | {difference} |{validation} {kept} |{reported}",
                 labels.join(" | "),
                 row.n_train,
-                row.test_accuracy.n,
-                spread(Some(row.test_accuracy), 1.0),
-                spread(row.val_accuracy, 1.0),
-                spread(row.kept_fraction, 100.0)
+                accuracy.map_or(0, |accuracy| accuracy.n),
+                spread(accuracy, 1.0),
             );
         }
         text
     }
 
+    /// The accuracy that is compared, in percent.
+    pub fn accuracy(&self, row: &Row) -> Option<Mean> {
+        match self.by {
+            By::Test => row.test_accuracy,
+            By::Val => row.val_accuracy,
+        }
+    }
+
     /// As CSV, a header first; figures unrounded, what is not there empty.
     pub fn csv(&self) -> String {
         let mut text = self.axes.iter().map(|name| quoted(name) + ",").collect::<String>();
-        text += "n_train,seeds,test_accuracy,test_deviation,difference,half_interval_95,val_accuracy,kept_fraction,seconds\n";
+        text += "n_train,seeds,test_accuracy,test_deviation,difference,half_interval_95,val_accuracy,val_deviation,kept_fraction,seconds\n";
         let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
         for row in &self.rows {
             text += &row.cell.iter().map(|(_, label)| quoted(label) + ",").collect::<String>();
-            let _ = write!(text, "{},{},{},", row.n_train, row.test_accuracy.n, row.test_accuracy.mean);
+            let seeds = self.accuracy(row).map_or(0, |accuracy| accuracy.n);
+            let _ = write!(text, "{},{seeds},", row.n_train);
             let cells = [
-                row.test_accuracy.deviation,
+                row.test_accuracy.map(|t| t.mean),
+                row.test_accuracy.and_then(|t| t.deviation),
                 row.difference.map(|d| d.mean),
                 row.half_interval,
                 row.val_accuracy.map(|v| v.mean),
+                row.val_accuracy.and_then(|v| v.deviation),
                 row.kept_fraction.map(|k| k.mean),
                 Some(row.seconds.mean),
             ];
@@ -112,17 +164,17 @@ impl Table {
     }
 }
 
-fn row(cell: &Cell, line: &Line, other: Option<&Line>) -> Row {
+fn row(cell: &Cell, line: &Line, other: Option<&Line>, by: By) -> Row {
     let pairs: Vec<f64> = other.map_or_else(Vec::new, |other| {
-        let theirs = |seed| other.seeds.iter().position(|s| s == seed).map(|i| other.test_accuracy[i]);
-        line.seeds.iter().zip(&line.test_accuracy).filter_map(|(seed, ours)| Some(ours - theirs(seed)?)).collect()
+        let theirs = |seed| other.seeds.iter().position(|s| s == seed).and_then(|i| by.of(other)[i]);
+        line.seeds.iter().zip(by.of(line)).filter_map(|(seed, ours)| Some(ours? - theirs(seed)?)).collect()
     });
     let present = |values: &[Option<f64>]| Mean::of(&values.iter().copied().flatten().collect::<Vec<_>>());
     let difference = Mean::of(&pairs);
     Row {
         cell: cell.labels.clone(),
         n_train: line.images[0],
-        test_accuracy: Mean::of(&line.test_accuracy).expect("a line has a seed"),
+        test_accuracy: (by == By::Test).then(|| Mean::of(&line.test_accuracy).expect("a line has a seed")),
         val_accuracy: present(&line.val_accuracy),
         difference,
         half_interval: difference.and_then(|d| d.half_interval()),

@@ -76,10 +76,10 @@ fn a_run_is_found_under_whatever_name() {
 fn differences_are_paired_by_seed() {
     let cells = grid(&["method=classifier,ec-gan"]);
     let ledger = ledger_of(&[(&cells[0], &[10.0, 20.0, 30.0]), (&cells[1], &[11.0, 22.0, 33.0, 90.0])]);
-    let table = Table::new(&cells, None, &ledger);
+    let table = Table::new(&cells, None, By::Test, &ledger);
     assert!(table.rows[0].difference.is_none());
     let row = &table.rows[1];
-    assert_eq!((row.difference.unwrap().mean, row.difference.unwrap().n, row.test_accuracy.n), (2.0, 3, 4));
+    assert_eq!((row.difference.unwrap().mean, row.difference.unwrap().n, row.test_accuracy.unwrap().n), (2.0, 3, 4));
     // 4.303 x 1 / sqrt 3
     assert!((row.half_interval.unwrap() - 2.484).abs() < 1e-3);
     assert_eq!(
@@ -89,12 +89,35 @@ fn differences_are_paired_by_seed() {
     assert!(table.csv().lines().nth(2).unwrap().starts_with("ec-gan,30,4,39,"));
 }
 
+/// By validation the test accuracy stays unseen, in every form of the table.
+#[test]
+fn settings_are_chosen_by_validation_without_the_test() {
+    let cells = grid(&["method=classifier,ec-gan"]);
+    let mut ledger = ledger_of(&[(&cells[0], &[11.25, 12.25]), (&cells[1], &[13.25, 14.25])]);
+    for (line, val) in ledger.lines.iter_mut().zip([[70.0, 72.0], [73.0, 77.0]]) {
+        line.val_accuracy = val.map(Some).to_vec();
+    }
+    let table = Table::new(&cells, None, By::Val, &ledger);
+    assert_eq!((table.rows[1].difference.unwrap().mean, table.rows[1].val_accuracy.unwrap().mean), (4.0, 75.0));
+    let markdown = table.markdown();
+    assert!(markdown.starts_with("| method | images | seeds | validation accuracy, % | difference"), "{markdown}");
+    assert_eq!(markdown.lines().nth(3).unwrap().split('|').nth(4).unwrap().trim(), "75.0 ± 2.8");
+    let (json, svg) = (serde_json::to_string(&table).unwrap(), table.svg().unwrap());
+    assert!(svg.contains("Validation accuracy, %") && json.contains("\"by\":\"val\""), "{json}");
+    for text in [markdown, table.csv(), json, svg] {
+        assert!(!["11.", "12.", "13.", "14."].iter().any(|test| text.contains(&format!("{test}2"))), "{text}");
+    }
+}
+
 #[test]
 fn a_named_baseline_is_for_every_row() {
     let cells = grid(&["lambda=0.1,0.2"]);
     let ledger = ledger_of(&[(&cells[0], &[10.0, 20.0]), (&cells[1], &[11.0, 21.0])]);
-    assert!(Table::new(&cells, None, &ledger).rows.iter().all(|row| row.difference.is_none()), "no classifier ran");
-    let table = Table::new(&cells, Some("0.1"), &ledger);
+    assert!(
+        Table::new(&cells, None, By::Test, &ledger).rows.iter().all(|row| row.difference.is_none()),
+        "no classifier ran"
+    );
+    let table = Table::new(&cells, Some("0.1"), By::Test, &ledger);
     assert!(table.rows[0].difference.is_none());
     assert_eq!(table.rows[1].difference.unwrap().mean, 1.0);
 }
