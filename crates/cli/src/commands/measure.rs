@@ -36,6 +36,13 @@ pub struct MeasureArgs {
     /// Draw the 16 generated images that are closest to a real one, each above it
     #[arg(long, value_name = "FILE.png")]
     pairs: Option<PathBuf>,
+    /// Take distances in the features of an Inception v3 with these weights, which makes them FID and KID (see below); on the
+    /// processor, some images a second
+    #[arg(long, value_name = "FILE")]
+    inception: Option<PathBuf>,
+    /// Write the features as `generated` and `real`, one row an image
+    #[arg(long, value_name = "FILE.safetensors")]
+    features: Option<PathBuf>,
     /// Print one JSON object on stdout; everything else goes to stderr
     #[arg(long)]
     json: bool,
@@ -45,18 +52,25 @@ pub struct MeasureArgs {
 
 const EXAMPLES: &str = "\
 Distances of one judge compare with each other only: with the same --judge, data, split and -n.
-They are no FID and KID, which are taken in the features of one certain network.
+They are no FID and KID, which are taken in the features of one certain network: that is
+--inception, whose weights are the state dict of PyTorch's port of it without names changed:
+
+  import torch, safetensors.torch
+  weights = torch.load('pt_inception-2015-12-05-6726825d.pth', map_location='cpu')
+  safetensors.torch.save_file(weights, 'inception.safetensors')
 
 Examples:
   ecgan measure --checkpoint RUN/checkpoints/last.safetensors
   ecgan measure --checkpoint RUN/checkpoints/last.safetensors --judge ALL/checkpoints/best.safetensors
-  ecgan measure --checkpoint RUN/checkpoints/last.safetensors --split test --pairs closest.png --json";
+  ecgan measure --checkpoint RUN/checkpoints/last.safetensors --split test --pairs closest.png --json
+  ecgan measure --checkpoint RUN/checkpoints/last.safetensors --inception inception.safetensors";
 
 /// The JSON object.
 #[derive(Serialize)]
 struct Report<'a> {
     checkpoint: &'a Path,
     judge: Option<&'a Path>,
+    inception: Option<&'a Path>,
     #[serde(flatten)]
     measures: &'a Measures,
 }
@@ -65,36 +79,53 @@ struct Report<'a> {
 pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
     let device = args.compute.open()?;
     let (checkpoint, judge) = (args.checkpoint.as_path(), args.judge.as_deref());
-    let n = args.n as usize;
-    let options = Options { checkpoint, judge, data: args.data.as_deref(), split: args.split, n, seed: args.seed };
+    let inception = args.inception.as_deref();
+    let options = Options {
+        checkpoint,
+        judge,
+        data: args.data.as_deref(),
+        split: args.split,
+        n: args.n as usize,
+        seed: args.seed,
+        inception,
+    };
     let mut warning = |message: &str| eprintln!("warning: {message}");
     let measured = kernels::on_a_worker(|| measure(&options, &device, &mut warning))?;
     if let Some(path) = &args.pairs {
         write_png(path, &measured.closest_pairs()?)?;
     }
+    if let Some(path) = &args.features {
+        measured.write_features(path)?;
+    }
     let output = Output::new(args.json, false);
     let measures = &measured.measures;
-    output.result(&Report { checkpoint, judge, measures })?;
-    lines(measures, judge.unwrap_or(checkpoint)).iter().try_for_each(|line| output.line(line))?;
+    output.result(&Report { checkpoint, judge, inception, measures })?;
+    lines(measures, inception.or(judge).unwrap_or(checkpoint)).iter().try_for_each(|line| output.line(line))?;
     if let Some(path) = &args.pairs {
         output.line(format!("the closest pairs in {}", path.display()))?;
+    }
+    if let Some(path) = &args.features {
+        output.line(format!("the features in {}", path.display()))?;
     }
     Ok(())
 }
 
-/// `network` is the file of the classifier that gave the features.
+/// `network` is the file of the network that gave the features.
 fn lines(measures: &Measures, network: &Path) -> Vec<String> {
     let Measures { n_generated, n_real, split, feature_count, kernel_distance: kernel, neighbours, .. } = measures;
     let network = network.display().to_string();
-    let features = match measures.features_of {
-        FeaturesOf::Judge => printable(&network).into_owned(),
-        FeaturesOf::OwnClassifier => "the run's own classifier".into(),
+    let own = measures.features_of == FeaturesOf::OwnClassifier;
+    let features = if own { "the run's own classifier".into() } else { printable(&network) };
+    // These names are for one certain network's features.
+    let [fid, kid] = match measures.features_of {
+        FeaturesOf::Inception => ["FID", "KID"],
+        FeaturesOf::Judge | FeaturesOf::OwnClassifier => ["Frechet distance", "kernel distance"],
     };
     let mut lines = vec![
         format!("{n_generated} generated images, {n_real} real ones ({split})"),
-        format!("Frechet distance in the {feature_count} features of {features}: {:.4}", measures.frechet_distance),
+        format!("{fid} in the {feature_count} features of {features}: {:.4}", measures.frechet_distance),
         format!(
-            "kernel distance in the same: {:.5} ± {:.5} ({} subsets of {} images)",
+            "{kid} in the same: {:.5} ± {:.5} ({} subsets of {} images)",
             kernel.mean, kernel.standard_deviation, kernel.subsets, kernel.subset_size
         ),
         format!(
@@ -109,7 +140,7 @@ fn lines(measures: &Measures, network: &Path) -> Vec<String> {
         String::new(),
     ];
     lines.extend(labels(measures));
-    if measures.features_of == FeaturesOf::OwnClassifier {
+    if own {
         lines.extend([
             String::new(),
             "These are the features of a classifier that was trained on generated images like these or beside them; a".into(),

@@ -2,6 +2,7 @@
 
 use crate::binary::{ecgan, entries, json, keys, refused, stderr, stdout, train};
 use crate::data_sets::pets;
+use crate::tensors_file::{Stored, TensorsFile};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -35,6 +36,7 @@ fn names_and_ranges_of_the_measures() {
         "feature_count",
         "features_of",
         "frechet_distance",
+        "inception",
         "judge",
         "kernel_distance",
         "n_generated",
@@ -169,4 +171,79 @@ fn what_cannot_be_measured_is_refused() {
         refused(folder, &[&COMMAND[..], &["--judge", &file, "--pairs", "p.png"]].concat(), 3, message);
     }
     assert_eq!(entries(folder), before + 3, "no picture");
+}
+
+#[test]
+fn features_are_written_as_they_are_compared() {
+    let here = tempfile::tempdir().unwrap();
+    trained(here.path(), &[]);
+    let measured = measure(here.path(), &["--judge", JUDGE, "--features", "new/features.safetensors"]);
+    let file = TensorsFile::read(&here.path().join("new/features.safetensors"));
+    let shapes: Vec<_> = file.tensors.iter().map(|(name, t)| (&name[..], &t.dtype[..], t.shape.clone())).collect();
+    let n_real = measured["n_real"].as_u64().unwrap() as usize;
+    assert_eq!(shapes, [("generated", "F64", vec![70, 16]), ("real", "F64", vec![n_real, 16])]);
+    let rows = |name: &str| {
+        let numbers: Vec<f64> =
+            file.tensors[name].bytes.as_chunks::<8>().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect();
+        numbers.chunks(16).map(<[f64]>::to_vec).collect::<Vec<_>>()
+    };
+    let (generated, real) = (rows("generated"), rows("real"));
+    let distance = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+    let nearest = |a: &Vec<f64>| real.iter().map(|b| distance(a, b)).fold(f64::INFINITY, f64::min);
+    let mut nearest: Vec<f64> = generated.iter().map(nearest).collect();
+    nearest.sort_by(f64::total_cmp);
+    let median = number(&measured["neighbours"]["generated_median"]);
+    assert!((median - (nearest[34] + nearest[35]) / 2.0).abs() < 1e-12, "{median}");
+}
+
+#[test]
+fn weights_that_are_none_of_an_inception_are_named() {
+    let here = tempfile::tempdir().unwrap();
+    let folder = here.path();
+    trained(folder, &[]);
+    let with = |file: &'static str| [&COMMAND[..], &["--inception", file, "--features", "out"]].concat();
+    refused(folder, &with("none"), 3, "none: cannot read: ");
+    std::fs::write(folder.join("text"), "no weights").unwrap();
+    refused(folder, &with("text"), 3, "text: not a safetensors file (");
+    refused(
+        folder,
+        &with(JUDGE),
+        3,
+        "last.safetensors: `Conv2d_1a_3x3.conv.weight`: missing; expected the state dict of",
+    );
+    let mut file = TensorsFile { metadata: None, tensors: Default::default() };
+    let mut add = |name: &str, shape: &[usize], message: &str| {
+        let bytes = vec![0; 4 * shape.iter().product::<usize>()];
+        file.tensors.insert(name.into(), Stored { dtype: "F32".into(), shape: shape.to_vec(), bytes });
+        file.write(&folder.join("part"));
+        refused(folder, &with("part"), 3, message);
+    };
+    add("Conv2d_1a_3x3.conv.weight", &[32, 3, 3, 3], "part: `Conv2d_1a_3x3.bn.weight`: missing");
+    let message = "part: `Conv2d_1a_3x3.bn.weight`: expected F32 of shape [32], got F32 of shape [31]";
+    add("Conv2d_1a_3x3.bn.weight", &[31], message);
+    assert!(!folder.join("out").exists());
+}
+
+/// PyTorch's state dicts have neither class names nor the size of the images.
+#[test]
+fn a_state_dict_judges_too() {
+    let here = tempfile::tempdir().unwrap();
+    trained(here.path(), &[]);
+    stdout(&ecgan(
+        here.path(),
+        &["export", "--checkpoint", JUDGE, "--net", "classifier", "--out", "judge.safetensors"],
+    ));
+    let mut file = TensorsFile::read(&here.path().join("judge.safetensors"));
+    file.metadata = None;
+    file.write(&here.path().join("bare.safetensors"));
+    let (judged, by_bare) =
+        (measure(here.path(), &["--judge", JUDGE]), measure(here.path(), &["--judge", "bare.safetensors"]));
+    assert_eq!(by_bare["pseudo_labels"], judged["pseudo_labels"]);
+    assert_eq!(by_bare["frechet_distance"], judged["frechet_distance"]);
+    for name in ["linear.weight", "linear.bias"] {
+        file.tensors.get_mut(name).unwrap().shape[0] = 4;
+    }
+    file.write(&here.path().join("bare.safetensors"));
+    let message = "bare.safetensors: 4 classes; the run that it is to judge has 3";
+    refused(here.path(), &[&COMMAND[..], &["--judge", "bare.safetensors"]].concat(), 3, message);
 }

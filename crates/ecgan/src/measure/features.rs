@@ -74,7 +74,7 @@ pub fn of_classifier(
 }
 
 /// Appends features `[n, .., d]` averaged to `[n, d]`.
-fn averaged(features: &Tensor, values: &mut Vec<f64>) -> Result<(), Error> {
+pub(super) fn averaged(features: &Tensor, values: &mut Vec<f64>) -> Result<(), Error> {
     let shape = features.shape();
     let (n, d) = (shape[0], shape[shape.len() - 1]);
     let places = shape.numel() / (n * d);

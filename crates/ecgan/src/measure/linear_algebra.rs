@@ -161,4 +161,16 @@ mod tests {
         assert!((norm(&[1.0, 1.0, 1.0, 1.0, 1.0, 1.0]) - 6f64.sqrt()).abs() < 1e-14, "of rank one, an odd number");
         assert_eq!(norm(&[0.0; 4]), 0.0);
     }
+
+    /// X X^T has its trace for the sum of its singular values, however many sweeps these take.
+    #[test]
+    fn singular_values_of_a_square_add_up_to_its_trace() {
+        let values: Vec<f64> = (0..60).map(|i| f64::from(i * i % 37) - 18.0).collect();
+        let trace = dot(&values, &values);
+        for columns in [4, 10, 15] {
+            let x = matrix(columns, &values);
+            let found = nuclear_norm_of_product(&x, &x, &Device::cpu());
+            assert!((found - trace).abs() < 1e-13 * trace, "{columns} columns: {found}, expected {trace}");
+        }
+    }
 }

@@ -2,10 +2,14 @@
 //! the labels are that the run gives them.
 //!
 //! Distances are between features, the numbers before a classifier's last layer. Those of another classifier, the judge,
-//! are better than the run's own, which was trained against these images; and the judge can say whether labels are right.
+//! are better than the run's own, which was trained against these images; and the judge can say whether labels are right. With the
+//! weights of an Inception v3 they are the usual ones.
 
 mod features;
+mod files;
 mod frechet;
+pub mod inception;
+mod judge;
 mod kernel_distance;
 mod labels;
 mod linear_algebra;
@@ -21,11 +25,12 @@ pub use neighbours::{Nearest, Neighbours, nearest, nearest_others};
 use crate::Error;
 use crate::checkpoint::Checkpoint;
 use crate::data::Images;
-use crate::evaluate::{Split, difference, settings};
+use crate::evaluate::{Split, settings};
 use crate::generate::{bytes, each_batch};
 use crate::pseudo_label::pseudo_labels;
 use crate::settings::{FakeLabels, SplitName};
 use features::of_classifier;
+use inception::Inception;
 use nn::Network;
 use serde::Serialize;
 use std::path::Path;
@@ -46,6 +51,8 @@ pub struct Options<'a> {
     pub n: usize,
     /// Of the noise, and of the kernel distance's subsets.
     pub seed: u64,
+    /// Weights of an Inception v3, which then gives the features.
+    pub inception: Option<&'a Path>,
 }
 
 /// Whose features distances are taken in.
@@ -56,6 +63,8 @@ pub enum FeaturesOf {
     OwnClassifier,
     /// The judge.
     Judge,
+    /// Inception v3, of which the distances are known as FID and KID.
+    Inception,
 }
 
 /// What was found.
@@ -95,6 +104,10 @@ pub struct Measured {
     pub real_indices: Vec<usize>,
     /// Of each generated image the nearest real one, by its place in `real_indices`.
     pub nearest: Vec<Nearest>,
+    /// Their features.
+    pub of_generated: Features,
+    /// Those of the real images, in the order of `real_indices`.
+    pub of_real: Features,
 }
 
 /// Draws images as [`crate::generate::generate`] does and measures them.
@@ -111,7 +124,10 @@ pub fn measure(options: &Options<'_>, device: &Device, warning: &mut dyn FnMut(&
     }
     let read = Checkpoint::read(options.checkpoint)?;
     let (mut generator, mut classifier) = (read.generator(device)?, read.classifier(device)?);
-    let mut judge = options.judge.map(|path| read_judge(path, &read, device)).transpose()?;
+    let mut judge = options.judge.map(|path| judge::read(path, &read, device)).transpose()?;
+    // In f64, and what Inception has, on the processor.
+    let cpu = if device.gpu().is_some() { &Device::cpu() } else { device };
+    let inception = options.inception.map(|path| Inception::read(path, cpu)).transpose()?;
     let Split { images: reals, indices: real_indices, .. } = Split::read(&read, options.data, split, warning)?;
     if real_indices.len() < 2 {
         let expected = "a part with at least 2 images".into();
@@ -119,19 +135,22 @@ pub fn measure(options: &Options<'_>, device: &Device, warning: &mut dyn FnMut(&
     }
     let (generated, labels, threshold) = draw(&mut generator, &mut classifier, &read, n, seed, device)?;
     let all: Vec<usize> = (0..n).collect();
-    let (network, features_of) = match &mut judge {
-        Some(judge) => (judge, FeaturesOf::Judge),
-        None => (&mut classifier, FeaturesOf::OwnClassifier),
+    let features_of = match (&inception, &judge) {
+        (Some(_), _) => FeaturesOf::Inception,
+        (None, Some(_)) => FeaturesOf::Judge,
+        (None, None) => FeaturesOf::OwnClassifier,
     };
+    let network = judge.as_mut().unwrap_or(&mut classifier);
     let (of_generated, judged) = of_classifier(network, &generated, &all, device)?;
-    let (of_real, _) = of_classifier(network, &reals, &real_indices, device)?;
+    let (of_generated, of_real) = match &inception {
+        Some(inception) => (inception.features(&generated, &all)?, inception.features(&reals, &real_indices)?),
+        None => (of_generated, of_classifier(network, &reals, &real_indices, device)?.0),
+    };
     if !of_generated.values.iter().chain(&of_real.values).all(|v| v.is_finite()) {
         return Err(read.bad("the features of the images are not finite".into()));
     }
-    // In f64, which is the processor's.
-    let cpu = if device.gpu().is_some() { &Device::cpu() } else { device };
     let nearest = nearest(&of_generated, &of_real, cpu);
-    let judged = judge.is_some().then_some(&judged[..]);
+    let judged = options.judge.map(|_| &judged[..]);
     let measures = Measures {
         n_generated: n,
         n_real: real_indices.len(),
@@ -144,30 +163,7 @@ pub fn measure(options: &Options<'_>, device: &Device, warning: &mut dyn FnMut(&
         neighbours: Neighbours::new(&nearest, &nearest_others(&of_real, cpu)),
         pseudo_labels: Labels::new(&labels, judged, &read.meta.classes, threshold),
     };
-    Ok(Measured { measures, generated, reals, real_indices, nearest })
-}
-
-/// The classifier of another checkpoint, which must be one for the same images and classes.
-fn read_judge(path: &Path, run: &Checkpoint, device: &Device) -> Result<Network, Error> {
-    let mut judge = Checkpoint::read(path)?;
-    if judge.is_bare() {
-        // It leaves open the size of its images and the names of its classes.
-        judge = Checkpoint::read_for(path, Some(run.meta.image_size))?;
-    }
-    let (is, expected) = (judge.image(), run.image());
-    if is != expected {
-        let images = |image: crate::models::ImageShape| format!("{0}x{0}x{1}", image.size, image.channels);
-        let (is, expected) = (images(is), images(expected));
-        return Err(judge.bad(format!("for images of {is}; the run that it is to judge has {expected}")));
-    }
-    let (trained, classes) = (&judge.meta.classes, &run.meta.classes);
-    let problem = if judge.is_bare() {
-        let (has, expected) = (trained.len(), classes.len());
-        (has != expected).then(|| format!("{has} classes; the run that it is to judge has {expected}"))
-    } else {
-        difference(trained, classes, "the run that it is to judge", "that run", "a judge has the run's classes")
-    };
-    problem.map_or_else(|| judge.classifier(device), |problem| Err(judge.bad(problem)))
+    Ok(Measured { measures, generated, reals, real_indices, nearest, of_generated, of_real })
 }
 
 /// Generated images, the label of each with which the run would train on it, and the threshold for that. Both networks use
