@@ -50,8 +50,8 @@ mod tests {
         let expected = 2.0 * ((112.5 * 2.0 / 299.0) - 0.5) - 1.0;
         assert!((y[3 * 112 + 1] - expected as f32).abs() < 1e-6, "{} {expected}", y[3 * 112 + 1]);
         let colour = resized(&[0, 51, 255, 0, 51, 255, 0, 51, 255, 0, 51, 255], 2, 3);
-        let all =
-            colour.chunks_exact(3).all(|pixel| pixel[0] == -1.0 && (pixel[1] + 0.6).abs() < 1e-6 && pixel[2] == 1.0);
+        let near = |pixel: &[f32]| pixel.iter().zip([-1.0, -0.6, 1.0]).all(|(v, expected)| (v - expected).abs() < 1e-6);
+        let all = colour.chunks_exact(3).all(near);
         assert!(all, "one colour stays that colour");
     }
 }
