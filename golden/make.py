@@ -1,4 +1,4 @@
-"""Writes the goldens: results of PyTorch in f64 that the engine's tests compare with. README.md has the format.
+"""Writes the goldens: results of PyTorch, and of SciPy, in f64 that the engine's tests compare with. README.md has the format.
 
     python golden/make.py [FOLDER] [NAME ...]        FOLDER: where to write; this folder without it. NAME: only these
 """
@@ -13,6 +13,7 @@ import torch
 
 import iterations
 import layers
+import measures
 import methods
 import networks
 from formula import uniform
@@ -45,7 +46,7 @@ def main():
     torch.use_deterministic_algorithms(True)
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent
     print(f"Python {platform.python_version()}, PyTorch {torch.__version__}")
-    for module in (layers, networks, iterations, methods):
+    for module in (layers, networks, iterations, methods, measures):
         if not sys.argv[2:] or module.__name__ in sys.argv[2:]:
             write(folder, module.__name__, module.document())
 

@@ -70,64 +70,91 @@ pub fn evaluate_read(
         return Err(Error::Setting { name: "split", expected, got: split.to_string() });
     }
     let mut network = read.classifier(device)?;
-    let settings = settings(read, data)?;
-    let source = data::Source::open(data, &settings.synthetic())?;
-    source.warnings().iter().for_each(|message| warning(message));
-    let known = &read.meta.classes;
-    let problem = if read.is_bare() {
-        let (has, found) = (known.len(), source.classes());
-        (has != found.len()).then(|| format!("{has} classes; {data} has {}: {}", found.len(), names(found)))
-    } else {
-        difference(known, source.classes(), data)
-    };
-    if let Some(problem) = problem {
-        return Err(read.bad(problem));
-    }
-    let format = Format { size: read.meta.image_size, channels: read.meta.channels };
-    let (images, indices) = match split {
-        SplitName::Test => {
-            let images = source.read_test(format)?;
-            let all = (0..images.len()).collect();
-            (images, all)
-        }
-        SplitName::Train | SplitName::Val => {
-            let labelled = Labelled::read(&source, &settings, format)?;
-            let indices = if split == SplitName::Val { labelled.split.val } else { labelled.split.train };
-            if indices.is_empty() {
-                let expected = "test or train, as the run kept nothing for validation (val_fraction 0)".into();
-                return Err(Error::Setting { name: "split", expected, got: split.to_string() });
-            }
-            (labelled.images, indices)
-        }
-    };
-    measure(&mut network, &images, &indices, source.classes(), device)
+    let Split { images, indices, classes } = Split::read(read, Some(data), split, warning)?;
+    measure(&mut network, &images, &indices, &classes, device)
 }
 
-/// The settings of the run that wrote a checkpoint, on `data`.
-fn settings(read: &Checkpoint, data: &str) -> Result<Settings, Error> {
+/// Images of one split as a checkpoint's networks take them, with its classes.
+pub(crate) struct Split {
+    /// What holds them, and perhaps others.
+    pub images: Images,
+    /// Which are of the split.
+    pub indices: Vec<usize>,
+    /// The class names of the data.
+    pub classes: Vec<String>,
+}
+
+impl Split {
+    /// Those of `data`, or else of the data that the run had; the splits of its training images are those of the run.
+    ///
+    /// # Errors
+    /// As [`evaluate`].
+    pub fn read(
+        read: &Checkpoint,
+        data: Option<&str>,
+        split: SplitName,
+        warning: &mut dyn FnMut(&str),
+    ) -> Result<Self, Error> {
+        let settings = settings(read, data)?;
+        let data = &settings.data;
+        let source = data::Source::open(data, &settings.synthetic())?;
+        source.warnings().iter().for_each(|message| warning(message));
+        let known = &read.meta.classes;
+        let problem = if read.is_bare() {
+            let (has, found) = (known.len(), source.classes());
+            (has != found.len()).then(|| format!("{has} classes; {data} has {}: {}", found.len(), names(found)))
+        } else {
+            let advice = "give --data a set with the classes of the training";
+            difference(known, source.classes(), data, "the data", advice)
+        };
+        if let Some(problem) = problem {
+            return Err(read.bad(problem));
+        }
+        let format = Format { size: read.meta.image_size, channels: read.meta.channels };
+        let classes = source.classes().to_vec();
+        if split == SplitName::Test {
+            let images = source.read_test(format)?;
+            let indices = (0..images.len()).collect();
+            return Ok(Self { images, indices, classes });
+        }
+        let labelled = Labelled::read(&source, &settings, format)?;
+        let indices = if split == SplitName::Val { labelled.split.val } else { labelled.split.train };
+        if indices.is_empty() {
+            let expected = "test or train, as the run kept nothing for validation (val_fraction 0)".into();
+            return Err(Error::Setting { name: "split", expected, got: split.to_string() });
+        }
+        Ok(Self { images: labelled.images, indices, classes })
+    }
+}
+
+/// The settings of the run that wrote a checkpoint, on `data` where that is given.
+pub(crate) fn settings(read: &Checkpoint, data: Option<&str>) -> Result<Settings, Error> {
     let config: Partial =
         toml::from_str(&read.meta.config).map_err(|error| read.bad(format!("metadata: config: {error}")))?;
-    let settings = Settings::without_device(Partial { data: Some(data.to_owned()), ..config });
+    let data = data.map(str::to_owned).or_else(|| config.data.clone());
+    let settings = Settings::without_device(Partial { data, ..config });
     settings.map_err(|error| read.bad(format!("metadata: config: {error}")))
 }
 
-/// Where the classes of `data` are not those trained on, what to say about it.
-fn difference(trained: &[String], found: &[String], data: &str) -> Option<String> {
+/// Where the classes `found` in `place`, which `whose` names, are not those trained on, what to say about it.
+pub(crate) fn difference(
+    trained: &[String],
+    found: &[String],
+    whose: &str,
+    place: &str,
+    advice: &str,
+) -> Option<String> {
     if trained == found {
         return None;
     }
     let first_not_in = |names: &[String], others: &[String]| names.iter().find(|name| !others.contains(name)).cloned();
     let detail = match (first_not_in(trained, found), first_not_in(found, trained)) {
-        (Some(missing), Some(extra)) => format!("`{missing}` is not in the data, and `{extra}` was not trained on"),
-        (Some(missing), None) => format!("`{missing}` is not in the data"),
+        (Some(missing), Some(extra)) => format!("`{missing}` is not in {place}, and `{extra}` was not trained on"),
+        (Some(missing), None) => format!("`{missing}` is not in {place}"),
         (None, Some(extra)) => format!("`{extra}` was not trained on"),
         (None, None) => "the order differs".to_owned(),
     };
-    Some(format!(
-        "trained on the classes {}; {data} has {}: {detail}; give --data a set with the classes of the training",
-        names(trained),
-        names(found)
-    ))
+    Some(format!("trained on the classes {}; {whose} has {}: {detail}; {advice}", names(trained), names(found)))
 }
 
 /// All names, or of many the first few and how many there are.
@@ -146,12 +173,14 @@ mod tests {
     #[test]
     fn other_classes_are_named() {
         let names = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let said = |trained: &str, found: &str| difference(&names(trained), &names(found), "DIR");
+        let said = |trained: &str, found: &str| {
+            difference(&names(trained), &names(found), "DIR", "the data", "give --data another")
+        };
         assert_eq!(said("a b", "a b"), None);
         assert_eq!(
             said("a b", "a c").unwrap(),
             "trained on the classes a, b; DIR has a, c: `b` is not in the data, and `c` was not trained on; \
-             give --data a set with the classes of the training"
+             give --data another"
         );
         assert!(said("a b", "b a").unwrap().contains(": the order differs;"));
         assert!(said("a", "a b").unwrap().contains(": `b` was not trained on;"));

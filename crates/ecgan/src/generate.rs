@@ -4,6 +4,7 @@ use crate::Error;
 use crate::checkpoint::Checkpoint;
 use crate::grid::{self, Images};
 use crate::models::{ImageShape, noise};
+use crate::pseudo_label::pseudo_labels;
 use nn::Network;
 use std::path::Path;
 use tensor::rng::Stream;
@@ -55,21 +56,42 @@ pub fn draw(
     classes: &[String],
     device: &Device,
 ) -> Result<Generated, Error> {
-    let mut stream = Stream::Samples.start(seed);
     let (mut pixels, mut labels, mut confidences) = (Vec::new(), Vec::new(), Vec::new());
-    for first in (0..n).step_by(BATCH) {
-        let count = BATCH.min(n - first);
-        let given: Vec<i32> = (first..first + count).map(|i| (i % classes.len()) as i32).collect();
-        let given = conditional.then(|| Tensor::from_slice(device, [count], &given)).transpose()?;
-        let x = generator.evaluate_given(noise(device, &mut stream, count), given.as_ref())?;
-        // [-1, 1] to 0..=255, rounded; tanh never leaves the range.
-        pixels.extend(x.to_vec()?.iter().map(|v| ((v + 1.0) * 127.5).round() as u8));
+    let given = conditional.then_some(classes.len());
+    each_batch(generator, given, n, seed, device, |x, _| {
+        pixels.extend(bytes(&x)?);
         // Thresholds do not matter here: labels and confidences are all that is asked for.
-        let predicted =
-            crate::pseudo_label::pseudo_labels(&classifier.evaluate(x)?, &Tensor::zeros(device, [classes.len()]), None);
+        let predicted = pseudo_labels(&classifier.evaluate(x)?, &Tensor::zeros(device, [classes.len()]), None);
         labels.extend(predicted.labels.to_vec()?.iter().map(|&label| label as usize));
         confidences.extend(predicted.confidence.to_vec()?);
-    }
+        Ok(())
+    })?;
     let images = Images::new(pixels, [n, image.size, image.size, image.channels]);
     Ok(Generated { images, labels, confidences, classes: classes.to_vec() })
+}
+
+/// Gives `each` batch of `n` images that the generator makes with its running statistics: `[batch,size,size,channels]` in
+/// [-1, 1], and the classes `[batch]` that they were made for where it is `conditional` on so many classes, which it is then
+/// given in turn. The noise is a pure function of `seed`.
+pub(crate) fn each_batch(
+    generator: &mut Network,
+    conditional: Option<usize>,
+    n: usize,
+    seed: u64,
+    device: &Device,
+    mut each: impl FnMut(Tensor, Option<&Tensor<i32>>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut stream = Stream::Samples.start(seed);
+    for first in (0..n).step_by(BATCH) {
+        let count = BATCH.min(n - first);
+        let in_turn = |classes| (first..first + count).map(|i| (i % classes) as i32).collect::<Vec<_>>();
+        let given = conditional.map(in_turn).map(|given| Tensor::from_slice(device, [count], &given)).transpose()?;
+        each(generator.evaluate_given(noise(device, &mut stream, count), given.as_ref())?, given.as_ref())?;
+    }
+    Ok(())
+}
+
+/// Generated images in 0..=255, rounded; tanh never leaves [-1, 1].
+pub(crate) fn bytes(x: &Tensor) -> Result<Vec<u8>, Error> {
+    Ok(x.to_vec()?.iter().map(|v| ((v + 1.0) * 127.5).round() as u8).collect())
 }

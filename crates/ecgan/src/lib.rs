@@ -11,6 +11,7 @@ pub mod export;
 pub mod generate;
 pub mod grid;
 pub mod labelled;
+pub mod measure;
 pub mod methods;
 pub mod metrics;
 pub mod models;

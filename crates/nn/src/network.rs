@@ -138,6 +138,13 @@ impl<T: Real> Network<T> {
         Ok(self.forward_given(&tape.constant(x), labels, Mode::RunningStatistics, false)?.value().clone())
     }
 
+    /// The features and the output for `x` with running statistics, recording nothing.
+    pub fn evaluate_with_features(&mut self, x: Tensor<T>) -> Result<[Tensor<T>; 2]> {
+        let tape = Tape::off(x.device());
+        let both = self.forward_with_features(&tape.constant(x), Mode::RunningStatistics, false)?;
+        Ok(both.map(|var| var.value().clone()))
+    }
+
     /// The trainable parameters.
     pub fn params(&self) -> &Params<T> {
         &self.params

@@ -20,6 +20,8 @@ pub enum Stream {
     Samples = 6,
     /// The drawn digits of the built-in data set.
     Synthetic = 7,
+    /// Which images are in the subsets of a kernel distance.
+    Subsets = 8,
 }
 
 impl Stream {

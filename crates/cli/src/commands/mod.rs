@@ -9,6 +9,7 @@ pub mod devices;
 pub mod eval;
 pub mod export;
 pub mod generate;
+pub mod measure;
 pub mod predict;
 pub mod report;
 pub mod reproduce;

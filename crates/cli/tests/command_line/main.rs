@@ -14,6 +14,7 @@ mod export;
 mod generate;
 #[cfg(unix)]
 mod hostile;
+mod measure;
 mod messages;
 mod onnx_file;
 mod own_data;

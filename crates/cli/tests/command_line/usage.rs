@@ -42,6 +42,7 @@ fn a_gpu_that_is_not_there_exits_with_5_for_every_command_that_computes() {
         &["train", "--device", "cuda"][..],
         &["eval", "--checkpoint", "x", "--data", "synthetic", "--device", "cuda"],
         &["generate", "--checkpoint", "x", "--grid", "x.png", "--device", "cuda"],
+        &["measure", "--checkpoint", "x", "--device", "cuda"],
         &["bench", "--device", "cuda", "--precision", "bf16"],
     ] {
         refused(here.path(), arguments, 5, "error: device cuda:0: ");
@@ -142,7 +143,7 @@ fn a_checkpoint_has_the_same_bytes_with_and_without_a_recording() {
 fn help_lists_the_commands_that_exist() {
     let here = tempfile::tempdir().unwrap();
     let text = stdout(&ecgan(here.path(), &["--help"]));
-    for command in ["train", "eval", "generate", "bench", "devices"] {
+    for command in ["train", "eval", "generate", "measure", "bench", "devices"] {
         assert!(text.contains(&format!("\n  {command} ")), "{command} in\n{text}");
     }
     let text = stdout(&ecgan(here.path(), &["train", "--help"]));

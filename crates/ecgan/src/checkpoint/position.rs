@@ -116,17 +116,24 @@ impl Checkpoint {
     }
 
     fn restore_class_average(&self, average: &mut Tensor) -> Result<(), Error> {
+        average.write(&self.class_average()?);
+        Ok(())
+    }
+
+    /// The moving average behind thresholds by class, a number for each.
+    ///
+    /// # Errors
+    /// [`Error::BadFile`] where there is none.
+    pub fn class_average(&self) -> Result<Vec<f32>, Error> {
         let stored = self.tensors.iter().find(|(name, _)| name == CLASS_AVERAGE);
         let values: Vec<f32> = match stored {
             Some((_, StateTensor::Real(_, values))) => values.iter().map(|&v| v as f32).collect(),
             _ => Vec::new(),
         };
-        let proper = values.len() == average.numel() && values.iter().all(|v| (0.0..=1.0).contains(v));
-        if !proper {
+        if values.len() != self.meta.classes.len() || !values.iter().all(|v| (0.0..=1.0).contains(v)) {
             return Err(self.bad(format!("`{CLASS_AVERAGE}`: expected a number from 0 to 1 for each class")));
         }
-        average.write(&values);
-        Ok(())
+        Ok(values)
     }
 
     fn state<'a>(&self, state: &'a StateDict, name: &str) -> Result<&'a StateTensor, Error> {

@@ -3,6 +3,7 @@
 mod formula;
 mod iterations;
 mod layers;
+mod measures;
 mod methods;
 mod networks;
 mod results;
