@@ -147,7 +147,9 @@ pub fn measure(options: &Options<'_>, device: &Device, warning: &mut dyn FnMut(&
         None => (of_generated, of_classifier(network, &reals, &real_indices, device)?.0),
     };
     if !of_generated.values.iter().chain(&of_real.values).all(|v| v.is_finite()) {
-        return Err(read.bad("the features of the images are not finite".into()));
+        let whose = options.inception.or(options.judge).unwrap_or(options.checkpoint);
+        let problem = "the features of the images are not finite".into();
+        return Err(Error::BadFile { path: whose.into(), problem });
     }
     let nearest = nearest(&of_generated, &of_real, cpu);
     let judged = options.judge.map(|_| &judged[..]);
