@@ -86,20 +86,26 @@ fn each_row<T: Real, O: Send>(rows: usize, cols: usize, x: &[T], out: &mut [O], 
     });
 }
 
+/// The sum of running sums, halves upon halves; N is a power of two.
+#[inline(always)]
+pub(crate) fn pairwise<T: Real, const N: usize>(mut lanes: [T; N]) -> T {
+    let mut half = N / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] += lanes[i + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
 vectorized! {
     fn lane_sum<T: Real>(x: &[T]) -> T {
         let mut lanes = [T::ZERO; LANES];
         for x in x.chunks(LANES) {
             lanes.iter_mut().zip(x).for_each(|(lane, &x)| *lane += x);
         }
-        let mut half = LANES / 2;
-        while half > 0 {
-            for i in 0..half {
-                lanes[i] += lanes[i + half];
-            }
-            half /= 2;
-        }
-        lanes[0]
+        pairwise(lanes)
     }
 
     fn lane_max<T: Real>(x: &[T]) -> T {

@@ -5,6 +5,7 @@
 //! dW = (dy - <dy, y> u v^T) / sigma.
 
 use crate::parallel;
+use crate::reduce::pairwise;
 use crate::simd::vectorized;
 use crate::view::{View, ViewMut};
 use crate::{Device, Real, Store, Work};
@@ -135,14 +136,7 @@ vectorized! {
         for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
             lanes.iter_mut().zip(a.iter().zip(b)).for_each(|(lane, (&a, &b))| *lane += a * b);
         }
-        let mut half = LANES / 2;
-        while half > 0 {
-            for i in 0..half {
-                lanes[i] += lanes[i + half];
-            }
-            half /= 2;
-        }
-        lanes[0]
+        pairwise(lanes)
     }
 
     fn scaled<T: Real>(factor: T, x: &[T], y: &mut [T]) {

@@ -275,9 +275,9 @@ fn train_one(run: &Run, folder: &Path) -> Result<Summary, Error> {
     if path.join("config.toml").exists() {
         let goes_on = RunFolder::open(&path)?;
         match kernels::on_a_worker(|| resume(&settings, &goes_on, &mut Quiet)) {
-            // Of another version or processor's settings, or damaged: what is there is of no use.
-            Err(error @ (Error::BadFile { .. } | Error::Setting { .. })) => {
-                eprintln!("warning: {}: begun anew, as it cannot go on: {error}", path.display());
+            // What is there is damaged, hence of no use; what else is wrong would be wrong with a new run too.
+            Err(Error::BadFile { path: bad, problem }) if bad.starts_with(&path) => {
+                eprintln!("warning: {}: {problem}; the run cannot go on and begins anew", bad.display());
             }
             trained => return trained,
         }

@@ -3,7 +3,7 @@
 use crate::binary::{json, refused, small, stdout};
 use crate::data_sets::pets;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 const SWEEP: [&str; 15] = [
@@ -87,10 +87,27 @@ fn shards_share_the_runs_and_a_finished_one_of_another_counts() {
         let output = sweep(folder.path(), &[]);
         assert!(stdout(&output).lines().next().unwrap().ends_with("of which 1 to train here"));
         let err = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(err.contains("begun anew, as it cannot go on"), warned, "{err}");
+        assert_eq!(err.contains("the run cannot go on and begins anew"), warned, "{err}");
         assert_eq!(run.join("left").exists(), !damaged);
         assert!(fs::read(&last).unwrap() == whole, "other bytes");
     }
+    // What is wrong with the data is no reason to give up what a run has.
+    fs::remove_file(folder.path().join("s/ledger.jsonl")).unwrap();
+    fs::remove_file(run.join("summary.json")).unwrap();
+    let image = any_file(&folder.path().join("pets"));
+    let good = fs::read(&image).unwrap();
+    fs::write(&image, &good[..good.len() / 2]).unwrap();
+    assert_eq!(sweep(folder.path(), &[]).status.code(), Some(3));
+    assert!(fs::read(&last).is_ok_and(|kept| kept == whole), "the checkpoint is gone");
+    fs::write(&image, good).unwrap();
+    assert!(stdout(&sweep(folder.path(), &[])).lines().next().unwrap().ends_with("of which 1 to train here"));
+}
+
+/// The first file below a folder.
+fn any_file(folder: &Path) -> PathBuf {
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    if paths[0].is_dir() { any_file(&paths[0]) } else { paths.swap_remove(0) }
 }
 
 #[test]
