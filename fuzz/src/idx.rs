@@ -25,7 +25,7 @@ pub fn read(data: &[u8]) {
     let end = if flags & NAMED_PACKED == 0 { "" } else { ".gz" };
     let files = [("train-images-idx3-ubyte", images), ("train-labels-idx1-ubyte", labels)];
     let files = files.map(|(name, bytes)| (format!("{name}{end}"), packed(bytes)));
-    sources::read(&format!("idx{end}"), &files, format(flags), 10);
+    sources::read(&format!("idx{end}"), &files, format(flags), 256);
 }
 
 pub fn seeds() -> Vec<Vec<u8>> {

@@ -1,20 +1,22 @@
 //! The device and threads of a command that is not a training run.
 
+use crate::settings_args::named;
 use clap::Args;
 use ecgan::Error;
 use ecgan::settings::{DeviceChoice, Precision};
 use kernels::{Device, Simd};
+use std::str::FromStr;
 
 /// What to compute with.
 #[derive(Args)]
 #[command(next_help_heading = "Device")]
 pub struct ComputeArgs {
     /// `cpu`, `cuda[:N]`, or the first GPU where there is one and else the CPU (auto)
-    #[arg(long, value_name = "DEVICE", env = "ECGAN_DEVICE", hide_env = true, default_value = "auto")]
+    #[arg(long, value_name = "DEVICE", value_parser = named(DeviceChoice::from_str), env = "ECGAN_DEVICE", hide_env = true, default_value = "auto")]
     device: DeviceChoice,
 
     /// Threads [default: one a core]
-    #[arg(long, value_name = "N", env = "ECGAN_THREADS", hide_env = true, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    #[arg(long, value_name = "N", env = "ECGAN_THREADS", hide_env = true, value_parser = named(clap::value_parser!(u16).range(1..=4096)))]
     threads: Option<u16>,
 }
 

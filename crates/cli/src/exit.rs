@@ -1,7 +1,7 @@
 //! How a run ends: the one place that knows the exit codes.
 
+use crate::output::tell;
 use ecgan::ErrorKind;
-use ecgan::printable::printable_text;
 use std::io;
 use std::process::ExitCode;
 
@@ -17,16 +17,28 @@ const INTERRUPTED: u8 = 130;
 pub fn code(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     if let Some(error) = error.downcast_ref::<clap::Error>() {
-        // Help and version arrive here too, for stdout and with code 0. Nobody is left to tell if printing fails.
-        let _ = error.print();
-        return ExitCode::from(error.exit_code() as u8);
+        // Help and version arrive here too, for stdout and with code 0.
+        return match error.print() {
+            Err(refused) if !error.use_stderr() => unwritten(&refused),
+            _ => ExitCode::from(error.exit_code() as u8),
+        };
     }
-    if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+    // Files are named where they fail: what comes without a name is stdout's.
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        return unwritten(error);
+    }
+    tell(format!("error: {error:#}"));
+    ExitCode::from(number(&error))
+}
+
+/// The end of a command whose stdout did not take all of it.
+fn unwritten(error: &io::Error) -> ExitCode {
+    if error.kind() == io::ErrorKind::BrokenPipe {
         // The reader of a pipe has seen enough.
         return ExitCode::SUCCESS;
     }
-    eprintln!("error: {}", printable_text(&format!("{error:#}")));
-    ExitCode::from(number(&error))
+    tell(format!("error: stdout: cannot write: {error}"));
+    ExitCode::from(DATA)
 }
 
 fn number(error: &anyhow::Error) -> u8 {

@@ -1,5 +1,8 @@
 //! The `ecgan` command line: arguments and printing, nothing else.
 
+// It panics where nobody takes what is printed; `output` does not.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 #[cfg(test)]
 mod any_arguments;
 mod checkpoint_args;

@@ -1,8 +1,25 @@
 //! Where results go: to stdout for people, or one JSON object there and people's text to stderr.
 
 use ecgan::printable::printable_text;
+use ecgan::shell::quoted;
 use serde::Serialize;
+use std::fmt::Display;
 use std::io::{self, Write};
+
+/// A line, or several, for people on stderr. That nobody reads there, a closed pipe say, is no reason to end.
+pub fn tell(text: impl AsRef<str>) {
+    let _ = writeln!(io::stderr(), "{}", printable_text(text.as_ref()));
+}
+
+/// The same for what is odd but no error.
+pub fn warn(message: impl Display) {
+    tell(format!("warning: {message}"));
+}
+
+/// This program as a shell starts it.
+pub fn program() -> String {
+    quoted(&std::env::args_os().next().unwrap_or_else(|| "ecgan".into()).to_string_lossy())
+}
 
 /// Prints a command's result.
 #[derive(Clone, Copy)]
@@ -22,7 +39,10 @@ impl Output {
         let line = printable_text(line.as_ref());
         match (self.quiet, self.json) {
             (true, _) => Ok(()),
-            (_, true) => writeln!(io::stderr(), "{line}"),
+            (_, true) => {
+                tell(line);
+                Ok(())
+            }
             (_, false) => writeln!(io::stdout(), "{line}"),
         }
     }

@@ -1,13 +1,15 @@
 //! What training shows while it runs: a bar on a terminal, plain lines elsewhere, both on stderr.
 
 use crate::interrupt;
+use crate::output::tell;
 use ecgan::metrics::{EpochMetrics, Observer, Started, StepMetrics};
 use ecgan::printable::printable_text;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-const LINE_EVERY: Duration = Duration::from_secs(10);
+/// How often a line tells how far it is, where there is no bar.
+pub const LINE_EVERY: Duration = Duration::from_secs(10);
 const BAR: &str = "{bar:24.cyan} {pos}/{len} ETA {eta}  {wide_msg}";
 
 /// Shows a run's progress.
@@ -29,10 +31,9 @@ impl Progress {
     }
 
     fn say(&self, line: &str) {
-        let line = printable_text(line);
         match &self.bar {
-            Some(bar) => bar.println(line),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.println(printable_text(line)),
+            None => tell(line),
         }
     }
 
@@ -44,11 +45,10 @@ impl Progress {
         parts.join("  ")
     }
 
-    /// Remaining time at the pace of the whole run so far, validation included.
-    fn remaining(&self, step: u64, steps: u64) -> Duration {
+    /// Remaining seconds at the pace of the whole run so far, validation included.
+    fn remaining(&self, step: u64, steps: u64) -> f64 {
         let done = step.saturating_sub(self.run.as_ref().map_or(0, |run| run.done)).max(1);
-        let seconds = self.began.elapsed().as_secs_f64() / done as f64 * steps.saturating_sub(step) as f64;
-        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+        self.began.elapsed().as_secs_f64() / done as f64 * steps.saturating_sub(step) as f64
     }
 }
 
@@ -75,7 +75,9 @@ impl Observer for Progress {
         }
         if std::io::stderr().is_terminal() {
             let style = ProgressStyle::with_template(BAR).expect("a constant template").progress_chars("=> ");
-            self.bar = Some(ProgressBar::new(run.steps).with_position(run.done).with_style(style));
+            let bar = ProgressBar::new(run.steps).with_position(run.done).with_style(style);
+            // A terminal that cannot move its cursor gets lines.
+            self.bar = Some(bar).filter(|bar| !bar.is_hidden());
         }
     }
 
@@ -130,7 +132,7 @@ fn epoch_line(epoch: &EpochMetrics, epochs: usize) -> String {
     parts.extend(measures(losses, epoch.kept_fraction));
     let accuracies = [("train", epoch.train_accuracy), ("val", epoch.val_accuracy)];
     parts.extend(accuracies.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value:.1} %"))));
-    parts.push(duration(Duration::from_secs_f64(epoch.seconds.max(0.0))));
+    parts.push(duration(epoch.seconds));
     parts.join("  ")
 }
 
@@ -139,9 +141,10 @@ fn measures(losses: [(&str, Option<f64>); 3], kept_fraction: Option<f64>) -> Vec
     losses.chain(kept_fraction.map(|kept| format!("kept {:.0} %", 100.0 * kept))).collect()
 }
 
-/// `45 s`, `2 min 05 s` or `3 h 07 min`.
-pub fn duration(time: Duration) -> String {
-    let seconds = time.as_secs_f64().round() as u64;
+/// Seconds as `45 s`, `2 min 05 s` or `3 h 07 min`.
+pub fn duration(seconds: f64) -> String {
+    // What is below 0 or no number becomes 0, what is beyond u64 its largest.
+    let seconds = seconds.round() as u64;
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
@@ -156,8 +159,10 @@ mod tests {
     #[test]
     fn durations_are_short() {
         for (seconds, text) in [(0.4, "0 s"), (59.6, "1 min 00 s"), (125.0, "2 min 05 s"), (11_225.0, "3 h 07 min")] {
-            assert_eq!(duration(Duration::from_secs_f64(seconds)), text);
+            assert_eq!(duration(seconds), text);
         }
+        assert_eq!(duration(f64::NAN), "0 s");
+        assert_eq!(duration(1e300), "5124095576030431 h 00 min");
     }
 
     #[test]

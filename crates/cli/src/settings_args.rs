@@ -1,49 +1,53 @@
 //! The flags of a training run, and which source each value came from.
 
 use crate::compute::simd_variable;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use crate::output::warn;
+use clap::builder::{BoolValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args};
+use clap::{Arg, ArgMatches, Args, Command};
 use ecgan::Error;
 use ecgan::settings::{
     Architecture, Augment, Choice, ClassCode, ClassThreshold, DeviceChoice, DiffAugment, FakeLabels, FakeMean,
     FakeStatistics, FakesFrom, GanLoss, Method, NormD, Partial, Precision, Preset, Schedule, Settings, SimdChoice,
-    Subset, TimeLimit, nearest,
+    Subset, TimeLimit, WHOLE_NUMBER, nearest,
 };
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// Values: a flag here, else the variable `ECGAN_<FLAG>`, else `--config`, else the preset.
 #[derive(Args)]
 pub struct SettingsArgs {
-    /// A data folder (see below), or `synthetic`: built-in house-number digits [default: synthetic]
+    /// A data folder (`ecgan train --help` says what is in one), or `synthetic`: built-in house-number digits [default:
+    /// synthetic]
     #[arg(long, value_name = "DIR", env = "ECGAN_DATA", help_heading = "Data")]
     data: Option<String>,
     /// Labelled budget in images, validation part included [default: all; of synthetic, what the preset
     /// says]
-    #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_SAMPLES", help_heading = "Data")]
+    #[arg(long, value_name = "N", value_parser = integer::<usize>(), env = "ECGAN_SAMPLES", help_heading = "Data")]
     samples: Option<usize>,
     /// The same as a part of all training images, above 0 and at most 1
-    #[arg(long, value_name = "F", env = "ECGAN_FRACTION", help_heading = "Data")]
+    #[arg(long, value_name = "F", value_parser = number(), env = "ECGAN_FRACTION", help_heading = "Data")]
     fraction: Option<f64>,
     /// The same in images of each class
-    #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_PER_CLASS", help_heading = "Data")]
+    #[arg(long, value_name = "N", value_parser = integer::<usize>(), env = "ECGAN_PER_CLASS", help_heading = "Data")]
     per_class: Option<usize>,
     /// Which images the budget takes: drawn by --seed, or the first of each class in file order
     #[arg(long, value_parser = choice::<Subset>(), env = "ECGAN_SUBSET", help_heading = "Data")]
     subset: Option<Subset>,
     /// The part of the budget that is not trained on but chooses best.safetensors, from 0 (none) to below 1; where the
     /// data has a val/ folder, that is what chooses, unless this is 0
-    #[arg(long, value_name = "F", env = "ECGAN_VAL_FRACTION", help_heading = "Data")]
+    #[arg(long, value_name = "F", value_parser = number(), env = "ECGAN_VAL_FRACTION", help_heading = "Data")]
     val_fraction: Option<f64>,
     /// Change real images each time they are trained on: not at all, or a random crop after padding by 4 and a rotation of up to 10 degrees
     #[arg(long, value_parser = choice::<Augment>(), env = "ECGAN_AUGMENT", help_heading = "Data")]
     augment: Option<Augment>,
     /// Channels to train on: 1 (grey) or 3 (colour); images are converted
-    #[arg(long, value_name = "1|3", value_parser = integer::<usize>, env = "ECGAN_CHANNELS", help_heading = "Data")]
+    #[arg(long, value_name = "1|3", value_parser = integer::<usize>(), env = "ECGAN_CHANNELS", help_heading = "Data")]
     channels: Option<usize>,
     /// Height and width to train on, in pixels; images are resized
-    #[arg(long, value_name = "32|64", value_parser = integer::<usize>, env = "ECGAN_IMAGE_SIZE", help_heading = "Data")]
+    #[arg(long, value_name = "32|64", value_parser = integer::<usize>(), env = "ECGAN_IMAGE_SIZE", help_heading = "Data")]
     image_size: Option<usize>,
 
     /// What to train: the classifier with a GAN beside it (ec-gan; conditional, where the GAN is told the class), alone
@@ -56,10 +60,10 @@ pub struct SettingsArgs {
     #[arg(long, value_parser = choice::<Preset>(), env = "ECGAN_PRESET", help_heading = "Method")]
     preset: Option<Preset>,
     /// Weight of the fakes (the generator's images) in the classifier's loss; 0 trains it on real images alone
-    #[arg(long, value_name = "L", env = "ECGAN_LAMBDA", help_heading = "Method")]
+    #[arg(long, value_name = "L", value_parser = number(), env = "ECGAN_LAMBDA", help_heading = "Method")]
     lambda: Option<f64>,
     /// Confidence of the classifier, from 0 to 1, above which a fake counts
-    #[arg(long, value_name = "T", env = "ECGAN_THRESHOLD", help_heading = "Method")]
+    #[arg(long, value_name = "T", value_parser = number(), env = "ECGAN_THRESHOLD", help_heading = "Method")]
     threshold: Option<f64>,
     /// Whether that is the same for every class, or lower for those that the classifier sees less of among the fakes, so that
     /// more of them count (balanced)
@@ -90,93 +94,93 @@ pub struct SettingsArgs {
     #[arg(long, value_parser = choice::<DiffAugment>(), env = "ECGAN_DIFF_AUGMENT", help_heading = "Method")]
     diff_augment: Option<DiffAugment>,
     /// Draw from a moving average of the generator, which keeps this part of itself each step (0.99 say); 0 is none
-    #[arg(long, value_name = "DECAY", env = "ECGAN_EMA_G", help_heading = "Method")]
+    #[arg(long, value_name = "DECAY", value_parser = number(), env = "ECGAN_EMA_G", help_heading = "Method")]
     ema_g: Option<f64>,
     /// Measure, save and use a moving average of the classifier; 0 is none
-    #[arg(long, value_name = "DECAY", env = "ECGAN_EMA_C", help_heading = "Method")]
+    #[arg(long, value_name = "DECAY", value_parser = number(), env = "ECGAN_EMA_C", help_heading = "Method")]
     ema_c: Option<f64>,
     /// Which generator the classifier learns from: the one that trains, or its moving average
     #[arg(long, value_parser = choice::<FakesFrom>(), env = "ECGAN_FAKES_FROM", help_heading = "Method")]
     fakes_from: Option<FakesFrom>,
     /// Before this part of the run, from 0 to 1, lambda is 0: the generator learns first
-    #[arg(long, value_name = "PART", env = "ECGAN_LAMBDA_START", help_heading = "Method")]
+    #[arg(long, value_name = "PART", value_parser = number(), env = "ECGAN_LAMBDA_START", help_heading = "Method")]
     lambda_start: Option<f64>,
     /// Over this part of the run after that, lambda grows from 0 to its value
-    #[arg(long, value_name = "PART", env = "ECGAN_LAMBDA_RAMP", help_heading = "Method")]
+    #[arg(long, value_name = "PART", value_parser = number(), env = "ECGAN_LAMBDA_RAMP", help_heading = "Method")]
     lambda_ramp: Option<f64>,
     /// The part of a real label that is spread over all classes
-    #[arg(long, value_name = "PART", env = "ECGAN_LABEL_SMOOTHING", help_heading = "Method")]
+    #[arg(long, value_name = "PART", value_parser = number(), env = "ECGAN_LABEL_SMOOTHING", help_heading = "Method")]
     label_smoothing: Option<f64>,
     /// The classifier: ResNet-18, or the DCGAN discriminator's layers; the shared methods have their own
     #[arg(long, value_parser = choice::<Architecture>(), env = "ECGAN_ARCHITECTURE", help_heading = "Method")]
     architecture: Option<Architecture>,
     /// Channels of the classifier's first stage: how large ResNet-18 is (the classic one has 64)
-    #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_WIDTH", help_heading = "Method")]
+    #[arg(long, value_name = "N", value_parser = integer::<usize>(), env = "ECGAN_WIDTH", help_heading = "Method")]
     width: Option<usize>,
 
     /// Passes over the training images
-    #[arg(long, value_name = "E", value_parser = integer::<usize>, env = "ECGAN_EPOCHS", help_heading = "Optimisation")]
+    #[arg(long, value_name = "E", value_parser = integer::<usize>(), env = "ECGAN_EPOCHS", help_heading = "Optimisation")]
     epochs: Option<usize>,
     /// Iterations of the whole run at most; the run ends there as it does after the last epoch
-    #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_MAX_STEPS", help_heading = "Optimisation")]
+    #[arg(long, value_name = "N", value_parser = integer::<usize>(), env = "ECGAN_MAX_STEPS", help_heading = "Optimisation")]
     max_steps: Option<usize>,
     /// End the run after this many epochs without a better validation accuracy; a cosine still spans all --epochs
-    #[arg(long, value_name = "E", value_parser = integer::<usize>, env = "ECGAN_PATIENCE", help_heading = "Optimisation")]
+    #[arg(long, value_name = "E", value_parser = integer::<usize>(), env = "ECGAN_PATIENCE", help_heading = "Optimisation")]
     patience: Option<usize>,
     /// End the run after this time (90s, 30m, 2h), within an epoch too; --resume goes on for as long again
-    #[arg(long, value_name = "TIME", env = "ECGAN_MAX_TIME", help_heading = "Optimisation")]
+    #[arg(long, value_name = "TIME", value_parser = named(TimeLimit::from_str), env = "ECGAN_MAX_TIME", help_heading = "Optimisation")]
     max_time: Option<TimeLimit>,
     /// Images in a batch; lowered where there are fewer
-    #[arg(long, value_name = "B", value_parser = integer::<usize>, env = "ECGAN_BATCH", help_heading = "Optimisation")]
+    #[arg(long, value_name = "B", value_parser = integer::<usize>(), env = "ECGAN_BATCH", help_heading = "Optimisation")]
     batch: Option<usize>,
     /// The seed of everything random
-    #[arg(long, value_name = "S", value_parser = integer::<u64>, env = "ECGAN_SEED", help_heading = "Optimisation")]
+    #[arg(long, value_name = "S", value_parser = integer::<u64>(), env = "ECGAN_SEED", help_heading = "Optimisation")]
     seed: Option<u64>,
     /// Adam's learning rate, all three networks
-    #[arg(long, value_name = "R", env = "ECGAN_LR", help_heading = "Optimisation")]
+    #[arg(long, value_name = "R", value_parser = number(), env = "ECGAN_LR", help_heading = "Optimisation")]
     lr: Option<f64>,
     /// Adam's learning rate of the classifier, where it differs
-    #[arg(long, value_name = "R", env = "ECGAN_LR_C", help_heading = "Optimisation")]
+    #[arg(long, value_name = "R", value_parser = number(), env = "ECGAN_LR_C", help_heading = "Optimisation")]
     lr_c: Option<f64>,
     /// How the learning rates change over the run: not at all, or down to 0 along half a cosine
     #[arg(long, value_parser = choice::<Schedule>(), env = "ECGAN_SCHEDULE", help_heading = "Optimisation")]
     schedule: Option<Schedule>,
     /// Weight decay of discriminator and classifier
-    #[arg(long, value_name = "W", env = "ECGAN_WEIGHT_DECAY", help_heading = "Optimisation")]
+    #[arg(long, value_name = "W", value_parser = number(), env = "ECGAN_WEIGHT_DECAY", help_heading = "Optimisation")]
     weight_decay: Option<f64>,
     /// Weight decay of the classifier, where it differs
-    #[arg(long, value_name = "W", env = "ECGAN_WEIGHT_DECAY_C", help_heading = "Optimisation")]
+    #[arg(long, value_name = "W", value_parser = number(), env = "ECGAN_WEIGHT_DECAY_C", help_heading = "Optimisation")]
     weight_decay_c: Option<f64>,
 
     /// `cpu`, `cuda[:N]`, or the first GPU where there is one and else the CPU (auto) [default: auto]
-    #[arg(long, value_name = "DEVICE", env = "ECGAN_DEVICE", help_heading = "Device")]
+    #[arg(long, value_name = "DEVICE", value_parser = named(DeviceChoice::from_str), env = "ECGAN_DEVICE", help_heading = "Device")]
     device: Option<DeviceChoice>,
     /// What convolutions and matrix products multiply on a GPU: f32, or for speed f32 rounded to 11 (tf32) or 8 (bf16)
     /// bits; sums, weights and statistics are f32 in each [default: f32]
     #[arg(long, value_parser = choice::<Precision>(), env = "ECGAN_PRECISION", help_heading = "Device")]
     precision: Option<Precision>,
     /// On a GPU launch each kernel of an iteration, rather than a recording of all: slower, the same bits; for debugging
-    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", env = "ECGAN_NO_GRAPH", help_heading = "Device")]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = named(BoolValueParser::new()), env = "ECGAN_NO_GRAPH", help_heading = "Device")]
     no_graph: Option<bool>,
     /// Threads [default: one a core]
-    #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_THREADS", help_heading = "Device")]
+    #[arg(long, value_name = "N", value_parser = integer::<usize>(), env = "ECGAN_THREADS", help_heading = "Device")]
     threads: Option<usize>,
     /// Memory that decoded images may take, in MiB; what needs more, with 0 all, is decoded while it trains, with the same results
     /// [default: a quarter of what is available]
-    #[arg(long, value_name = "MIB", value_parser = integer::<usize>, env = "ECGAN_MEMORY_LIMIT", help_heading = "Device")]
+    #[arg(long, value_name = "MIB", value_parser = integer::<usize>(), env = "ECGAN_MEMORY_LIMIT", help_heading = "Device")]
     memory_limit: Option<usize>,
 
     /// The run folder, new or empty; without it `runs/NNNN-<method>-<data>`
     #[arg(long, value_name = "DIR", env = "ECGAN_OUT", help_heading = "Run")]
     out: Option<PathBuf>,
     /// Also save last.safetensors every N iterations, for epochs too long to lose
-    #[arg(long, value_name = "N", value_parser = integer::<usize>, env = "ECGAN_CHECKPOINT_EVERY", help_heading = "Run")]
+    #[arg(long, value_name = "N", value_parser = integer::<usize>(), env = "ECGAN_CHECKPOINT_EVERY", help_heading = "Run")]
     checkpoint_every: Option<usize>,
     /// Also keep epoch-NNNN.safetensors of every E-th epoch
-    #[arg(long, value_name = "E", value_parser = integer::<usize>, env = "ECGAN_SAVE_EVERY", help_heading = "Run")]
+    #[arg(long, value_name = "E", value_parser = integer::<usize>(), env = "ECGAN_SAVE_EVERY", help_heading = "Run")]
     save_every: Option<usize>,
     /// Write event files for TensorBoard into the run folder: `tensorboard --logdir runs` shows them
-    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", env = "ECGAN_TENSORBOARD", help_heading = "Run")]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = named(BoolValueParser::new()), env = "ECGAN_TENSORBOARD", help_heading = "Run")]
     tensorboard: Option<bool>,
     /// A settings file (TOML); a run's config.toml is one, and repeats that run
     #[arg(long, value_name = "FILE", help_heading = "Run")]
@@ -185,18 +189,68 @@ pub struct SettingsArgs {
 
 /// One of a choice's names; help lists them.
 pub fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
-    PossibleValuesParser::new(T::NAMES).try_map(|name| name.parse::<T>())
+    named(PossibleValuesParser::new(T::NAMES).try_map(|name| name.parse::<T>()))
 }
 
 /// A whole number; the settings say which of them are allowed.
-fn integer<T: FromStr>(text: &str) -> Result<T, &'static str> {
-    text.parse().map_err(|_| "expected an integer >= 0")
+fn integer<T: FromStr + Clone + Send + Sync + 'static>() -> impl TypedValueParser<Value = T> {
+    named(|text: &str| text.parse::<T>().map_err(|_| format!("expected {WHOLE_NUMBER}")))
+}
+
+fn number() -> impl TypedValueParser<Value = f64> {
+    named(|text: &str| text.parse::<f64>().map_err(|_| "expected a number"))
+}
+
+/// The same parser, whose errors name the variable where the value is a variable's. Of itself clap names the flag.
+pub fn named<P: TypedValueParser>(parser: P) -> impl TypedValueParser<Value = P::Value> {
+    Named(parser)
+}
+
+#[derive(Clone)]
+struct Named<P>(P);
+
+impl<P: TypedValueParser> TypedValueParser for Named<P> {
+    type Value = P::Value;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<P::Value, clap::Error> {
+        self.0.parse_ref(command, arg, value)
+    }
+
+    fn parse_ref_(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+        source: ValueSource,
+    ) -> Result<P::Value, clap::Error> {
+        let variable = arg.and_then(Arg::get_env).filter(|_| source == ValueSource::EnvVariable);
+        self.0.parse_ref_(command, arg, value, source).map_err(|mut error| {
+            if let Some(name) = variable {
+                error.insert(ContextKind::InvalidArg, ContextValue::String(name.to_string_lossy().into_owned()));
+            }
+            error
+        })
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        self.0.possible_values()
+    }
 }
 
 impl SettingsArgs {
-    /// The settings of these flags (as parsed into `matches`), the variables, the file and the preset.
+    /// The settings of these flags (as parsed into `matches`), the variables, the file and the preset. Warns of flags and
+    /// variables that the method does not use; a file is for several methods.
     pub fn resolve(&self, matches: &ArgMatches) -> Result<Settings, Error> {
-        Settings::resolve(self.given(matches)?)
+        let settings = Settings::resolve(self.given(matches)?)?;
+        for key in settings.method.unused() {
+            let name = match matches.value_source(key) {
+                Some(ValueSource::CommandLine) => format!("--{}", key.replace('_', "-")),
+                Some(ValueSource::EnvVariable) => format!("ECGAN_{}", key.to_uppercase()),
+                _ => continue,
+            };
+            warn(format!("{name}: not heeded; method {} does not use it", settings.method));
+        }
+        Ok(settings)
     }
 
     /// What flags, variables and file say, without the preset.

@@ -44,7 +44,9 @@ fn read(run: &Path) -> Result<(Summary, Option<f64>), Error> {
         let problem = "no summary.json; expected the folder of a finished run".into();
         return Err(Error::BadFile { path: run.into(), problem });
     };
-    let settings = Settings::complete(Partial::from_file(&run.join("config.toml"))?)?;
+    let config = run.join("config.toml");
+    let settings = Settings::complete(Partial::from_file(&config)?)
+        .map_err(|error| Error::BadFile { path: config, problem: error.to_string() })?;
     // How many training images the data has, the last checkpoint knows, where it is still there.
     let last = Checkpoint::read(&run.join("checkpoints").join("last.safetensors"));
     let all = last.map_or(0, |last| last.meta.images.iter().sum());

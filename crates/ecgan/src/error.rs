@@ -58,7 +58,7 @@ pub enum Error {
     },
 
     /// Another process is at work in a run folder.
-    #[error("{}: another process trains in this folder; wait until it ends, or stop it", path.display())]
+    #[error("{}: another process trains in this folder; wait until it ends, or stop it", Shown(path))]
     Locked {
         /// The run folder.
         path: PathBuf,
@@ -110,6 +110,15 @@ pub enum Error {
         what: String,
     },
 
+    /// A network computed a number that is not finite.
+    #[error(
+        "{what} is not finite: the network has diverged, or its file is damaged; take an earlier checkpoint, or train with a smaller lr"
+    )]
+    NotFinite {
+        /// The quantity, e.g. `a logit of the classifier`.
+        what: &'static str,
+    },
+
     /// The device asked for is not there or cannot do what was asked.
     #[error("device {device}: {problem}")]
     Device {
@@ -156,7 +165,7 @@ impl Error {
             Error::Io { .. } | Error::BadFile { .. } | Error::Unread { .. } | Error::Dataset(_) => ErrorKind::Data,
             Error::Tensor(tensor::Error::Device(_)) => ErrorKind::Device,
             Error::Tensor(_) => ErrorKind::Internal,
-            Error::Diverged { .. } => ErrorKind::Diverged,
+            Error::Diverged { .. } | Error::NotFinite { .. } => ErrorKind::Diverged,
             Error::Device { .. } => ErrorKind::Device,
             Error::Interrupted => ErrorKind::Interrupted,
         }
@@ -170,5 +179,5 @@ impl Error {
 }
 
 fn did_you_mean(nearest: Option<&'static str>) -> String {
-    nearest.map(|name| format!(", did you mean `{name}`?")).unwrap_or_default()
+    nearest.map_or_else(|| "; `ecgan config` prints all keys".into(), |name| format!(", did you mean `{name}`?"))
 }

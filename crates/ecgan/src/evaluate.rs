@@ -6,6 +6,7 @@ use crate::data::{Format, Images};
 use crate::labelled::Labelled;
 use crate::metrics::{Evaluation, Tally};
 use crate::settings::{Partial, Settings, SplitName};
+use crate::train::other_images;
 use crate::{Error, data};
 use nn::Network;
 use std::path::Path;
@@ -17,7 +18,7 @@ const BATCH: usize = 100;
 /// Measures a classifier on the images at `indices`; running statistics, no augmentation.
 ///
 /// # Errors
-/// A network that does not fit the images, and what failed on a GPU.
+/// A network that does not fit the images, and what failed on a GPU; [`Error::NotFinite`] for a logit.
 pub fn measure(
     network: &mut Network,
     images: &Images,
@@ -29,11 +30,18 @@ pub fn measure(
     images.read_ahead(indices, BATCH);
     for part in indices.chunks(BATCH) {
         let logits = network.evaluate(augment::plain(device, images, part)?)?.to_vec()?; // [part, classes]
+        check_finite(&logits)?;
         for (&index, row) in part.iter().zip(logits.chunks_exact(classes.len())) {
             tally.add(images.labels[index] as usize, row);
         }
     }
     Ok(tally.evaluation(classes))
+}
+
+/// What follows from logits that are not finite, a class above all, would mean nothing.
+pub(crate) fn check_finite(logits: &[f32]) -> Result<(), Error> {
+    let finite = logits.iter().all(|logit| logit.is_finite());
+    if finite { Ok(()) } else { Err(Error::NotFinite { what: "a logit of the classifier" }) }
 }
 
 /// Measures a checkpoint's classifier on one split of `data`, resized and converted to what it was trained on.
@@ -118,6 +126,11 @@ impl Split {
             return Ok(Self { images, indices, classes });
         }
         let labelled = Labelled::read(&source, &settings, format)?;
+        // The split is drawn from them: of others it would be another one.
+        if let Some(problem) = other_images(&read.meta.images, &labelled.of_each_class, &classes, data) {
+            let expected = "expected the images of its training, whose splits they are; --split test takes any";
+            return Err(read.bad(format!("{problem}; {expected}")));
+        }
         let indices = if split == SplitName::Val { labelled.split.val } else { labelled.split.train };
         if indices.is_empty() {
             let expected = "test or train, as the run kept nothing for validation (val_fraction 0)".into();

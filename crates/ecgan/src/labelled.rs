@@ -2,10 +2,10 @@
 
 use crate::Error;
 use crate::data::{
-    Budget, Chosen, DataError, Format, Images, Listing, Order, Part, Source, Split, SyntheticOptions, default_limit,
-    split,
+    Budget, Chosen, Format, Images, Listing, Order, Part, Source, Split, SyntheticOptions, default_limit, split,
 };
 use crate::settings::{Settings, Subset};
+use crate::train::images_of_each_class;
 use std::sync::Arc;
 
 /// Labelled images that the built-in data set has where no number is asked for.
@@ -20,6 +20,8 @@ pub struct Labelled {
     pub images: Images,
     /// Which of them train and which validate.
     pub split: Split,
+    /// Training images of each class that the data has, before the budget is drawn.
+    pub of_each_class: Vec<usize>,
     /// What a user should know of how they were chosen, a sentence each.
     pub warnings: Vec<String>,
 }
@@ -33,14 +35,8 @@ impl Labelled {
     /// [`Error::Dataset`]; also where a class has no training image.
     pub fn read(source: &Source, settings: &Settings, format: Format) -> Result<Self, Error> {
         let train = source.listing(Part::Train)?;
-        let labels = train.labels();
-        if let Some(class) = (0..source.classes().len()).find(|&k| !labels.contains(&(k as i32))) {
-            return Err(Error::Dataset(DataError::Layout {
-                path: settings.data.as_str().into(),
-                wrong: format!("no training image of class `{}`", source.classes()[class]),
-                expected: "at least one of each class".into(),
-            }));
-        }
+        let (labels, classes) = (train.labels(), source.classes());
+        let of_each_class = images_of_each_class(labels, classes.len());
         let order = match settings.subset {
             Subset::First => Order::First,
             Subset::Seed => Order::Seed(settings.seed),
@@ -48,10 +44,10 @@ impl Labelled {
         let mut warnings = Vec::new();
         let val = own_validation(source, settings, &mut warnings)?;
         let val_fraction = if val.is_some() { 0.0 } else { settings.val_fraction };
-        let split = split(labels, source.classes().len(), settings.budget, order, val_fraction)?;
+        let split = split(&settings.data, labels, classes, settings.budget, order, val_fraction)?;
         let limit = settings.memory_limit.map_or_else(default_limit, |mib| mib.saturating_mul(1 << 20));
         let (chosen, split) = choose(train, val, split);
-        Ok(Self { images: Images::read(chosen, format, limit)?, split, warnings })
+        Ok(Self { images: Images::read(chosen, format, limit)?, split, of_each_class, warnings })
     }
 }
 

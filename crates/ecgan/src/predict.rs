@@ -4,6 +4,7 @@ use crate::Error;
 use crate::augment;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Chosen, Files, Format, Images};
+use crate::evaluate::check_finite;
 use nn::Network;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,14 +45,6 @@ impl Predictor {
     /// The classifier of a checkpoint, with its running statistics.
     ///
     /// # Errors
-    /// [`Error::Io`] and [`Error::BadFile`].
-    pub fn read(checkpoint: &Path, device: &Device) -> Result<Self, Error> {
-        Self::new(Checkpoint::read(checkpoint)?, device)
-    }
-
-    /// The same of a checkpoint that was read already.
-    ///
-    /// # Errors
     /// [`Error::BadFile`].
     pub fn new(read: Checkpoint, device: &Device) -> Result<Self, Error> {
         let format = Format { size: read.meta.image_size, channels: read.meta.channels };
@@ -69,7 +62,7 @@ impl Predictor {
     /// number.
     ///
     /// # Errors
-    /// What `each` returns, which ends it; what failed on a GPU.
+    /// What `each` returns, which ends it; [`Error::NotFinite`]; what failed on a GPU.
     pub fn files(
         &mut self,
         files: Vec<PathBuf>,
@@ -82,6 +75,7 @@ impl Predictor {
         for part in all.chunks(BATCH) {
             let x = augment::plain(&self.device, &images, part)?;
             let logits = self.network.evaluate(x)?.to_vec()?; // [part, classes]
+            check_finite(&logits)?;
             for (&index, row) in part.iter().zip(logits.chunks_exact(self.classes.len())) {
                 let prediction = files.take_failure(index).map_or_else(|| Ok(Prediction::new(row)), |e| Err(e.into()));
                 each(files.path(index), prediction)?;

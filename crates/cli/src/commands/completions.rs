@@ -5,7 +5,7 @@ use clap_complete::Shell;
 use ecgan::Error;
 use ecgan::run_folder::write_atomically;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Print completions for a shell
 #[derive(Args)]
@@ -25,7 +25,7 @@ Examples:
 #[derive(Args)]
 #[command(after_help = MAN)]
 pub struct ManArgs {
-    /// Write ecgan.1, ecgan-train.1, .. into this folder
+    /// Write ecgan.1, ecgan-train.1, ecgan-data-fetch.1, .. into this folder
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -44,20 +44,24 @@ pub fn run(args: &CompletionsArgs, mut program: Command) -> anyhow::Result<()> {
 
 /// Runs `ecgan man`.
 pub fn man(args: &ManArgs, program: Command) -> anyhow::Result<()> {
+    // What `ecgan help train` prints is in ecgan-train(1).
+    let mut program = program.disable_help_subcommand(true);
     let Some(dir) = &args.dir else {
         return Ok(io::stdout().write_all(&page(program)?)?);
     };
     std::fs::create_dir_all(dir).map_err(Error::io(dir, "create"))?;
-    let commands: Vec<Command> = program.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
-    let named = commands.into_iter().map(|command| {
-        let name = format!("ecgan-{}", command.get_name());
-        (name.clone(), command.display_name(name.clone()).bin_name(name.replacen('-', " ", 1)))
-    });
-    for (name, command) in std::iter::once(("ecgan".to_owned(), program.clone())).chain(named) {
-        let text = page(command)?;
-        write_atomically(&dir.join(name + ".1"), |file| file.write_all(&text))?;
-    }
-    Ok(())
+    // Gives subcommands their names, ecgan-data-fetch.
+    program.build();
+    write_pages(dir, &program)
+}
+
+/// Writes a command's page, and those of its subcommands, to which it refers.
+fn write_pages(dir: &Path, command: &Command) -> anyhow::Result<()> {
+    let name = command.get_display_name().unwrap_or_else(|| command.get_name());
+    let text = page(command.clone())?;
+    write_atomically(&dir.join(format!("{name}.1")), |file| file.write_all(&text))?;
+    let mut shown = command.get_subcommands().filter(|command| !command.is_hide_set());
+    shown.try_for_each(|command| write_pages(dir, command))
 }
 
 fn page(command: Command) -> io::Result<Vec<u8>> {

@@ -10,11 +10,18 @@ use serde::Serialize;
 
 /// List what there is to compute with
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub struct DevicesArgs {
     /// Print one JSON object on stdout
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  ecgan devices
+  ecgan devices --json
+  ecgan train --device cuda:0";
 
 #[derive(Serialize)]
 struct Devices {

@@ -2,7 +2,7 @@
 
 use crate::checkpoint_args::CheckpointArgs;
 use crate::compute::ComputeArgs;
-use crate::output::Output;
+use crate::output::{Output, warn};
 use clap::Args;
 use ecgan::evaluate::evaluate_read;
 use ecgan::metrics::Evaluation;
@@ -43,7 +43,7 @@ Examples:
 /// Runs the command.
 pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
     let device = args.compute.open()?;
-    let mut warning = |message: &str| eprintln!("warning: {message}");
+    let mut warning = |message: &str| warn(message);
     let mut evaluate = || evaluate_read(&args.checkpoint.read()?, &args.data, args.split, &device, &mut warning);
     let evaluation = kernels::on_a_worker(&mut evaluate)?;
     let output = Output::new(args.json, false);

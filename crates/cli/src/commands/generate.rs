@@ -3,10 +3,13 @@
 use crate::compute::ComputeArgs;
 use crate::output::Output;
 use clap::Args;
+use ecgan::export::{FileKind, check_file};
 use ecgan::generate::{Generated, generate};
 use ecgan::grid;
-use ecgan::run_folder::{check_new_or_empty, write_png};
+use ecgan::metrics::csv::quoted;
+use ecgan::run_folder::{check_new_or_empty, write_atomically, write_png};
 use serde::Serialize;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Images in one picture: 100 by 100 of them, 11,000 pixels a side.
@@ -40,7 +43,8 @@ struct Target {
     /// Write one picture of all, with predicted class and confidence under each
     #[arg(long, value_name = "FILE.png")]
     grid: Option<PathBuf>,
-    /// Write each image as 00001.png, 00002.png, ... into a new or empty folder
+    /// Write each image as 00001.png, 00002.png, ... into a new or empty folder, and what the classifier takes each for into
+    /// labels.csv there
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -66,15 +70,19 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     let path = args.target.grid.as_ref().or(args.target.dir.as_ref()).expect("clap requires one of them");
     if args.target.dir.is_some() {
         check_new_or_empty("dir", path)?;
-    } else if args.n > LARGEST_GRID {
-        let expected = format!("at most {LARGEST_GRID} images with --grid (--dir takes more)");
-        return Err(ecgan::Error::Setting { name: "n", expected, got: args.n.to_string() }.into());
+    } else {
+        check_file("grid", path, FileKind::Png)?;
+        if args.n > LARGEST_GRID {
+            let expected = format!("at most {LARGEST_GRID} images with --grid (--dir takes more)");
+            return Err(ecgan::Error::Setting { name: "n", expected, got: args.n.to_string() }.into());
+        }
     }
     let device = args.compute.open()?;
     let generated = kernels::on_a_worker(|| generate(&args.checkpoint, args.n as usize, args.seed, &device))?;
     let Generated { images, labels, confidences, classes } = &generated;
     if args.target.dir.is_some() {
-        (0..images.len()).try_for_each(|i| write_png(&path.join(format!("{:05}.png", i + 1)), &images.rgb(i)))?;
+        (0..images.len()).try_for_each(|i| write_png(&path.join(file_name(i)), &images.rgb(i)))?;
+        write_atomically(&path.join("labels.csv"), |file| file.write_all(table(&generated).as_bytes()))?;
     } else {
         write_png(path, &grid::draw(images, &generated.captions()))?;
     }
@@ -82,4 +90,36 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     output.result(&Report { n: images.len(), seed: args.seed, path, classes, labels, confidences })?;
     output.line(format!("{} images in {}", images.len(), path.display()))?;
     Ok(())
+}
+
+/// The file of image `i`, from 0.
+fn file_name(i: usize) -> String {
+    format!("{:05}.png", i + 1)
+}
+
+/// `labels.csv`: each file, what the classifier takes it for, and how confident it is.
+fn table(generated: &Generated) -> String {
+    let Generated { labels, confidences, classes, .. } = generated;
+    let mut text = String::from("file,class,confidence\n");
+    for (i, (&label, confidence)) in labels.iter().zip(confidences).enumerate() {
+        text += &format!("{},{},{confidence}\n", file_name(i), quoted(&classes[label]));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_classes_are_quoted_in_the_table() {
+        let generated = Generated {
+            images: grid::Images::new(vec![0; 2], [2, 1, 1, 1]),
+            labels: vec![1, 0],
+            confidences: vec![0.75, 0.5],
+            classes: vec!["cat".into(), "a,\"b\"".into()],
+        };
+        let expected = "file,class,confidence\n00001.png,\"a,\"\"b\"\"\",0.75\n00002.png,cat,0.5\n";
+        assert_eq!(table(&generated), expected);
+    }
 }

@@ -1,14 +1,17 @@
 //! `ecgan measure`.
 
 use crate::compute::ComputeArgs;
-use crate::output::Output;
+use crate::output::{Output, tell, warn};
+use crate::progress::{LINE_EVERY, duration};
 use clap::Args;
-use ecgan::measure::{Agreement, FeaturesOf, Measures, Options, measure};
+use ecgan::export::{FileKind, check_file};
+use ecgan::measure::{Agreement, Event, FeaturesOf, Measures, Options, measure};
 use ecgan::printable::printable;
 use ecgan::run_folder::write_png;
 use ecgan::settings::SplitName;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Measure a run's generator: distances to real images, copies, and how good the pseudo-labels are
 #[derive(Args)]
@@ -77,6 +80,8 @@ struct Report<'a> {
 
 /// Runs the command.
 pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
+    args.pairs.iter().try_for_each(|path| check_file("pairs", path, FileKind::Png))?;
+    args.features.iter().try_for_each(|path| check_file("features", path, FileKind::Features))?;
     let device = args.compute.open()?;
     let (checkpoint, judge) = (args.checkpoint.as_path(), args.judge.as_deref());
     let inception = args.inception.as_deref();
@@ -89,8 +94,17 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
         seed: args.seed,
         inception,
     };
-    let mut warning = |message: &str| eprintln!("warning: {message}");
-    let measured = kernels::on_a_worker(|| measure(&options, &device, &mut warning))?;
+    let (began, mut last_line) = (Instant::now(), Instant::now());
+    let mut event = |event: Event<'_>| match event {
+        Event::Warning(message) => warn(message),
+        Event::Images { done, of } if last_line.elapsed() >= LINE_EVERY => {
+            let left = began.elapsed().as_secs_f64() * (of - done) as f64 / done as f64;
+            tell(format!("{done} of {of} images, {} left", duration(left)));
+            last_line = Instant::now();
+        }
+        Event::Images { .. } => {}
+    };
+    let measured = kernels::on_a_worker(|| measure(&options, &device, &mut event))?;
     if let Some(path) = &args.pairs {
         write_png(path, &measured.closest_pairs()?)?;
     }

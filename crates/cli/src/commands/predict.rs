@@ -2,7 +2,7 @@
 
 use crate::checkpoint_args::CheckpointArgs;
 use crate::compute::ComputeArgs;
-use crate::output::Output;
+use crate::output::{Output, warn};
 use clap::Args;
 use ecgan::Error;
 use ecgan::data::image_files;
@@ -88,7 +88,7 @@ fn predict(args: &PredictArgs, files: Vec<PathBuf>, device: &Device) -> anyhow::
     let read = args.checkpoint.read()?;
     if read.is_bare() {
         let file = args.checkpoint.path().display().to_string();
-        eprintln!("warning: {}: no class names in it; classes are numbers, from 0", printable(&file));
+        warn(format!("{}: no class names in it; classes are numbers, from 0", printable(&file)));
     }
     let mut predictor = Predictor::new(read, device)?;
     let classes = predictor.classes().to_vec();
@@ -105,7 +105,9 @@ fn predict(args: &PredictArgs, files: Vec<PathBuf>, device: &Device) -> anyhow::
     if args.csv {
         out.write_all(csv_header(top).as_bytes())?;
     }
-    predictor.files(files, |path, prediction| {
+    // What stdout refused: a pipe whose reader has seen enough is no error.
+    let mut refused = None;
+    let ended = predictor.files(files, |path, prediction| {
         let problem = match prediction {
             Err(error) => error.to_string(),
             Ok(prediction) => {
@@ -115,17 +117,22 @@ fn predict(args: &PredictArgs, files: Vec<PathBuf>, device: &Device) -> anyhow::
                     return Ok(());
                 }
                 let line = if args.csv { csv_row(path, &top) } else { widths.row(path, &top) };
-                return out.write_all(line.as_bytes()).map_err(Error::io(Path::new("stdout"), "write"));
+                return out.write_all(line.as_bytes()).map_err(|error| {
+                    refused = Some(error);
+                    Error::Interrupted
+                });
             }
         };
-        eprintln!("warning: {}", printable(&problem));
+        warn(printable(&problem));
         failed.push(Failed { path: path.to_path_buf(), problem });
         Ok(())
-    })?;
+    });
+    refused.map_or(Ok(()), Err)?;
+    ended?;
     out.flush()?;
     let seconds = started.elapsed().as_secs_f64();
-    let images_per_second = total as f64 / seconds;
     let unread = failed.len();
+    let images_per_second = (total - unread) as f64 / seconds;
     let checkpoint = args.checkpoint.path();
     if args.json {
         let paths_are_text = predictions.iter().map(|p| &p.path).chain(failed.iter().map(|f| &f.path));

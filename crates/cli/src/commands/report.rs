@@ -3,6 +3,7 @@
 use crate::output::Output;
 use anyhow::Context;
 use clap::Args;
+use ecgan::export::{FileKind, check_file};
 use ecgan::report::{FILE, write, write_curves};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,8 @@ struct Report<'a> {
 
 /// Runs the command.
 pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
+    args.out.iter().try_for_each(|out| check_file("out", out, FileKind::Html))?;
+    args.curves.iter().try_for_each(|curves| check_file("curves", curves, FileKind::Svg))?;
     let page = args.out.clone().unwrap_or_else(|| args.run.join(FILE));
     write(&args.run, &page)?;
     if let Some(curves) = &args.curves {

@@ -1,6 +1,7 @@
 //! `ecgan reproduce`.
 
 use super::sweep::{self, SweepArgs};
+use crate::output::tell;
 use crate::settings_args::choice;
 use clap::{Args, Command, FromArgMatches};
 use ecgan::paper::Experiment;
@@ -57,9 +58,9 @@ pub fn run(args: &ReproduceArgs) -> anyhow::Result<()> {
     }
     flags.extend(rest);
     let shown: Vec<String> = flags.iter().map(|flag| quoted(flag)).collect();
-    eprintln!("ecgan sweep {}", shown.join(" "));
+    tell(format!("ecgan sweep {}", shown.join(" ")));
     if let Some(note) = args.experiment.note() {
-        eprintln!("{note}");
+        tell(note);
     }
     let command = SweepArgs::augment_args(Command::new("ecgan sweep").no_binary_name(true));
     let matches = command.try_get_matches_from(flags)?;

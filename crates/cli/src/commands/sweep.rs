@@ -1,6 +1,6 @@
 //! `ecgan sweep`.
 
-use crate::output::Output;
+use crate::output::{Output, warn};
 use crate::progress::duration;
 use crate::settings_args::{SettingsArgs, unknown_variables};
 use crate::{compute, interrupt};
@@ -18,7 +18,6 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
 
 /// Train many combinations of settings with several seeds each, and compare them
 #[derive(Args)]
@@ -120,13 +119,13 @@ struct Run<'a> {
 /// Runs the command.
 pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     let output = Output::new(args.json, false);
-    unknown_variables().iter().for_each(|message| eprintln!("warning: {message}"));
+    unknown_variables().iter().for_each(warn);
     let given = args.settings.given(matches)?;
     let folder = given.out.clone().unwrap_or_else(|| "sweep".into());
     let cells = args.cells(Partial { out: None, ..given.clone() })?;
     args.check_baseline(&cells)?;
     args.check_validation(&cells)?;
-    let seeds: Vec<u64> = (given.seed.unwrap_or(0)..).take(args.seeds as usize).collect();
+    let seeds = args.seeds(given.seed.unwrap_or(0))?;
     let ledger_path = args.ledger.clone().unwrap_or_else(|| folder.join("ledger.jsonl"));
     let mut ledger = Ledger::open(&ledger_path)?;
     let (runs, all) = args.runs(&cells, &seeds, &ledger, &folder)?;
@@ -155,6 +154,18 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
 }
 
 impl SweepArgs {
+    fn seeds(&self, first: u64) -> Result<Vec<u64>, Error> {
+        let seeds: Vec<u64> = (0..self.seeds).filter_map(|i| first.checked_add(i)).collect();
+        // As far as TOML's integers go, which is how a run writes down its seed.
+        match seeds.last() {
+            Some(&last) if last <= i64::MAX as u64 && seeds.len() == self.seeds as usize => Ok(seeds),
+            _ => {
+                let expected = format!("seeds up to {}", i64::MAX);
+                Err(Error::Setting { name: "seeds", expected, got: format!("{} from {first} on", self.seeds) })
+            }
+        }
+    }
+
     fn cells(&self, base: Partial) -> Result<Vec<Cell>, Error> {
         let mut axes = Vec::new();
         if !self.arm.is_empty() {
@@ -237,7 +248,7 @@ fn train_all(
         match train_one(run, folder) {
             Ok(summary) => {
                 spent += summary.seconds;
-                let left = Duration::from_secs_f64(spent / (i + 1) as f64 * (runs.len() - i - 1) as f64);
+                let left = spent / (i + 1) as f64 * (runs.len() - i - 1) as f64;
                 // Not the best epoch's, but the last's: what the table has.
                 let last = || Ok::<_, Error>(outcome(&run_folder(folder, run.cell, run.seed)?)?.map(|o| o.last));
                 let accuracy = match by {
@@ -245,7 +256,7 @@ fn train_all(
                     By::Val => last()?.and_then(|last| last.val_accuracy),
                 };
                 let accuracy = accuracy.unwrap_or(f64::NAN);
-                let (of, took) = (runs.len(), duration(Duration::from_secs_f64(summary.seconds)));
+                let (of, took) = (runs.len(), duration(summary.seconds));
                 output.line(format!(
                     "run {}/{of}  {what}: {} {accuracy:.2} %, {took}; {} left",
                     i + 1,
@@ -256,7 +267,7 @@ fn train_all(
             }
             Err(error @ Error::Interrupted) => return Err(error.into()),
             Err(error) => {
-                eprintln!("warning: {what}: {error}");
+                warn(format!("{what}: {error}"));
                 failed.push((what, error));
             }
         }
@@ -272,20 +283,24 @@ fn train_all(
 fn train_one(run: &Run, folder: &Path) -> Result<Summary, Error> {
     let path = run_folder(folder, run.cell, run.seed)?;
     let settings = run.cell.with_seed(run.seed, path.clone());
-    if path.join("config.toml").exists() {
-        let goes_on = RunFolder::open(&path)?;
-        match kernels::on_a_worker(|| resume(&settings, &goes_on, &mut Quiet)) {
+    if !path.exists() {
+        let run_folder = RunFolder::create(Some(&path), folder, settings.method, &settings.data_name())?;
+        let trained = kernels::on_a_worker(|| train(&settings, &run_folder, &mut Quiet));
+        run_folder.discard_if_empty();
+        return trained;
+    }
+    // Another process may be at work in it, and has the lock then.
+    let run_folder = RunFolder::open(&path)?;
+    if run_folder.config_file().exists() {
+        match kernels::on_a_worker(|| resume(&settings, &run_folder, &mut Quiet)) {
             // What is there is damaged, hence of no use; what else is wrong would be wrong with a new run too.
             Err(Error::BadFile { path: bad, problem }) if bad.starts_with(&path) => {
-                eprintln!("warning: {}: {problem}; the run cannot go on and begins anew", bad.display());
+                warn(format!("{}: {problem}; the run cannot go on and begins anew", bad.display()));
             }
             trained => return trained,
         }
     }
-    if path.exists() {
-        fs::remove_dir_all(&path).map_err(Error::io(&path, "remove"))?;
-    }
-    let run_folder = RunFolder::create(Some(&path), folder, settings.method, &settings.data_name())?;
+    run_folder.clear()?;
     kernels::on_a_worker(|| train(&settings, &run_folder, &mut Quiet))
 }
 
@@ -305,7 +320,7 @@ fn expected(runs: &[Run]) -> Result<String, Error> {
             }
         };
     }
-    Ok(format!("about {} on this device", duration(Duration::from_secs_f64(seconds))))
+    Ok(format!("about {} on this device", duration(seconds)))
 }
 
 /// Adds the cells all of whose seeds are done to the ledger.
@@ -363,7 +378,7 @@ impl Observer for Quiet {
     fn started(&mut self, _: &Started) {}
 
     fn warning(&mut self, message: &str) {
-        eprintln!("warning: {message}");
+        warn(message);
     }
 
     fn step(&mut self, _: &StepMetrics) {}

@@ -1,13 +1,12 @@
 //! `ecgan train`.
 
 use super::data::FORMATS;
-use crate::output::Output;
+use crate::output::{Output, program, tell};
 use crate::progress::{Progress, duration};
 use crate::settings_args::{SettingsArgs, unknown_variables};
 use crate::{compute, interrupt};
 use clap::{ArgMatches, Args};
 use ecgan::metrics::{Ending, Observer, Summary};
-use ecgan::printable::printable_text;
 use ecgan::report;
 use ecgan::run_folder::{self, RunFolder};
 use ecgan::settings::{Partial, SYNTHETIC, Schedule, Settings};
@@ -16,7 +15,6 @@ use ecgan::train::{Plan, PlannedClass, PlannedNetwork, finished, plan, resume, s
 use ecgan::{Error, ErrorKind};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Train a classifier, alone or with a GAN
 #[derive(Args)]
@@ -108,7 +106,8 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> anyhow::Result<()> {
 /// Says what there is after a run that did not come to its end, and how it goes on.
 fn after(error: &Error, folder: RunFolder, resumed: bool) {
     let (path, config) = (folder.path().to_path_buf(), folder.config_file());
-    if !folder.discard_if_empty() {
+    folder.discard_if_empty();
+    if !path.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
         return;
     }
     // Diverging, it would diverge again.
@@ -116,10 +115,10 @@ fn after(error: &Error, folder: RunFolder, resumed: bool) {
     if resumed && matches!(error, Error::BadFile { .. } | Error::Dataset(_) | Error::Setting { .. }) {
         // It did not go on at all, and the error says why.
     } else if again && config.exists() {
-        eprintln!("what was written until then is in {}; to go on:", path.display());
-        eprintln!("    {} train --resume {}", program(), quoted(&path.to_string_lossy()));
+        tell(format!("what was written until then is in {}; to go on:", path.display()));
+        tell(format!("    {} train --resume {}", program(), quoted(&path.to_string_lossy())));
     } else {
-        eprintln!("what was written until then is in {}", path.display());
+        tell(format!("what was written until then is in {}", path.display()));
     }
 }
 
@@ -133,11 +132,6 @@ fn at_its_end(settings: &Settings, run: &Path, summary: &Summary) -> String {
         (_, Schedule::Cosine) => "",
     };
     format!("{}: finished, after {epochs} epochs and {steps} iterations{longer}", run.display())
-}
-
-/// This program as a shell starts it.
-fn program() -> String {
-    quoted(&std::env::args_os().next().unwrap_or_else(|| "ecgan".into()).to_string_lossy())
 }
 
 /// The JSON object of a dry run: the settings, and what would become of them.
@@ -155,6 +149,9 @@ fn dry_run(
     stopped: Option<&Path>,
     progress: &mut Progress,
 ) -> anyhow::Result<()> {
+    if let Some(out) = settings.out.as_deref().filter(|_| stopped.is_none()) {
+        run_folder::check_out(out)?;
+    }
     // The settings are the result, which --quiet leaves.
     let output = Output::new(args.json, false);
     let plan = if args.quiet {
@@ -166,7 +163,7 @@ fn dry_run(
     if !args.json {
         output.line(settings.to_toml().trim_end())?;
     }
-    plan.iter().flat_map(plan_lines).for_each(|line| eprintln!("{}", printable_text(&line)));
+    plan.iter().flat_map(plan_lines).for_each(tell);
     output.result(&Planned { settings: &settings.to_partial(), plan })?;
     Ok(())
 }
@@ -182,7 +179,6 @@ fn plan_lines(plan: &Plan) -> Vec<String> {
     let networks = plan.networks.iter().map(network).collect::<Vec<_>>().join(", ");
     let memory = [("process", plan.peak_rss_mb), ("GPU", plan.gpu_memory_mb)];
     let memory = memory.iter().filter_map(|(of, mb)| mb.map(|mb| format!("{of} {mb:.0} MiB"))).collect::<Vec<_>>();
-    let left = Duration::try_from_secs_f64(plan.seconds).unwrap_or(Duration::MAX);
     let already = if *done > 0 { format!(", {done} of them done") } else { String::new() };
     let mut lines = vec![
         format!("data: {}; {n_train} training, {n_val} validation, {n_test} test images", plan.format),
@@ -198,7 +194,7 @@ fn plan_lines(plan: &Plan) -> Vec<String> {
         "an iteration takes {:.1} ms on {}; the run about {}",
         plan.iteration_ms,
         plan.device,
-        duration(left)
+        duration(plan.seconds)
     ));
     lines
 }
@@ -213,7 +209,7 @@ fn closing(settings: &Settings, run: &Path, checkpoint: &Path, summary: &Summary
             "test accuracy {} after the last epoch, best validation accuracy {}, {}",
             percent(summary.test_accuracy),
             percent(summary.best_val_accuracy),
-            duration(Duration::from_secs_f64(summary.seconds.max(0.0)))
+            duration(summary.seconds)
         ),
         format!("run folder {}, report {}", run.display(), run.join("report.html").display()),
     ];

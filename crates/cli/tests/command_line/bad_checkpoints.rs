@@ -19,7 +19,7 @@ fn files_that_are_no_checkpoint() {
     let here = tempfile::tempdir().unwrap();
     refused_by_all(here.path(), "none", "none: cannot read: No such file or directory");
     fs::create_dir(here.path().join("folder")).unwrap();
-    refused_by_all(here.path(), "folder", "folder: cannot read: ");
+    refused_by_all(here.path(), "folder", "folder: a folder; expected a checkpoint\n");
     fs::write(here.path().join("text"), "not a checkpoint").unwrap();
     refused_by_all(here.path(), "text", "text: not a safetensors file (");
     fs::write(here.path().join("nothing"), "").unwrap();
@@ -56,7 +56,7 @@ fn settings_files_that_cannot_be_read() {
     fs::write(here.path().join("binary.toml"), b"\xFF\xFE\0").unwrap();
     refused(here.path(), &["train", "--config", "binary.toml"], 3, "binary.toml: cannot read: ");
     fs::write(here.path().join("kind.toml"), "epochs = \"many\"\n").unwrap();
-    refused(here.path(), &["train", "--config", "kind.toml"], 2, "kind.toml: TOML parse error at line 1");
+    refused(here.path(), &["train", "--config", "kind.toml"], 2, "kind.toml: line 1: epochs: expected a whole number");
     assert_eq!(entries(here.path()), 3);
 }
 

@@ -31,12 +31,34 @@ fn lying_png() -> Vec<u8> {
 fn folders_that_are_no_data_set() {
     let here = tempfile::tempdir().unwrap();
     let train = |data: &str, message: &str| refused(here.path(), &["train", "--data", data], 3, message);
-    train("nowhere", "error: nowhere: cannot read: No such file or directory (os error 2)\n");
+    train("nowhere", "error: nowhere: no such folder; expected a data folder or `synthetic`\n");
     fs::create_dir(here.path().join("empty")).unwrap();
     train("empty", "error: empty: no data set found; looked for train/<class>/ and test/<class>/ with PNG or JPEG");
     fs::write(here.path().join("file"), "x").unwrap();
-    train("file", "error: file: not a folder; expected a folder with a data set, or the word `synthetic`\n");
+    train("file", "error: file: not a folder; expected a data folder or `synthetic`\n");
     assert_eq!(entries(here.path()), 2);
+}
+
+/// What was found is said before what was looked for.
+#[test]
+fn folders_that_are_nearly_a_data_set() {
+    let here = tempfile::tempdir().unwrap();
+    let at = |name: &str| here.path().join(name);
+    pets(&at("nest/images"));
+    let train = |data: &str, found: &str| {
+        let message = format!("error: {data}: no data set found ({found}); looked for train/<class>/ and test/");
+        refused(here.path(), &["train", "--data", data], 3, &message);
+    };
+    train("nest", "but `images` in it is one: did you mean nest/images?");
+    train("nest/images/train/cat", "images, such as `0.png`, but not in class folders");
+    fs::rename(at("nest/images/train"), at("nest/images/training")).unwrap();
+    let message = "train: no such folder, though there is test/ (`training`: did you mean `train`?); expected ";
+    refused(here.path(), &["train", "--data", "nest/images"], 3, message);
+    fs::rename(at("nest/images/test"), at("nest/images/Testing")).unwrap();
+    train("nest/images", "`Testing`, `training`: did you mean `test`, `train`?");
+    fs::create_dir(at("one")).unwrap();
+    fs::rename(at("nest/images/training/cat"), at("one/cat")).unwrap();
+    train("one", "one class folder with images, `cat`; two or more are needed");
 }
 
 #[test]
@@ -52,6 +74,16 @@ fn folders_with_a_part_missing() {
     spoiled(pets, untrained, "data/test/wolf: train has no class `wolf`; expected one of cat, dog, fish");
     let one = |data: &Path| ["cat", "dog"].iter().for_each(|c| fs::remove_dir_all(data.join("train").join(c)).unwrap());
     spoiled(pets, one, "data/train: 1 class folders; expected at least 2");
+    // One image of each class, and no other.
+    let alone = |data: &Path| {
+        for class in ["cat", "dog"] {
+            fs::create_dir(data.join(class)).unwrap();
+            fs::rename(data.join("train").join(class).join("0.png"), data.join(class).join("0.png")).unwrap();
+        }
+        ["train", "test"].iter().for_each(|part| fs::remove_dir_all(data.join(part)).unwrap());
+    };
+    let untested = "error: data: no image for the test part; expected images in train/<class>/ and test/<class>/;";
+    spoiled(pets, alone, untested);
     let lost = |data: &Path| fs::remove_file(data.join("test_32x32.mat")).unwrap();
     spoiled(house_numbers, lost, "data/test_32x32.mat: no such file, though there is the other one");
 }
@@ -59,7 +91,8 @@ fn folders_with_a_part_missing() {
 #[test]
 fn images_that_are_damaged() {
     let early = "the image ends early; expected a whole PNG or JPEG image";
-    spoiled(pets, |data| cut(&data.join("train/cat/1.jpg")), &format!("data/train/cat/1.jpg: {early}"));
+    let message = format!("data/train/cat/1.jpg: {early}; `ecgan data inspect data` lists all such files\n");
+    spoiled(pets, |data| cut(&data.join("train/cat/1.jpg")), &message);
     // Its decoder panics, which is nobody's business but the reader's.
     let panics = include_bytes!("../../../ecgan/tests/properties/found/blocks.jpg");
     let replace = |data: &Path| fs::write(data.join("train/cat/1.jpg"), panics).unwrap();
@@ -107,7 +140,7 @@ fn eval_refuses_the_same_files() {
     pets(&data);
     train(here.path(), &["--data", "data", "--out", "run", "--method", "classifier", "--max-steps", "1"]);
     let eval = ["eval", "--checkpoint", "run/checkpoints/last.safetensors", "--data"];
-    refused(here.path(), &[&eval[..], &["nowhere"]].concat(), 3, "nowhere: cannot read: ");
+    refused(here.path(), &[&eval[..], &["nowhere"]].concat(), 3, "nowhere: no such folder; expected ");
     cut(&data.join("test/cat/1.jpg"));
     refused(here.path(), &[&eval[..], &["data"]].concat(), 3, "data/test/cat/1.jpg: the image ends early");
 }

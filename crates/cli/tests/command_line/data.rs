@@ -50,7 +50,7 @@ fn inspect_lists_every_unreadable_file_and_ends_with_3() {
     for name in ["pets/train/cat/x.png: ", "pets/test/dog/y.jpg: ", "error: pets: 2 unreadable file(s), 0 other"] {
         assert!(stderr.contains(name), "{name} in {stderr}");
     }
-    refused(here.path(), &["data", "inspect", "nowhere"], 3, "nowhere: cannot read");
+    refused(here.path(), &["data", "inspect", "nowhere"], 3, "nowhere: no such folder");
 }
 
 /// What is decoded while it trains gives the bits of what is held, with folders and with files, and so do its
@@ -157,6 +157,30 @@ fn a_test_part_alone_can_be_measured_but_not_trained_on() {
     refused(here.path(), &[&eval[..], &["--split", "train"]].concat(), 3, missing);
     let text = stdout(&ecgan(here.path(), &["data", "inspect", "mnist"]));
     assert!(text.contains("test: 10 images") && text.contains(&format!("- {missing}")), "{text}");
+}
+
+/// Classes are as many as there are labels, and what `train` refuses of them `inspect` tells.
+#[test]
+fn idx_files_of_three_classes_and_of_a_class_without_images() {
+    let here = tempfile::tempdir().unwrap();
+    for part in ["train", "t10k"] {
+        idx(&here.path().join("three"), part, 3);
+    }
+    let settings = ["--data", "three", "--method", "classifier", "--max-steps", "1", "--val-fraction", "0"];
+    let summary = train(here.path(), &settings);
+    assert_eq!((&summary["n_train"], &summary["n_test"]), (&3.into(), &3.into()));
+    let text = stdout(&ecgan(here.path(), &["data", "inspect", "three"]));
+    assert!(text.contains("three: MNIST (IDX files), 3 classes") && !text.contains("Stops a run:"), "{text}");
+    let labels = here.path().join("three/train-labels-idx1-ubyte");
+    let mut bytes = fs::read(&labels).unwrap();
+    bytes[8..].copy_from_slice(&[0, 2, 2]);
+    fs::write(&labels, bytes).unwrap();
+    let refusal = "three: no training image of class `1`; expected at least one of each class";
+    refused(here.path(), &[&["train"][..], &settings].concat(), 3, refusal);
+    let output = ecgan(here.path(), &["data", "inspect", "three"]);
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(output.status.code() == Some(3) && text.contains(&format!("Stops a run:\n- {refusal}\n")), "{text}");
+    assert!(stderr(&output).contains("0 unreadable file(s), 1 other thing(s) that stop a run"), "{}", stderr(&output));
 }
 
 /// A server that answers every request with these bytes.

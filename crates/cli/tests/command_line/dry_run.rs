@@ -42,6 +42,12 @@ fn it_fails_as_the_run_would() {
     refused(here.path(), &["train", "--dry-run", "--data", "nowhere"], 3, "nowhere");
     pets(&here.path().join("pets"));
     refused(here.path(), &["train", "--dry-run", "--data", "pets", "--per-class", "100"], 2, "100 images per class");
+    refused(
+        here.path(),
+        &["train", "--dry-run", "--data", "pets", "--out", "pets"],
+        2,
+        "out: expected a new or an empty folder",
+    );
     assert_eq!(entries(here.path()), 1);
 }
 

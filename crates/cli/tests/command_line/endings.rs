@@ -27,7 +27,8 @@ fn what_was_good_before_a_run_diverged_is_kept() {
     assert_eq!(output.status.code(), Some(4), "{stderr}");
     let epochs = metrics(&here.path().join("run")).len();
     assert!(epochs >= 1 && stderr.contains(&format!("error: diverged at step {}: loss_c", epochs + 1)), "{stderr}");
-    readable(here.path());
+    let export = ["export", "--checkpoint", "run/checkpoints/last.safetensors", "--net", "classifier", "--out"];
+    json(&ecgan(here.path(), &[&export[..], &["whole.safetensors", "--json"]].concat()));
     assert!(!here.path().join("run/summary.json").exists());
 }
 

@@ -2,6 +2,7 @@
 
 use crate::binary::{ecgan, json, refused, stderr, stdout, train};
 use crate::data_sets::pets;
+use crate::tensors_file::TensorsFile;
 use serde_json::Value;
 
 fn count(value: &Value) -> u64 {
@@ -61,7 +62,43 @@ fn odd_data_are_warned_of_and_other_classes_are_named() {
         let folder = here.path().join("pets").join(part);
         std::fs::rename(folder.join("fish"), folder.join("bird")).unwrap();
     }
+    let message = "run: a folder; expected a checkpoint, such as run/checkpoints/last.safetensors";
+    refused(here.path(), &["eval", "--checkpoint", "run", "--data", "pets"], 3, message);
     refused(here.path(), &command, 3, "`fish` is not in the data, and `bird` was not trained on; give --data a set");
+}
+
+#[test]
+fn a_split_of_other_images_is_refused() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    let settings = ["--data", "pets", "--out", "run", "--method", "classifier", "--max-steps", "1"];
+    train(here.path(), &[&settings[..], &["--val-fraction", "0.34"]].concat());
+    let fish = here.path().join("pets/train/fish");
+    std::fs::copy(fish.join("0.png"), fish.join("99.png")).unwrap();
+    let command = ["eval", "--checkpoint", "run/checkpoints/last.safetensors", "--data", "pets", "--split"];
+    for split in ["val", "train"] {
+        let message = "last.safetensors: trained with 6 training images of class fish; pets has 7; expected the images of its training";
+        refused(here.path(), &[&command[..], &[split]].concat(), 3, message);
+    }
+    stdout(&ecgan(here.path(), &[&command[..], &["test"]].concat()));
+}
+
+#[test]
+fn logits_that_are_not_finite_are_no_accuracy() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    train(here.path(), &["--data", "pets", "--out", "run", "--method", "classifier", "--max-steps", "1"]);
+    let export = ["export", "--checkpoint", "run/checkpoints/last.safetensors", "--net", "classifier", "--out"];
+    stdout(&ecgan(here.path(), &[&export[..], &["c.safetensors"]].concat()));
+    let mut file = TensorsFile::read(&here.path().join("c.safetensors"));
+    let weight = file.tensors.get_mut("linear.weight").unwrap();
+    weight.bytes = 3e38f32.to_le_bytes().repeat(weight.bytes.len() / 4);
+    let bias = file.tensors.get_mut("linear.bias").unwrap();
+    bias.bytes = 3e38f32.to_le_bytes().repeat(bias.bytes.len() / 4);
+    file.write(&here.path().join("huge.safetensors"));
+    let message = "error: a logit of the classifier is not finite";
+    refused(here.path(), &["eval", "--checkpoint", "huge.safetensors", "--data", "pets"], 4, message);
+    refused(here.path(), &["predict", "--checkpoint", "huge.safetensors", "pets"], 4, message);
 }
 
 #[test]

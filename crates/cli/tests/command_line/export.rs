@@ -164,6 +164,16 @@ fn what_pytorch_saved_otherwise_is_told_of() {
     refused(folder, &["predict", "--checkpoint", "model.pt", "pets"], 3, message);
 }
 
+/// Of one trunk the discriminator is a weight a feature, whatever the width.
+#[test]
+fn a_wide_shared_discriminator_reads_back() {
+    let here = trained(&["--method", "shared-resnet", "--width", "40"]);
+    export(here.path(), CHECKPOINT, "discriminator", "d.safetensors");
+    export(here.path(), "d.safetensors", "discriminator", "again.safetensors");
+    let tensors = |name: &str| TensorsFile::read(&here.path().join(name)).tensors;
+    assert_eq!(tensors("again.safetensors"), tensors("d.safetensors"));
+}
+
 #[test]
 fn what_cannot_be_exported_is_refused() {
     let here = trained(&["--method", "classifier"]);

@@ -31,9 +31,19 @@ fn images_are_drawn_by_the_seed() {
     assert!(grid("new/a.png") == grid("b.png") && grid("new/a.png") != grid("c.png"));
 
     generate(folder, &["-n", "70", "--seed", "1", "--dir", "d"]);
-    generate(folder, &["-n", "3", "--seed", "1", "--dir", "e"]);
-    assert_eq!(entries(&folder.join("d")), 70);
-    assert_eq!(files(&folder.join("e")), ["00001.png", "00002.png", "00003.png"].map(PathBuf::from));
+    let report = generate(folder, &["-n", "3", "--seed", "1", "--dir", "e"]);
+    assert_eq!(entries(&folder.join("d")), 71);
+    assert_eq!(files(&folder.join("e")), ["00001.png", "00002.png", "00003.png", "labels.csv"].map(PathBuf::from));
+    let table = fs::read_to_string(folder.join("e/labels.csv")).unwrap();
+    let mut lines = table.lines();
+    assert_eq!(lines.next(), Some("file,class,confidence"));
+    for (i, line) in lines.by_ref().take(3).enumerate() {
+        let fields: Vec<&str> = line.split(',').collect();
+        let class = ["cat", "dog", "fish"][report["labels"][i].as_u64().unwrap() as usize];
+        assert_eq!(fields[..2], [format!("0000{}.png", i + 1).as_str(), class]);
+        assert_eq!(fields[2].parse::<f32>().unwrap(), report["confidences"][i].as_f64().unwrap() as f32);
+    }
+    assert_eq!((lines.next(), table.lines().count()), (None, 4));
     for name in ["00001.png", "00003.png"] {
         let read = |folder: PathBuf| fs::read(folder.join(name)).unwrap();
         assert!(read(folder.join("d")) == read(folder.join("e")), "{name} depends on how many were drawn");
@@ -55,4 +65,35 @@ fn what_cannot_be_drawn_is_refused() {
     refused(folder, &[&command[..], &["--grid", "x.png", "-n", "10001"]].concat(), 2, message);
     refused(folder, &[&command[..], &["--dir", "x", "-n", "100001"]].concat(), 2, "'-n <N>'");
     assert_eq!(entries(folder), 2, "nothing but pets and run");
+}
+
+/// Before the checkpoint is read, too.
+#[test]
+fn a_picture_takes_the_place_of_a_picture_only() {
+    let here = tempfile::tempdir().unwrap();
+    let folder = here.path();
+    pets(&folder.join("pets"));
+    train(folder, &["--data", "pets", "--out", "run", "--max-steps", "1"]);
+    let before = fs::read(folder.join(CHECKPOINT)).unwrap();
+    for name in [CHECKPOINT, "g.jpg", "png"] {
+        let message = format!("grid: expected a name that ends in .png, got {name}");
+        refused(folder, &["generate", "--checkpoint", CHECKPOINT, "--grid", name], 2, &message);
+        refused(folder, &["generate", "--checkpoint", "none", "--grid", name], 2, &message);
+    }
+    assert!(fs::read(folder.join(CHECKPOINT)).unwrap() == before);
+    fs::write(folder.join("notes.png"), "mine").unwrap();
+    let message = "grid: expected a new file, or a PNG picture to replace, got notes.png, which is none";
+    refused(folder, &["generate", "--checkpoint", CHECKPOINT, "--grid", "notes.png"], 2, message);
+    assert_eq!(fs::read_to_string(folder.join("notes.png")).unwrap(), "mine");
+    for n in ["2", "3"] {
+        generate(folder, &["-n", n, "--grid", "again.PNG"]);
+    }
+    let inspect = |sheet: &'static str| ["data", "inspect", "pets", "--sheet", sheet];
+    let cat = fs::read(folder.join("pets/train/cat/0.png")).unwrap();
+    let message = "sheet: expected a name outside pets, whose images it could be taken for, got ";
+    for sheet in ["pets/train/cat/0.png", "pets/new/sheet.png"] {
+        refused(folder, &inspect(sheet), 2, &format!("{message}{sheet}"));
+    }
+    refused(folder, &inspect("sheet.jpg"), 2, "sheet: expected a name that ends in .png, got sheet.jpg");
+    assert!(fs::read(folder.join("pets/train/cat/0.png")).unwrap() == cat && !folder.join("pets/new").exists());
 }

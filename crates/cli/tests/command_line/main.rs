@@ -26,6 +26,8 @@ mod resume;
 mod resume_usage;
 #[cfg(unix)]
 mod running;
+#[cfg(target_os = "linux")]
+mod streams;
 mod sweep;
 mod tensors_file;
 mod usage;

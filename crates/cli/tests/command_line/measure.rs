@@ -118,6 +118,18 @@ fn known_labels_are_the_classes_made_for() {
 }
 
 #[test]
+fn identical_real_images_are_warned_of() {
+    let here = tempfile::tempdir().unwrap();
+    trained(here.path(), &["--val-fraction", "0"]);
+    let warnings = |arguments: &[&str]| stderr(&ecgan(here.path(), &[&COMMAND, arguments].concat()));
+    assert_eq!(warnings(&[]), "");
+    let fish = here.path().join("pets/train/fish");
+    std::fs::copy(fish.join("0.png"), fish.join("3.png")).unwrap();
+    let message = "warning: more than 1 % of the real images have the same features as another of them";
+    assert!(warnings(&[]).starts_with(message), "{}", warnings(&[]));
+}
+
+#[test]
 fn the_closest_pairs_are_drawn() {
     let here = tempfile::tempdir().unwrap();
     trained(here.path(), &[]);
@@ -139,6 +151,8 @@ fn what_cannot_be_measured_is_refused() {
     let message = "all/checkpoints/last.safetensors: no generator; expected a checkpoint of a method with a GAN";
     refused(folder, &["measure", "--checkpoint", JUDGE], 3, message);
     refused(folder, &["measure", "--checkpoint", "none"], 3, "none: cannot read: ");
+    refused(folder, &with(&["--pairs", "p.jpg"]), 2, "pairs: expected ");
+    refused(folder, &with(&["--features", CHECKPOINT]), 2, "features: expected ");
     refused(folder, &["measure"], 2, "--checkpoint");
     refused(folder, &["measure", "--checkpoint", CHECKPOINT, "-n", "1"], 2, "'-n <N>'");
     refused(folder, &with(&["--judge", "none"]), 3, "none: cannot read: ");
@@ -201,7 +215,7 @@ fn weights_that_are_none_of_an_inception_are_named() {
     let here = tempfile::tempdir().unwrap();
     let folder = here.path();
     trained(folder, &[]);
-    let with = |file: &'static str| [&COMMAND[..], &["--inception", file, "--features", "out"]].concat();
+    let with = |file: &'static str| [&COMMAND[..], &["--inception", file, "--features", "out.safetensors"]].concat();
     refused(folder, &with("none"), 3, "none: cannot read: ");
     std::fs::write(folder.join("text"), "no weights").unwrap();
     refused(folder, &with("text"), 3, "text: not a safetensors file (");
@@ -221,7 +235,7 @@ fn weights_that_are_none_of_an_inception_are_named() {
     add("Conv2d_1a_3x3.conv.weight", &[32, 3, 3, 3], "part: `Conv2d_1a_3x3.bn.weight`: missing");
     let message = "part: `Conv2d_1a_3x3.bn.weight`: expected F32 of shape [32], got F32 of shape [31]";
     add("Conv2d_1a_3x3.bn.weight", &[31], message);
-    assert!(!folder.join("out").exists());
+    assert!(!folder.join("out.safetensors").exists());
 }
 
 /// PyTorch's state dicts have neither class names nor the size of the images.

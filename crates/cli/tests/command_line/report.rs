@@ -39,8 +39,40 @@ fn a_run_can_be_reported_again_and_elsewhere() {
 fn a_folder_that_is_no_run_is_named() {
     let here = tempfile::tempdir().unwrap();
     refused(here.path(), &["report", "."], 3, "no config.toml in it; expected the folder of a run");
-    refused(here.path(), &["report", "nothing"], 3, "nothing: no config.toml in it");
+    refused(here.path(), &["report", "nothing"], 3, "nothing: cannot read: ");
+    fs::create_dir(here.path().join("bad")).unwrap();
+    fs::write(here.path().join("bad/config.toml"), "epochs = 0").unwrap();
+    refused(here.path(), &["report", "bad"], 3, "bad/config.toml: epochs: expected ");
+    fs::remove_dir_all(here.path().join("bad")).unwrap();
     assert_eq!(fs::read_dir(here.path()).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[test]
+fn a_report_takes_the_place_of_a_report_only() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    train(here.path(), &["--data", "pets", "--out", "run", "--max-steps", "1"]);
+    let read = |name: &str| fs::read_to_string(here.path().join(name)).unwrap();
+    let (config, summary) = (read("run/config.toml"), read("run/summary.json"));
+    fs::write(here.path().join("mine.html"), "<!DOCTYPE html><p>mine").unwrap();
+    fs::write(here.path().join("mine.svg"), "<svg></svg>").unwrap();
+    for (flag, name, message) in [
+        ("--out", "run/config.toml", "out: expected a name that ends in .html, got run/config.toml"),
+        ("--curves", "run/summary.json", "curves: expected a name that ends in .svg, got run/summary.json"),
+        (
+            "--out",
+            "mine.html",
+            "out: expected a new file, or a report of ecgan to replace, got mine.html, which is none",
+        ),
+        ("--curves", "mine.svg", "curves: expected a new file, or curves of ecgan to replace, got mine.svg"),
+    ] {
+        refused(here.path(), &["report", "run", flag, name], 2, message);
+    }
+    assert_eq!((read("run/config.toml"), read("run/summary.json")), (config, summary));
+    assert_eq!((read("mine.html").as_str(), read("mine.svg").as_str()), ("<!DOCTYPE html><p>mine", "<svg></svg>"));
+    for _ in 0..2 {
+        stdout(&ecgan(here.path(), &["report", "run", "--out", "page.html", "--curves", "curves.svg"]));
+    }
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn what_would_change_the_numbers_is_refused() {
             &["--max-steps", "2"],
             "max_steps: expected a run of at least the 3 iterations that are done, got 2 iterations",
         ),
-        (&["--epochs", "0"], "epochs: expected an integer >= 1, got 0"),
+        (&["--epochs", "0"], "epochs: expected a whole number >= 1, got 0"),
         (&["--max-time", "5"], "expected a time such as 90s, 30m, 2h or 1h30m, got 5"),
     ] {
         refused(here.path(), &[&["train", "--resume", "run"], flags].concat(), 2, message);

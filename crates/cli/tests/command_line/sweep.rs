@@ -112,6 +112,29 @@ fn any_file(folder: &Path) -> PathBuf {
 }
 
 #[test]
+fn a_run_that_another_process_has_is_left_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    pets(&folder.path().join("pets"));
+    stdout(&sweep(folder.path(), &[]));
+    let run = fs::read_dir(folder.path().join("s/runs")).unwrap().next().unwrap().unwrap().path();
+    fs::remove_file(folder.path().join("s/ledger.jsonl")).unwrap();
+    fs::remove_dir_all(&run).unwrap();
+    // It has only begun: there are no settings yet.
+    fs::create_dir(&run).unwrap();
+    fs::write(run.join("left"), "by that process").unwrap();
+    let lock = fs::File::create(run.join(".lock")).unwrap();
+    lock.lock().unwrap();
+    let output = sweep(folder.path(), &[]);
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert!(err.contains("another process trains in this folder"), "{err}");
+    assert!(run.join("left").exists() && run.join(".lock").exists(), "taken from it");
+    drop(lock);
+    stdout(&sweep(folder.path(), &[]));
+    assert!(run.join("summary.json").exists() && !run.join("left").exists());
+}
+
+#[test]
 fn what_cannot_be_meant_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     pets(&folder.path().join("pets"));
@@ -127,5 +150,7 @@ fn what_cannot_be_meant_is_refused() {
     ] {
         refused(folder.path(), &[&SWEEP, &arguments[..]].concat(), 2, message);
     }
+    let message = "seeds: expected seeds up to 9223372036854775807, got 2 from 9223372036854775807 on";
+    refused(folder.path(), &[&SWEEP[..], &["--seed", "9223372036854775807"]].concat(), 2, message);
     assert!(!folder.path().join("s").exists());
 }

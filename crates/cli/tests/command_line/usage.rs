@@ -1,6 +1,6 @@
 //! What is refused before anything is computed, where settings come from, and help.
 
-use crate::binary::{command, ecgan, entries, refused, stdout, train};
+use crate::binary::{command, ecgan, entries, files, refused, stderr, stdout, train};
 use crate::data_sets::pets;
 
 #[test]
@@ -9,8 +9,8 @@ fn usage_errors_exit_with_2_and_name_the_flag() {
     for (arguments, message) in [
         (&["train", "--lambda", "-1"][..], "lambda: expected a number >= 0, got -1"),
         (&["train", "--lambda", "x"], "--lambda"),
-        (&["train", "--epochs", "-1"], "'--epochs <E>': expected an integer >= 0"),
-        (&["train", "--epochs", "0"], "epochs: expected an integer >= 1, got 0"),
+        (&["train", "--epochs", "-1"], "'--epochs <E>': expected a whole number from 0 to 9223372036854775807"),
+        (&["train", "--epochs", "0"], "epochs: expected a whole number >= 1, got 0"),
         (&["train", "--method", "gan"], "[possible values: ec-gan, classifier, shared-dc, shared-resnet, conditional]"),
         (&["train", "--device", "gpu"], "'--device <DEVICE>': expected auto, cpu, cuda or cuda:N, got gpu"),
         (&["train", "--precision", "f16"], "[possible values: f32, tf32, bf16]"),
@@ -82,7 +82,67 @@ fn an_unknown_key_in_a_settings_file_is_named_with_its_neighbour() {
     let message = "my.toml: unknown key `lamda`, did you mean `lambda`?";
     refused(here.path(), &["train", "--config", "my.toml"], 2, message);
     std::fs::write(&file, "epochs = \"many\"\n").unwrap();
-    refused(here.path(), &["train", "--config", "my.toml"], 2, "epochs = \"many\"");
+    let message = "my.toml: line 1: epochs: expected a whole number from 0 to 9223372036854775807, without quotes, got";
+    refused(here.path(), &["train", "--config", "my.toml"], 2, message);
+}
+
+/// Who never gave a flag is not told of one.
+#[test]
+fn a_wrong_variable_is_named() {
+    let here = tempfile::tempdir().unwrap();
+    let (train, eval) = (&["train", "--dry-run"][..], &["eval", "--checkpoint", "x", "--data", "d"][..]);
+    for (arguments, name, value, message) in [
+        (train, "ECGAN_EPOCHS", "abc", "'ECGAN_EPOCHS': expected a whole number from 0 to 9223372036854775807"),
+        (train, "ECGAN_EPOCHS", "99999999999999999999", "'ECGAN_EPOCHS': expected a whole number from 0 to"),
+        (train, "ECGAN_LR", "x", "'ECGAN_LR': expected a number"),
+        (train, "ECGAN_METHOD", "gan", "invalid value 'gan' for 'ECGAN_METHOD'\n  [possible values: ec-gan, "),
+        (train, "ECGAN_NO_GRAPH", "perhaps", "'ECGAN_NO_GRAPH'\n  [possible values: true, false]"),
+        (train, "ECGAN_MAX_TIME", "5", "'ECGAN_MAX_TIME': expected a time such as 90s, 30m, 2h or 1h30m, got 5"),
+        (train, "ECGAN_DEVICE", "gpu", "'ECGAN_DEVICE': expected auto, cpu, cuda or cuda:N, got gpu"),
+        (eval, "ECGAN_DEVICE", "gpu", "'ECGAN_DEVICE': expected auto, cpu, cuda or cuda:N, got gpu"),
+        (eval, "ECGAN_THREADS", "0", "'ECGAN_THREADS': 0 is not in 1..=4096"),
+    ] {
+        let output = command(here.path(), arguments).env(name, value).output().unwrap();
+        let stderr = stderr(&output);
+        assert!(output.status.code() == Some(2) && stderr.contains(message), "{message} in {stderr}");
+        assert!(!stderr.contains("for '--"), "{stderr}");
+    }
+    // A flag that is wrong itself is named beside a variable.
+    let output = command(here.path(), &["train", "--epochs", "x"]).env("ECGAN_EPOCHS", "3").output().unwrap();
+    assert!(stderr(&output).contains("'--epochs <E>'"), "{}", stderr(&output));
+}
+
+#[test]
+fn what_the_method_does_not_use_is_warned_about() {
+    let here = tempfile::tempdir().unwrap();
+    std::fs::write(here.path().join("my.toml"), "lambda = 0.3\nthreshold = 0.9\n").unwrap();
+    let said = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let all = [&["train", "--dry-run", "--quiet", "--config", "my.toml"], arguments].concat();
+        let output = command(here.path(), &all).envs(variables.iter().copied()).output().unwrap();
+        stdout(&output);
+        stderr(&output)
+    };
+    let classifier = ["--method", "classifier"];
+    assert_eq!(said(&classifier, &[]), "", "a file is for several methods");
+    assert_eq!(
+        said(&[&classifier[..], &["--fake-statistics", "running"]].concat(), &[("ECGAN_LAMBDA", "0.5")]),
+        "warning: ECGAN_LAMBDA: not heeded; method classifier does not use it\n\
+         warning: --fake-statistics: not heeded; method classifier does not use it\n"
+    );
+    let message = "warning: --threshold: not heeded; method shared-dc does not use it\n";
+    assert_eq!(said(&["--method", "shared-dc", "--threshold", "0.5", "--lambda", "0.5"], &[]), message);
+    assert_eq!(said(&["--threshold", "0.5", "--lambda", "0.5"], &[("ECGAN_EMA_G", "0.5")]), "");
+}
+
+/// What `ecgan config` prints serves for one's own images as it stands.
+#[test]
+fn a_printed_file_trains_on_ones_own_data() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    let text = stdout(&ecgan(here.path(), &["config"])).replace("data = \"synthetic\"", "data = \"pets\"");
+    std::fs::write(here.path().join("mine.toml"), text).unwrap();
+    let summary = train(here.path(), &["--config", "mine.toml", "--out", "run", "--max-steps", "1"]);
+    assert_eq!((summary["n_train"].as_u64(), summary["n_val"].as_u64()), (Some(16), Some(2)));
 }
 
 #[test]
@@ -150,6 +210,41 @@ fn help_lists_the_commands_that_exist() {
     for heading in ["Data:", "Method:", "Optimisation:", "Device:", "Run:", "Examples:"] {
         assert!(text.contains(&format!("\n{heading}\n")), "{heading} in\n{text}");
     }
+}
+
+#[test]
+fn every_command_has_examples() {
+    let here = tempfile::tempdir().unwrap();
+    let text = stdout(&ecgan(here.path(), &["--help"]));
+    let names = text.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let mut commands: Vec<Vec<&str>> =
+        names.filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).map(|name| vec![name]).collect();
+    commands.retain(|command| !["", "help"].contains(&command[0]));
+    assert!(commands.len() >= 16, "{text}");
+    commands.extend([vec!["data", "inspect"], vec!["data", "fetch"]]);
+    for command in commands {
+        let text = stdout(&ecgan(here.path(), &[&command[..], &["--help"]].concat()));
+        assert!(text.lines().any(|line| line.starts_with("Example")), "{command:?}: {text}");
+    }
+}
+
+#[test]
+fn a_manual_page_refers_to_pages_that_are_there() {
+    let here = tempfile::tempdir().unwrap();
+    stdout(&ecgan(here.path(), &["man", "--dir", "man"]));
+    let pages = files(&here.path().join("man"));
+    assert!(pages.iter().any(|page| page.to_str() == Some("ecgan-data-fetch.1")), "{pages:?}");
+    let mut referred = 0;
+    for page in &pages {
+        let text = std::fs::read_to_string(here.path().join("man").join(page)).unwrap().replace('\\', "");
+        for name in text.split_whitespace().filter_map(|word| word.strip_suffix("(1)")) {
+            assert!(pages.iter().any(|page| page.to_str() == Some(format!("{name}.1").as_str())), "{name} in {page:?}");
+            referred += 1;
+        }
+    }
+    // All but ecgan(1) itself, each by the command above it.
+    assert_eq!(referred, pages.len() - 1);
+    assert!(!stdout(&ecgan(here.path(), &["man"])).contains("help(1)"));
 }
 
 #[test]

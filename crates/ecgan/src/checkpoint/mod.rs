@@ -20,6 +20,7 @@ pub use write::{save, save_one};
 use crate::Error;
 use crate::models::{BuiltIn, Classifier, ImageShape};
 use crate::networks::{new_classifier, new_discriminator, new_generator, new_real_head};
+use crate::printable::Shown;
 use crate::regular_file;
 use crate::settings::NetworkName;
 use meta::{KEY, check};
@@ -54,6 +55,12 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::read`]; [`Error::Setting`] where the file says otherwise.
     pub fn read_for(path: &Path, image_size: Option<usize>) -> Result<Self, Error> {
+        if path.is_dir() {
+            let names = ["checkpoints/last.safetensors", "last.safetensors"].map(|name| path.join(name));
+            let such = names.iter().find(|file| file.is_file()).map(|file| format!(", such as {}", Shown(file)));
+            let problem = format!("a folder; expected a checkpoint{}", such.unwrap_or_default());
+            return Err(Error::BadFile { path: path.to_path_buf(), problem });
+        }
         let bytes = read(path).map_err(Error::io(path, "read"))?;
         let bad = |problem: String| Error::BadFile { path: path.to_path_buf(), problem };
         let expected = "expected a checkpoint written by `ecgan train`";
@@ -75,7 +82,9 @@ impl Checkpoint {
         }
         let prefix = meta.network.map_or_else(String::new, |network| format!("{network}."));
         let mut tensors = Vec::new();
-        for (name, view) in file.iter() {
+        let mut views: Vec<_> = file.iter().collect();
+        views.sort_unstable_by_key(|&(name, _)| name);
+        for (name, view) in views {
             tensors.push((format!("{prefix}{name}"), read_tensor(name, &view).map_err(bad)?));
         }
         Ok(Self { path: path.to_path_buf(), meta, bare, tensors })
@@ -127,7 +136,7 @@ impl Checkpoint {
         self.check_holds(NetworkName::Discriminator)?;
         let (image, classes) = (self.image(), self.meta.classes.len());
         let discriminator = if self.meta.shared {
-            self.check_size(&self.built_in())?;
+            // A weight a feature, whatever the size of the trunk.
             new_real_head(device, 0, &self.built_in(), image, classes)
         } else {
             self.check_condition()?;

@@ -1,19 +1,17 @@
 //! Images without labels: any files, and what lies in any folders.
 
-use super::folder::{entries, stored};
+use super::folder::{EXTENSIONS, entries, is_named_as_image, stored};
 use super::{DataError, Listing, Raw};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
-/// What an image in a folder is called at its end.
-const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
-
 /// The files named, and of the folders named every PNG and JPEG below them, by its name's end, in the order of the names.
-/// Hidden files and links to folders are passed over.
+/// Hidden files, what operating systems leave beside images, and links to folders are passed over. A folder further below
+/// that cannot be read is taken for a file, so that it fails as one and the others are read.
 ///
 /// # Errors
-/// A path that is not there, a folder that cannot be read or has no image below it.
+/// A path that is not there, a folder named that cannot be read or has no image below it.
 pub fn image_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
     let mut files = Vec::new();
     for path in paths {
@@ -25,22 +23,20 @@ pub fn image_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
         below(path, &mut files)?;
         if files.len() == before {
             let expected = format!("a file, or a folder with images: *.{}", EXTENSIONS.join(", *."));
-            return Err(DataError::layout(path, "no image in this folder or below", expected));
+            return Err(DataError::unfit(path, "no image in this folder or below", expected));
         }
     }
     Ok(files)
 }
 
 fn below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
-    let is_image = |path: &Path| {
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-        EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
-    };
     for (_, path) in entries(folder)? {
-        match path.symlink_metadata().map_err(|e| DataError::io(&path, e))?.is_dir() {
-            true => below(&path, files)?,
-            false if is_image(&path) && !path.is_dir() => files.push(path),
-            false => {}
+        if path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            if below(&path, files).is_err() {
+                files.push(path);
+            }
+        } else if is_named_as_image(&path) && !path.is_dir() {
+            files.push(path);
         }
     }
     Ok(())
@@ -82,7 +78,14 @@ impl Listing for Files {
     }
 
     fn stored(&self, index: usize) -> Result<Raw<'_>, DataError> {
-        Ok(stored(&self.files[index]).unwrap_or_else(|error| {
+        let path = &self.files[index];
+        let image = if path.is_dir() {
+            // What keeps it from being searched, if anything does now.
+            Err(entries(path).err().unwrap_or_else(|| DataError::unfit(path, "a folder", "a PNG or JPEG image")))
+        } else {
+            stored(path)
+        };
+        Ok(image.unwrap_or_else(|error| {
             self.failures().insert(index, error);
             Raw { pixels: vec![0].into(), width: 1, height: 1, channels: 1 }
         }))
@@ -99,8 +102,10 @@ mod tests {
         let here = tempfile::tempdir().unwrap();
         let at = |name: &str| here.path().join(name);
         fs::create_dir_all(at("a/b")).unwrap();
+        fs::create_dir(at("a/__MACOSX")).unwrap();
         fs::create_dir(at("none")).unwrap();
-        for name in ["a/2.PNG", "a/b/1.jpeg", "a/1.jpg", "a/.hidden.png", "a/notes.txt", "odd.name"] {
+        for name in ["a/2.PNG", "a/b/1.jpeg", "a/1.jpg", "a/.hidden.png", "a/notes.txt", "a/__MACOSX/1.png", "odd.name"]
+        {
             fs::write(at(name), "x").unwrap();
         }
         #[cfg(unix)]
@@ -110,5 +115,37 @@ mod tests {
         let refused = |name: &str| image_files(&[at("a"), at(name)]).unwrap_err().to_string();
         assert!(refused("none").contains("none: no image in this folder or below; expected a file, or a folder"));
         assert!(refused("missing").contains("missing: cannot read"));
+    }
+
+    #[test]
+    fn a_folder_among_the_files_fails_as_one() {
+        let here = tempfile::tempdir().unwrap();
+        let files = Files::new(vec![here.path().into()]);
+        assert_eq!(files.stored(0).unwrap().pixels.len(), 1);
+        let message = files.take_failure(0).unwrap().to_string();
+        assert!(message.ends_with(": a folder; expected a PNG or JPEG image"), "{message}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_cannot_be_read_stops_no_other() {
+        use std::os::unix::fs::PermissionsExt;
+        let here = tempfile::tempdir().unwrap();
+        let at = |name: &str| here.path().join(name);
+        fs::create_dir(at("locked")).unwrap();
+        fs::write(at("z.png"), "x").unwrap();
+        fs::set_permissions(at("locked"), fs::Permissions::from_mode(0o000)).unwrap();
+        if at("locked").read_dir().is_err() {
+            let found = image_files(&[here.path().into()]).unwrap();
+            assert_eq!(found, [at("locked"), at("z.png")]);
+            let files = Files::new(found);
+            files.stored(0).unwrap();
+            let message = files.take_failure(0).unwrap().to_string();
+            assert!(message.contains("locked: cannot read: "), "{message}");
+            assert!(image_files(&[at("locked")]).is_err(), "named, it is refused at once");
+        } else {
+            println!("skipped: nothing is locked to the superuser");
+        }
+        fs::set_permissions(at("locked"), fs::Permissions::from_mode(0o700)).unwrap();
     }
 }

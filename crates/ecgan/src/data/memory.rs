@@ -1,20 +1,29 @@
-//! How much memory decoded images may take where nobody says.
+//! How much memory there is, and how much of it decoded images may take where nobody says.
 
 use std::fs;
 
 /// Where the system does not tell.
 const UNKNOWN: usize = 1 << 30;
 
-/// A quarter of the memory that can be had without swapping, in bytes (Linux: of the machine and of the control group),
-/// or 1 GiB where the system does not tell.
+/// A quarter of [`free`], in bytes, or 1 GiB where the system does not tell.
 pub fn default_limit() -> usize {
+    free().map_or(UNKNOWN, |free| free / 4)
+}
+
+/// The memory that can be had without swapping, in bytes: on Linux, of the machine and of the control group.
+pub fn free() -> Option<usize> {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| available(&text));
-    let group = || {
-        let number = |name| fs::read_to_string(format!("/sys/fs/cgroup/memory.{name}")).ok()?.trim().parse().ok();
-        let most: usize = number("max")?;
-        Some(most.saturating_sub(number("current")?))
-    };
-    machine.map_or(UNKNOWN, |machine| machine.min(group().unwrap_or(usize::MAX)) / 4)
+    let group = |name| fs::read_to_string(format!("/sys/fs/cgroup/memory.{name}")).unwrap_or_default();
+    let group = left(&group("max"), &group("current"), &group("stat"));
+    machine.map(|machine| machine.min(group.unwrap_or(usize::MAX)))
+}
+
+/// What a control group with this `memory.max`, `memory.current` and `memory.stat` has left, in bytes; `None` where it has
+/// no limit. What was read from files counts as used, but the system gives it up where somebody needs the memory.
+fn left(max: &str, current: &str, stat: &str) -> Option<usize> {
+    let number = |text: &str| text.trim().parse::<usize>().ok();
+    let files = stat.lines().find_map(|line| number(line.strip_prefix("inactive_file ")?)).unwrap_or(0);
+    Some(number(max)?.saturating_sub(number(current)?.saturating_sub(files)))
 }
 
 /// `MemAvailable` of `/proc/meminfo`, in bytes.
@@ -34,5 +43,16 @@ mod tests {
         assert_eq!(available("MemTotal: 1 kB\n"), None);
         assert_eq!(available("MemAvailable: many kB\n"), None);
         assert!(default_limit() > 1 << 20);
+    }
+
+    #[test]
+    fn files_in_the_cache_take_no_memory_of_a_control_group() {
+        let stat = "anon 50\nfile 900\nactive_file 100\ninactive_file 800\n";
+        assert_eq!(left("1000\n", "950\n", stat), Some(850));
+        assert_eq!(left("1000\n", "950\n", ""), Some(50));
+        assert_eq!(left("1000\n", "1200\n", "inactive_file 100\n"), Some(0));
+        assert_eq!(left("1000\n", "10\n", stat), Some(1000), "read one after the other, they may disagree");
+        assert_eq!(left("max\n", "950\n", stat), None);
+        assert_eq!(left("", "", ""), None);
     }
 }

@@ -19,6 +19,7 @@ mod images;
 pub mod inspect;
 mod mat;
 mod memory;
+mod near;
 mod read_ahead;
 mod source;
 mod split;
@@ -32,12 +33,13 @@ pub(crate) use folder::decoded;
 pub use folder::{decoder_panics, read_image};
 pub(crate) use images::Chosen;
 pub use images::{Format, Images};
-pub(crate) use memory::default_limit;
+pub(crate) use memory::{default_limit, free as free_memory};
 pub use source::Source;
 pub use split::{Budget, Order, Split, split};
 pub use synthetic::SyntheticOptions;
 
 use fit::{Raw, fit};
+use std::fmt;
 use std::sync::Arc;
 
 /// A part of a data set.
@@ -67,10 +69,11 @@ impl Part {
 
 /// A data set that was recognised.
 trait Reader: Send + Sync {
-    /// Whether the data set has this part: what is missing, where it has not. Opens no file.
+    /// Whether the data set has this part, with an image in it as far as the list of files tells: what is missing, where
+    /// it has not. Opens no file.
     fn check(&self, part: Part) -> Result<(), DataError>;
 
-    /// Opens one part, which [`Reader::check`] has found to be there.
+    /// Opens one part, which [`Reader::check`] has found to be there. It has an image at least.
     fn open(&self, part: Part) -> Result<Arc<dyn Listing>, DataError>;
 }
 
@@ -89,6 +92,13 @@ pub(crate) trait Listing: Send + Sync {
     fn decode(&self, index: usize, format: Format, out: &mut [u8]) -> Result<(), DataError> {
         fit(&self.stored(index)?, format, out);
         Ok(())
+    }
+}
+
+/// Its size only: an image is decoded when it is asked for.
+impl fmt::Debug for dyn Listing {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "Listing [{}]", self.labels().len())
     }
 }
 

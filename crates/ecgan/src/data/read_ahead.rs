@@ -74,7 +74,7 @@ impl ReadAhead {
         }
         while !state.ready.contains_key(&wanted) {
             if state.working == 0 {
-                return None; // a thread panicked: the caller will meet the same image
+                return None; // a thread panicked and the others stopped: the caller decodes, and meets the same image
             }
             state = shared.changed.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
         }
@@ -121,17 +121,20 @@ impl Shared {
         }
     }
 
-    fn batch(&self, number: usize) -> Bytes {
+    /// A batch's bytes; `None` where the work was stopped before all of them were there.
+    fn batch(&self, number: usize) -> Option<Bytes> {
         let size = self.format.bytes();
         let batch = &self.batches[number];
         let mut bytes = vec![0; batch.len() * size];
         for (&index, out) in batch.iter().zip(bytes.chunks_exact_mut(size)) {
             if self.stopped() {
-                break;
+                return None;
             }
-            self.images.decode(index, self.format, out)?;
+            if let Err(error) = self.images.decode(index, self.format, out) {
+                return Some(Err(error));
+            }
         }
-        Ok(bytes)
+        Some(Ok(bytes))
     }
 }
 
@@ -141,7 +144,7 @@ struct Working<'a>(&'a Shared);
 impl Working<'_> {
     fn decode(&self) {
         while let Some(number) = self.0.next() {
-            let bytes = self.0.batch(number);
+            let Some(bytes) = self.0.batch(number) else { return };
             self.0.lock().ready.insert(number, bytes);
             self.0.changed.notify_all();
         }
@@ -150,6 +153,10 @@ impl Working<'_> {
 
 impl Drop for Working<'_> {
     fn drop(&mut self) {
+        // The batch that this thread owes will never come, and the others would wait for room behind it.
+        if thread::panicking() {
+            self.0.stop.store(true, Ordering::Relaxed);
+        }
         self.0.lock().working -= 1;
         self.0.changed.notify_all();
     }

@@ -1,10 +1,12 @@
 //! What a `--data` argument names: the built-in set, or a folder recognised by its contents.
 
 use super::images::Chosen;
+use super::near::near;
 use super::{
     DataError, Format, Found, Images, Listing, Part, Reader, SyntheticOptions, cifar, folder, idx, svhn, synthetic,
 };
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,7 +28,11 @@ const FORMATS: &[Recogniser] = &[
     Recogniser { looked_for: folder::LOOKED_FOR_UNSPLIT, recognise: folder::recognise_unsplit },
 ];
 
-/// A data set that was found. Files were listed but not opened; each part is opened when it is asked for.
+/// What `--data` takes.
+const EXPECTED: &str = "a data folder or `synthetic`";
+
+/// A data set that was found. Files were listed, and none was opened but for the names of the classes; each part is opened
+/// when it is asked for.
 pub struct Source {
     name: String,
     format: &'static str,
@@ -54,9 +60,12 @@ impl Source {
             return Ok(Self::new("synthetic".into(), synthetic::found(synthetic)?));
         }
         let path = Path::new(data);
-        let full = path.canonicalize().map_err(|e| DataError::io(path, e))?;
+        let full = path.canonicalize().map_err(|e| match e.kind() {
+            ErrorKind::NotFound => DataError::unfit(path, "no such folder", EXPECTED),
+            _ => DataError::io(path, e),
+        })?;
         if !full.is_dir() {
-            return Err(DataError::layout(path, "not a folder", "a folder with a data set, or the word `synthetic`"));
+            return Err(DataError::unfit(path, "not a folder", EXPECTED));
         }
         let name = full.file_name().map_or("data".into(), |name| name.to_string_lossy().into_owned());
         for format in FORMATS {
@@ -65,7 +74,8 @@ impl Source {
             }
         }
         let looked_for = FORMATS.iter().map(|f| f.looked_for).collect::<Vec<_>>().join("; ");
-        Err(DataError::Unrecognised { path: path.into(), looked_for })
+        let is_set = |folder: &Path| FORMATS.iter().any(|format| matches!((format.recognise)(folder), Ok(Some(_))));
+        Err(DataError::Unrecognised { path: path.into(), near: near(path, is_set), looked_for })
     }
 
     fn new(name: String, found: Found) -> (Self, Vec<DataError>) {
@@ -98,7 +108,7 @@ impl Source {
         self.reader.check(part).is_ok()
     }
 
-    /// Refuses a data set that lacks this part. Opens no file.
+    /// Refuses a data set that lacks this part, or has no image in it. Opens no file.
     ///
     /// # Errors
     /// What is missing.
@@ -161,7 +171,8 @@ mod tests {
     fn a_missing_folder_and_a_file_are_named() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("digits");
-        assert!(message(&file).contains("digits"));
+        let missing = "digits: no such folder; expected a data folder or `synthetic`";
+        assert!(message(&file).ends_with(missing), "{}", message(&file));
         std::fs::write(&file, "x").unwrap();
         assert!(message(&file).contains("digits: not a folder"), "{}", message(&file));
     }

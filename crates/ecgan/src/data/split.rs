@@ -4,6 +4,7 @@
 //! lower class first on a tie) with at least one each, so they sum to n exactly.
 
 use super::DataError;
+use std::path::Path;
 use tensor::rng::Stream;
 
 /// How many labelled images a run may use, validation included.
@@ -24,7 +25,10 @@ pub enum Budget {
 pub enum Order {
     /// The first of each class, in file order.
     First,
-    /// Drawn with this seed. Budgets drawn with one seed are nested: a smaller one is part of a larger one.
+    /// Drawn with this seed. Of each class, budgets with one seed take the first of one order, so where the larger one takes
+    /// no fewer of any class, the smaller one is a part of it: always by [`Budget::PerClass`], and where all classes have
+    /// the same number. Otherwise largest remainders may take an image from a class as the budget grows: of 6, 6 and 2
+    /// images a budget of 10 takes 4, 4 and 2, one of 11 takes 5, 5 and 1.
     Seed(u64),
 }
 
@@ -37,36 +41,37 @@ pub struct Split {
     pub val: Vec<usize>,
 }
 
-/// Chooses the labelled budget out of images with these `labels`, and `val_fraction` of it (rounded, in each class's
-/// proportion, in [0, 1)) for validation: of the images chosen in each class, the last.
+/// Chooses the labelled budget out of the training images of `data` with these `labels`, indices into `classes`, and
+/// `val_fraction` of it (rounded, in each class's proportion, in [0, 1)) for validation: of the images chosen in each
+/// class, the last.
 ///
 /// # Errors
 /// A class without images, a budget larger than what there is or smaller than one image a class, a validation
-/// part that rounds to nothing or leaves a class without a training image.
+/// part that rounds to nothing or leaves a class without a training image. They name the data and the class.
 ///
 /// # Panics
-/// If a label is not in `0..classes`.
+/// If a label is not in `0..classes.len()`.
 pub fn split(
+    data: &str,
     labels: &[i32],
-    classes: usize,
+    classes: &[String],
     budget: Budget,
     order: Order,
     val_fraction: f64,
 ) -> Result<Split, DataError> {
-    let mut members = vec![Vec::new(); classes];
+    let mut members = vec![Vec::new(); classes.len()];
     for (i, &label) in labels.iter().enumerate() {
         members[label as usize].push(i);
     }
-    if let Some(class) = members.iter().position(Vec::is_empty) {
-        return Err(DataError::split(format!("class {class} has no training images"), "at least one of each class"));
-    }
+    let counts: Vec<usize> = members.iter().map(Vec::len).collect();
+    every_class(data, &counts, classes)?;
     if let Order::Seed(seed) = order {
         let mut random = Stream::Split.start(seed);
         members.iter_mut().for_each(|class| random.shuffle(class));
     }
-    let counts: Vec<usize> = members.iter().map(Vec::len).collect();
-    let taken = budget_per_class(&counts, budget)?;
-    let held_out = validation_per_class(&taken, val_fraction)?;
+    let of_data = |refusal: Refusal| DataError::split(format!("{data}: {}", refusal.wrong), refusal.expected);
+    let taken = budget_per_class(&counts, classes, budget).map_err(of_data)?;
+    let held_out = validation_per_class(&taken, val_fraction).map_err(of_data)?;
     let mut split = Split { train: Vec::new(), val: Vec::new() };
     for (class, (&n, &v)) in members.iter().zip(taken.iter().zip(&held_out)) {
         split.train.extend(&class[..n - v]);
@@ -77,48 +82,71 @@ pub fn split(
     Ok(split)
 }
 
-fn budget_per_class(counts: &[usize], budget: Budget) -> Result<Vec<usize>, DataError> {
+/// Refuses training images of `data`, so many of each class, where a class has none.
+///
+/// # Errors
+/// They name the data and the first such class.
+pub(super) fn every_class(data: &str, counts: &[usize], classes: &[String]) -> Result<(), DataError> {
+    let mut without = counts.iter().zip(classes).filter(|(count, _)| **count == 0).map(|(_, class)| class);
+    let Some(class) = without.next() else { return Ok(()) };
+    let others = match without.count() {
+        0 => String::new(),
+        n => format!(", nor of {n} other(s)"),
+    };
+    let wrong = format!("no training image of class `{class}`{others}");
+    Err(DataError::unfit(Path::new(data), wrong, "at least one of each class"))
+}
+
+/// What cannot be given of some data, and what could be.
+struct Refusal {
+    wrong: String,
+    expected: String,
+}
+
+fn refusal<T>(wrong: String, expected: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal { wrong, expected: expected.into() })
+}
+
+fn budget_per_class(counts: &[usize], classes: &[String], budget: Budget) -> Result<Vec<usize>, Refusal> {
     let total: usize = counts.iter().sum();
-    let samples = match budget {
-        Budget::All => total,
-        Budget::Samples(n) => n,
-        Budget::Fraction(f) if f > 0.0 && f <= 1.0 => (f * total as f64).round() as usize,
-        Budget::Fraction(f) => return Err(DataError::split(format!("a fraction of {f}"), "more than 0, at most 1")),
+    let (samples, setting) = match budget {
+        Budget::All => return Ok(counts.to_vec()),
+        Budget::Samples(n) => (n, "samples".into()),
+        Budget::Fraction(f) if f > 0.0 && f <= 1.0 => ((f * total as f64).round() as usize, format!("fraction {f}")),
+        Budget::Fraction(f) => return refusal(format!("a fraction of {f}"), "more than 0, at most 1"),
         Budget::PerClass(n) => {
             let (class, &fewest) = counts.iter().enumerate().min_by_key(|(_, n)| **n).expect("at least one class");
             return if (1..=fewest).contains(&n) {
                 Ok(vec![n; counts.len()])
             } else {
-                let expected = format!("1 to {fewest}, which is what class {class} has");
-                Err(DataError::split(format!("{n} images per class"), expected))
+                let expected = format!("1 to {fewest}, which is what class `{}` has", classes[class]);
+                refusal(format!("per_class asks for {n} images per class"), expected)
             };
         }
     };
     if samples > total || samples < counts.len() {
         let expected = format!("{} (one per class) to {total} (all there are)", counts.len());
-        return Err(DataError::split(format!("a budget of {samples} images"), expected));
+        return refusal(format!("{setting} asks for a budget of {samples} images"), expected);
     }
     Ok(shares(counts, samples, 1, |k| counts[k]))
 }
 
-fn validation_per_class(taken: &[usize], fraction: f64) -> Result<Vec<usize>, DataError> {
+fn validation_per_class(taken: &[usize], fraction: f64) -> Result<Vec<usize>, Refusal> {
     let total: usize = taken.iter().sum();
     if !(0.0..1.0).contains(&fraction) {
-        return Err(DataError::split(format!("a validation fraction of {fraction}"), "at least 0, less than 1"));
+        return refusal(format!("a validation fraction of {fraction}"), "at least 0, less than 1");
     }
     let wanted = (fraction * total as f64).round() as usize;
     let most = total - taken.len();
-    let refuse = |expected| {
-        Err(DataError::split(format!("val_fraction {fraction} of {total} images: {wanted} for validation"), expected))
-    };
+    let wrong = format!("val_fraction {fraction} of {total} images: {wanted} for validation");
     if wanted > most {
-        return refuse(format!(
-            "at most {most}, so that each of {} classes keeps a training image (0 for no validation)",
-            taken.len()
-        ));
+        let classes = taken.len();
+        let expected =
+            format!("at most {most}, so that each of {classes} classes keeps a training image (0 for no validation)");
+        return refusal(wrong, expected);
     }
     if wanted == 0 && fraction > 0.0 {
-        return refuse("at least 1, or val_fraction 0 for no validation".into());
+        return refusal(wrong, "at least 1, or val_fraction 0 for no validation");
     }
     Ok(shares(taken, wanted, 0, |k| taken[k] - 1))
 }
@@ -162,8 +190,14 @@ mod tests {
         counts
     }
 
+    /// Of the data `pets`, with three classes.
+    fn cut(labels: &[i32], budget: Budget, order: Order, val: f64) -> Result<Split, DataError> {
+        let classes = ["cat", "dog", "fish"].map(str::to_owned);
+        split("pets", labels, &classes, budget, order, val)
+    }
+
     fn message(budget: Budget, val: f64) -> String {
-        split(&labels(), 3, budget, Order::First, val).unwrap_err().to_string()
+        cut(&labels(), budget, Order::First, val).unwrap_err().to_string()
     }
 
     #[test]
@@ -176,7 +210,7 @@ mod tests {
             (Budget::PerClass(10), [9, 9, 9], [1, 1, 1]),
         ] {
             for order in [Order::First, Order::Seed(3)] {
-                let split = split(&labels, 3, budget, order, 0.1).unwrap();
+                let split = cut(&labels, budget, order, 0.1).unwrap();
                 assert_eq!(counts(&labels, &split.train), train, "{budget:?} {order:?}");
                 assert_eq!(counts(&labels, &split.val), val, "{budget:?} {order:?}");
                 assert!(split.train.is_sorted() && split.val.is_sorted());
@@ -184,14 +218,14 @@ mod tests {
             }
         }
         // One image a class at least, however rare the class.
-        let split = split(&labels, 3, Budget::Samples(4), Order::First, 0.0).unwrap();
+        let split = cut(&labels, Budget::Samples(4), Order::First, 0.0).unwrap();
         assert_eq!(counts(&labels, &split.train), [2, 1, 1]);
         assert!(split.val.is_empty());
     }
 
     #[test]
     fn first_takes_file_order_and_validation_the_last_of_it() {
-        let split = split(&labels(), 3, Budget::PerClass(3), Order::First, 0.34).unwrap();
+        let split = cut(&labels(), Budget::PerClass(3), Order::First, 0.34).unwrap();
         assert_eq!(split.train, [0, 1, 2, 4, 9, 19]);
         assert_eq!(split.val, [3, 7, 29]);
     }
@@ -199,23 +233,40 @@ mod tests {
     #[test]
     fn draws_repeat_differ_by_seed_and_nest() {
         let labels = labels();
-        let draw = |seed, n| split(&labels, 3, Budget::Samples(n), Order::Seed(seed), 0.0).unwrap().train;
+        let draw = |seed, n| cut(&labels, Budget::Samples(n), Order::Seed(seed), 0.0).unwrap().train;
         assert_eq!(draw(1, 50), draw(1, 50));
         assert_ne!(draw(1, 50), draw(2, 50));
         let larger = draw(1, 70);
         assert!(draw(1, 50).iter().all(|i| larger.contains(i)));
     }
 
+    /// The example that [`Order::Seed`] tells of, and what it says of equal classes.
+    #[test]
+    fn where_budgets_nest_and_where_they_do_not() {
+        let uneven: Vec<i32> = (0..14).map(|i| [0, 1, 0, 1, 0, 1, 2][i % 7]).collect();
+        let taken = |n| counts(&uneven, &cut(&uneven, Budget::Samples(n), Order::First, 0.0).unwrap().train);
+        assert_eq!((taken(10), taken(11)), ([4, 4, 2], [5, 5, 1]));
+        let even: Vec<i32> = (0..60).map(|i| i % 3).collect();
+        let draw = |n| cut(&even, Budget::Samples(n), Order::Seed(1), 0.0).unwrap().train;
+        for n in 3..60 {
+            let larger = draw(n + 1);
+            assert!(draw(n).iter().all(|i| larger.contains(i)), "{n}");
+        }
+    }
+
     #[test]
     fn what_cannot_be_given_is_refused_with_what_there_is() {
         assert_eq!(
             message(Budget::Samples(101), 0.0),
-            "a budget of 101 images; expected 3 (one per class) to 100 (all there are)"
+            "pets: samples asks for a budget of 101 images; expected 3 (one per class) to 100 (all there are)"
         );
         assert!(message(Budget::Samples(2), 0.0).contains("3 (one per class)"));
+        assert!(
+            message(Budget::Fraction(0.01), 0.0).starts_with("pets: fraction 0.01 asks for a budget of 1 images; ")
+        );
         assert_eq!(
             message(Budget::PerClass(11), 0.0),
-            "11 images per class; expected 1 to 10, which is what class 2 has"
+            "pets: per_class asks for 11 images per class; expected 1 to 10, which is what class `fish` has"
         );
         assert!(message(Budget::PerClass(0), 0.0).contains("0 images per class"));
         for fraction in [0.0, -0.1, 1.01, f64::NAN] {
@@ -226,14 +277,16 @@ mod tests {
         }
         assert_eq!(
             message(Budget::PerClass(1), 0.4),
-            "val_fraction 0.4 of 3 images: 1 for validation; expected at most 0, so that each of 3 classes keeps a \
+            "pets: val_fraction 0.4 of 3 images: 1 for validation; expected at most 0, so that each of 3 classes keeps a \
          training image (0 for no validation)"
         );
         assert!(
             message(Budget::PerClass(1), 0.1)
                 .contains("of 3 images: 0 for validation; expected at least 1, or val_fraction 0")
         );
-        let empty = split(&[0, 0, 2], 3, Budget::All, Order::First, 0.0).unwrap_err().to_string();
-        assert!(empty.contains("class 1 has no training images"), "{empty}");
+        let empty = cut(&[0, 0, 2], Budget::All, Order::First, 0.0).unwrap_err().to_string();
+        assert_eq!(empty, "pets: no training image of class `dog`; expected at least one of each class");
+        let empty = cut(&[1], Budget::All, Order::First, 0.0).unwrap_err().to_string();
+        assert!(empty.starts_with("pets: no training image of class `cat`, nor of 1 other(s); expected "), "{empty}");
     }
 }

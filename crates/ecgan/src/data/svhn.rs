@@ -34,11 +34,14 @@ pub(super) fn recognise(path: &Path) -> Result<Option<Found>, DataError> {
 
 impl Reader for Svhn {
     fn check(&self, part: Part) -> Result<(), DataError> {
+        if part == Part::Val {
+            return Err(DataError::unfit(&self.folder, "SVHN has no val part", "train or test"));
+        }
         let path = file(&self.folder, part);
         if path.exists() {
             return Ok(());
         }
-        Err(DataError::layout(&path, "no such file, though there is the other one", LOOKED_FOR))
+        Err(DataError::unfit(&path, "no such file, though there is the other one", LOOKED_FOR))
     }
 
     fn open(&self, part: Part) -> Result<Arc<dyn Listing>, DataError> {
@@ -52,7 +55,7 @@ impl Reader for Svhn {
         let n = images.dims.get(3).copied().unwrap_or(1);
         if n == 0 || labels.len() != n {
             let wrong = format!("{n} images in `X` and {} labels in `y`", labels.len());
-            return Err(DataError::file(&path, wrong, "at least one image, and as many labels"));
+            return Err(DataError::unfit(&path, wrong, "at least one image, and as many labels"));
         }
         Ok(Arc::new(Digits { path, images, labels }))
     }
@@ -106,7 +109,7 @@ fn digits(path: &Path, values: impl Iterator<Item = f64>) -> Result<Vec<i32>, Da
         if (0.0..=10.0).contains(&y) && y.fract() == 0.0 {
             Ok(y as i32 % 10)
         } else {
-            Err(DataError::file(path, format!("`y` has {y} at index {i}"), "the digits 1 to 9, and 10 (or 0) for 0"))
+            Err(DataError::unfit(path, format!("`y` has {y} at index {i}"), "the digits 1 to 9, and 10 (or 0) for 0"))
         }
     };
     values.enumerate().map(digit).collect()
@@ -197,5 +200,9 @@ mod tests {
         assert!(found.reader.check(Part::Test).is_ok());
         let message = found.reader.check(Part::Train).unwrap_err().to_string();
         assert!(message.contains("train_32x32.mat: no such file"), "{message}");
+        // Whatever else is called so is none of SVHN's.
+        std::fs::write(folder.path().join("val_32x32.mat"), b"").unwrap();
+        let message = found.reader.check(Part::Val).unwrap_err().to_string();
+        assert!(message.contains("SVHN has no val part; expected train or test"), "{message}");
     }
 }

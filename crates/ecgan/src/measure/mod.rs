@@ -110,14 +110,28 @@ pub struct Measured {
     pub of_real: Features,
 }
 
+/// What [`measure`] tells while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A sentence about what is odd about the data.
+    Warning(&'a str),
+    /// How many of the images have gone through the Inception v3, which takes minutes.
+    Images {
+        /// So many.
+        done: usize,
+        /// Of so many.
+        of: usize,
+    },
+}
+
 /// Draws images as [`crate::generate::generate`] does and measures them.
 ///
-/// `warning` is given what is odd about the data, a sentence each. The bits depend on device and SIMD path, not on threads.
+/// `event` is told what is odd, and how far the slow part is. The bits depend on device and SIMD path, not on threads.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::BadFile`] and [`Error::Dataset`]; also where the judge is not of the run's classes and images.
 /// [`Error::Setting`] for fewer than two images, and for the validation part of a run that had none.
-pub fn measure(options: &Options<'_>, device: &Device, warning: &mut dyn FnMut(&str)) -> Result<Measured, Error> {
+pub fn measure(options: &Options<'_>, device: &Device, event: &mut dyn FnMut(Event<'_>)) -> Result<Measured, Error> {
     let Options { n, seed, split, .. } = *options;
     if n < 2 {
         return Err(Error::Setting { name: "n", expected: "at least 2 images".into(), got: n.to_string() });
@@ -128,6 +142,7 @@ pub fn measure(options: &Options<'_>, device: &Device, warning: &mut dyn FnMut(&
     // In f64, and what Inception has, on the processor.
     let cpu = if device.gpu().is_some() { &Device::cpu() } else { device };
     let inception = options.inception.map(|path| Inception::read(path, cpu)).transpose()?;
+    let warning = &mut |message: &str| event(Event::Warning(message));
     let Split { images: reals, indices: real_indices, .. } = Split::read(&read, options.data, split, warning)?;
     if real_indices.len() < 2 {
         let expected = "a part with at least 2 images".into();
@@ -143,7 +158,12 @@ pub fn measure(options: &Options<'_>, device: &Device, warning: &mut dyn FnMut(&
     let network = judge.as_mut().unwrap_or(&mut classifier);
     let (of_generated, judged) = of_classifier(network, &generated, &all, device)?;
     let (of_generated, of_real) = match &inception {
-        Some(inception) => (inception.features(&generated, &all)?, inception.features(&reals, &real_indices)?),
+        Some(inception) => {
+            let mut done = |images| event(Event::Images { done: images, of: n + real_indices.len() });
+            let of_generated = inception.features(&generated, &all, &mut done)?;
+            let of_real = inception.features(&reals, &real_indices, &mut |images| done(n + images))?;
+            (of_generated, of_real)
+        }
         None => (of_generated, of_classifier(network, &reals, &real_indices, device)?.0),
     };
     if !of_generated.values.iter().chain(&of_real.values).all(|v| v.is_finite()) {
@@ -152,6 +172,13 @@ pub fn measure(options: &Options<'_>, device: &Device, warning: &mut dyn FnMut(&
         return Err(Error::BadFile { path: whose.into(), problem });
     }
     let nearest = nearest(&of_generated, &of_real, cpu);
+    let neighbours = Neighbours::new(&nearest, &nearest_others(&of_real, cpu));
+    if neighbours.closer_than == 0.0 {
+        event(Event::Warning(
+            "more than 1 % of the real images have the same features as another of them (copies?), so that no generated image \
+             can be closer: closer_fraction says nothing here",
+        ));
+    }
     let judged = options.judge.map(|_| &judged[..]);
     let measures = Measures {
         n_generated: n,
@@ -162,7 +189,7 @@ pub fn measure(options: &Options<'_>, device: &Device, warning: &mut dyn FnMut(&
         feature_count: of_real.d,
         frechet_distance: frechet_distance(&of_generated, &of_real, cpu),
         kernel_distance: kernel_distance(&of_generated, &of_real, seed, cpu),
-        neighbours: Neighbours::new(&nearest, &nearest_others(&of_real, cpu)),
+        neighbours,
         pseudo_labels: Labels::new(&labels, judged, &read.meta.classes, threshold),
     };
     Ok(Measured { measures, generated, reals, real_indices, nearest, of_generated, of_real })

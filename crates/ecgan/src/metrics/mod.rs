@@ -30,11 +30,11 @@ pub struct EpochMetrics {
     pub seconds: f64,
     /// Real training images a second in this epoch.
     pub images_per_second: f64,
-    /// `BCE(D(x), 1)`.
+    /// `BCE(D(x), 1)`; with hinge losses `max(0, 1 - D(x))`.
     pub loss_d_real: Option<f64>,
-    /// `BCE(D(G(z)), 0)`.
+    /// `BCE(D(G(z)), 0)`; with hinge losses `max(0, 1 + D(G(z)))`.
     pub loss_d_fake: Option<f64>,
-    /// `BCE(D(G(z)), 1)`.
+    /// `BCE(D(G(z)), 1)`; with hinge losses `-D(G(z))`, which may be below 0.
     pub loss_g: Option<f64>,
     /// `CE(C(x), y)`.
     pub loss_c_real: Option<f64>,

@@ -33,9 +33,9 @@ pub struct StepMetrics {
     pub epoch: usize,
     /// The iteration of the whole run, from 1.
     pub step: u64,
-    /// `BCE(D(x), 1) + BCE(D(G(z)), 0)`.
+    /// `BCE(D(x), 1) + BCE(D(G(z)), 0)`, or the discriminator's hinge loss.
     pub loss_d: Option<f64>,
-    /// `BCE(D(G(z)), 1)`.
+    /// `BCE(D(G(z)), 1)`, or `-D(G(z))`.
     pub loss_g: Option<f64>,
     /// `CE(C(x), y)`.
     pub loss_c: Option<f64>,

@@ -97,7 +97,7 @@ impl Chart {
         let all = || self.series.iter().flat_map(|s| s.values.iter().flatten().copied());
         let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
         match self.range {
-            Range::FromZero => round_ticks(0.0, high.max(1e-6)),
+            Range::FromZero => round_ticks(low.min(0.0), high.max(1e-6)),
             Range::AllPercent => round_ticks(0.0, 100.0),
             Range::Percent => round_ticks((low - 1.0).max(0.0), (high + 1.0).min(100.0)),
         }
@@ -253,6 +253,14 @@ mod tests {
         assert!(!svg.contains("never"));
         assert!(svg.contains("Losses, epochs 1 to 4; G from 1.00 to 4.00"), "{svg}");
         assert!(chart(&[1], vec![None]).is_none());
+    }
+
+    #[test]
+    fn what_is_below_zero_is_within_the_axes() {
+        let svg = chart(&[1, 2], vec![Some(-0.7), Some(2.0)]).unwrap().svg("");
+        let line = svg.split("class=\"line c1\" d=\"").nth(1).unwrap().split('"').next().unwrap();
+        let y: f64 = line[1..].split(['L', ' ']).nth(1).unwrap().parse().unwrap();
+        assert!(y <= BOTTOM, "{line}");
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub struct Run {
 impl Run {
     /// Reads `path`.
     pub fn read(path: &Path) -> Result<Self, Error> {
+        fs::metadata(path).map_err(Error::io(path, "read"))?;
         let config = path.join("config.toml");
         if !config.is_file() {
             let problem = "no config.toml in it; expected the folder of a run, such as runs/0001-ec-gan-synthetic";
@@ -45,7 +46,7 @@ impl Run {
         }
         Ok(Self {
             path: path.to_path_buf(),
-            settings: Settings::without_device(Partial::from_file(&config)?)?,
+            settings: settings_in(&config)?,
             classes: classes(path, &epochs, evaluation.as_ref()),
             epochs,
             summary: json(&path.join("summary.json"))?,
@@ -87,6 +88,12 @@ fn metrics(path: &Path) -> Result<Vec<EpochMetrics>, Error> {
         }
     }
     Ok(epochs)
+}
+
+/// Those that a run wrote down.
+fn settings_in(config: &Path) -> Result<Settings, Error> {
+    let settings = Settings::without_device(Partial::from_file(config)?);
+    settings.map_err(|error| Error::BadFile { path: config.into(), problem: error.to_string() })
 }
 
 fn is_square(Evaluation { per_class, confusion, .. }: &Evaluation) -> bool {

@@ -45,11 +45,15 @@ fn create_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(folder)
+    // The system's reason alone, without the temporary name.
+    builder.tempfile_in(folder).map_err(|error| match error.get_ref().and_then(|wrapped| wrapped.source()) {
+        Some(reason) => io::Error::new(error.kind(), reason.to_string()),
+        None => error,
+    })
 }
 
 /// The rename itself lasts only once the folder is on disk; only Unix can sync a folder.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 

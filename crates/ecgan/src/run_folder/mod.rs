@@ -4,7 +4,9 @@ mod atomic;
 mod lock;
 mod reopen;
 
+pub(crate) use atomic::sync_folder;
 pub use atomic::write_atomically;
+pub(crate) use lock::is_at;
 pub use reopen::{find, summary_of};
 
 use crate::Error;
@@ -138,13 +140,12 @@ impl RunFolder {
     }
 
     /// Removes the folders made for this run as far as nothing has been written into them, so that a run that could
-    /// not begin leaves no trace. Says whether the run folder still exists.
-    pub fn discard_if_empty(self) -> bool {
-        let Self { path, made, lock } = self;
+    /// not begin leaves no trace.
+    pub fn discard_if_empty(self) {
+        let Self { made, lock, .. } = self;
         drop(lock);
         // `remove_dir` refuses a folder that holds something, which is what is wanted.
         let _ = made.iter().try_for_each(fs::remove_dir);
-        path.exists()
     }
 }
 
@@ -159,13 +160,21 @@ pub fn write_png(path: &Path, image: &RgbImage) -> Result<(), Error> {
 /// Characters of the data's name in the name of a run folder: of four bytes each they leave room for the rest.
 const LONGEST_NAME: usize = 50;
 
+/// Whether a run could begin in `path`, given as its `out`.
+///
+/// # Errors
+/// [`Error::Occupied`] and [`Error::Io`].
+pub fn check_out(path: &Path) -> Result<(), Error> {
+    check_free("out", path, is_ours)
+}
+
 fn claim(path: &Path) -> Result<RunFolder, Error> {
-    check_free("out", path, is_ours)?;
+    check_out(path)?;
     let made = missing(path);
     fs::create_dir_all(path).map_err(Error::io(path, "create"))?;
     let lock = Lock::take(path)?;
     // What another run wrote between our look and our lock.
-    check_free("out", path, is_ours)?;
+    check_out(path)?;
     Ok(RunFolder { path: path.to_path_buf(), made, lock })
 }
 

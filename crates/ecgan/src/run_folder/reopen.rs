@@ -1,6 +1,6 @@
 //! A run folder that was begun before: finding it, taking it over, and dropping what its run did past a checkpoint.
 
-use super::{CONFIG, Lock, RunFolder, write_atomically};
+use super::{CONFIG, Lock, RunFolder, lock, write_atomically};
 use crate::Error;
 use crate::metrics::{EpochMetrics, Summary};
 use crate::regular_file;
@@ -53,8 +53,11 @@ pub fn summary_of(run: &Path) -> Result<Option<Summary>, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         text => text.map_err(Error::io(&path, "read"))?,
     };
-    let bad = |error: serde_json::Error| Error::BadFile { path: path.clone(), problem: error.to_string() };
-    serde_json::from_str(&text).map(Some).map_err(bad)
+    serde_json::from_str(&text).map(Some).map_err(|error| {
+        let problem =
+            format!("{error}; expected what `ecgan train` wrote; without the file the run counts as unfinished");
+        Error::BadFile { path, problem }
+    })
 }
 
 impl RunFolder {
@@ -78,16 +81,39 @@ impl RunFolder {
         summary_of(&self.path)
     }
 
-    /// Removes `summary.json`, where there is one.
+    /// Removes what only a finished run has, where it is there: the summary, the test and the report.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn remove_summary(&self) -> Result<(), Error> {
-        let path = self.path.join("summary.json");
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed.map_err(Error::io(&path, "remove")),
+    pub fn remove_ending(&self) -> Result<(), Error> {
+        // The summary, which makes a run a finished one, first: a run that is killed in between goes on and comes here again.
+        for name in ["summary.json", "evaluation.json", "report.html"] {
+            let path = self.path.join(name);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.map_err(Error::io(&path, "remove"))?,
+            }
         }
+        Ok(())
+    }
+
+    /// Removes everything in the folder, for a run that begins anew in it; it stays ours.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn clear(&self) -> Result<(), Error> {
+        for entry in fs::read_dir(&self.path).map_err(Error::io(&self.path, "read"))? {
+            let entry = entry.map_err(Error::io(&self.path, "read"))?;
+            let path = entry.path();
+            if entry.file_name() == lock::NAME {
+                continue;
+            }
+            // Not what a link leads to.
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let removed = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.map_err(Error::io(&path, "remove"))?;
+        }
+        Ok(())
     }
 
     /// Drops the lines of `metrics.jsonl` that are not to be kept, and a last one that was not written whole; returns

@@ -79,7 +79,15 @@ fn everything_lands_where_it_is_documented() {
     let text = fs::read_to_string(run.path().join("summary.json")).unwrap();
     assert_eq!(serde_json::from_str::<Summary>(&text).unwrap(), summary);
     let path = run.path().to_path_buf();
-    assert!(run.discard_if_empty());
+    for name in ["evaluation.json", "report.html"] {
+        fs::write(path.join(name), "").unwrap();
+    }
+    run.remove_ending().unwrap();
+    run.remove_ending().unwrap();
+    assert!(["summary.json", "evaluation.json", "report.html"].iter().all(|name| !path.join(name).exists()));
+    assert!(path.join("metrics.jsonl").exists());
+    run.write_summary(&summary).unwrap();
+    run.discard_if_empty();
     assert!(path.join("summary.json").exists());
 }
 
@@ -87,13 +95,14 @@ fn everything_lands_where_it_is_documented() {
 fn a_run_that_could_not_begin_leaves_no_trace() {
     let root = tempfile::tempdir().unwrap();
     let runs = root.path().join("a/runs");
-    assert!(!RunFolder::create(None, &runs, Method::EcGan, "d").unwrap().discard_if_empty());
+    RunFolder::create(None, &runs, Method::EcGan, "d").unwrap().discard_if_empty();
     let out = root.path().join("b/c");
-    assert!(!RunFolder::create(Some(&out), &runs, Method::EcGan, "d").unwrap().discard_if_empty());
+    RunFolder::create(Some(&out), &runs, Method::EcGan, "d").unwrap().discard_if_empty();
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     // A folder that was there before stays.
     fs::create_dir_all(&out).unwrap();
-    assert!(RunFolder::create(Some(&out), &runs, Method::EcGan, "d").unwrap().discard_if_empty());
+    RunFolder::create(Some(&out), &runs, Method::EcGan, "d").unwrap().discard_if_empty();
+    assert!(out.exists());
 }
 
 #[test]

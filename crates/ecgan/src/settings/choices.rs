@@ -257,6 +257,28 @@ impl Method {
     pub fn learns_from_fakes(self) -> bool {
         matches!(self, Method::EcGan | Method::Conditional)
     }
+
+    /// The keys of settings that change nothing in a run of this method.
+    pub fn unused(self) -> Vec<&'static str> {
+        let groups: [(bool, &[&str]); 3] = [
+            (
+                self.has_gan(),
+                &[
+                    "lambda",
+                    "lambda_start",
+                    "lambda_ramp",
+                    "fake_statistics",
+                    "gan_loss",
+                    "norm_d",
+                    "diff_augment",
+                    "ema_g",
+                ],
+            ),
+            (self.learns_from_fakes(), &["threshold", "class_threshold", "fake_labels", "fake_mean", "fakes_from"]),
+            (self == Method::Conditional, &["class_code"]),
+        ];
+        groups.iter().filter(|(used, _)| !used).flat_map(|(_, keys)| keys.iter().copied()).collect()
+    }
 }
 
 impl From<Precision> for kernels::cuda::Precision {

@@ -3,6 +3,7 @@
 mod choice;
 mod choices;
 mod device;
+mod expected;
 mod nearest;
 mod partial;
 mod preset;
@@ -20,6 +21,7 @@ pub use choices::{
     FakeStatistics, FakesFrom, GanLoss, Method, NetworkName, NormD, Precision, Preset, Schedule, SplitName, Subset,
 };
 pub use device::DeviceChoice;
+pub use expected::WHOLE_NUMBER;
 pub use nearest::nearest;
 pub use partial::{Partial, SimdChoice};
 pub use preset::SYNTHETIC;

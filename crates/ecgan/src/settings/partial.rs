@@ -1,5 +1,6 @@
 //! Settings as one source gives them: every value optional, and one source laid over another.
 
+use super::expected::{Expected, Value};
 use super::{
     Architecture, Augment, ClassCode, ClassThreshold, DeviceChoice, DiffAugment, FakeLabels, FakeMean, FakeStatistics,
     FakesFrom, GanLoss, Method, NormD, Precision, Preset, Schedule, Subset, TimeLimit, nearest,
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use toml::de::DeTable;
 
 /// Bytes of the longest settings file that is read.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -30,6 +32,14 @@ macro_rules! partial {
         impl Partial {
             /// Every key of a settings file, in the order in which `config.toml` has them.
             pub const KEYS: &'static [&'static str] = &[$(stringify!($name)),*];
+
+            /// What is expected of a key's value; `None` for no key.
+            pub(crate) fn expected(key: &str) -> Option<Expected> {
+                $(if key == stringify!($name) {
+                    return Some(<$type as Value>::expected());
+                })*
+                None
+            }
 
             fn or(self, lower: Self) -> Self {
                 Self { $($name: self.$name.or(lower.$name)),* }
@@ -178,16 +188,38 @@ impl Partial {
     /// [`Error::ConfigValue`] for what it says; all name the file.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
         let text = read(path).map_err(Error::io(path, "read"))?;
-        let table: toml::Table = text
-            .parse()
-            .map_err(|e: toml::de::Error| Error::BadFile { path: path.to_path_buf(), problem: e.to_string() })?;
-        if let Some(key) = table.keys().find(|key| !Self::KEYS.contains(&key.as_str())) {
+        let table = DeTable::parse(&text).map_err(|error| Error::BadFile {
+            path: path.to_path_buf(),
+            problem: error.to_string().trim_end().to_owned(),
+        })?;
+        let mut keys = table.get_ref().keys().map(|key| &**key.get_ref());
+        if let Some(key) = keys.find(|key| !Self::KEYS.contains(key)) {
             let nearest = nearest(key, Self::KEYS);
-            return Err(Error::UnknownKey { path: path.to_path_buf(), key: key.clone(), nearest });
+            return Err(Error::UnknownKey { path: path.to_path_buf(), key: key.to_owned(), nearest });
         }
-        toml::from_str(&text)
-            .map_err(|e| Error::ConfigValue { path: path.to_path_buf(), problem: e.to_string().trim_end().to_owned() })
+        toml::from_str(&text).map_err(|error| Error::ConfigValue {
+            path: path.to_path_buf(),
+            problem: wrong_value(&text, table.get_ref(), &error),
+        })
     }
+}
+
+/// Line, key and value of what is of the wrong kind, and what is expected there.
+fn wrong_value(text: &str, table: &DeTable<'_>, error: &toml::de::Error) -> String {
+    let at = error.span().unwrap_or_default().start;
+    let found = table.iter().find(|(_, value)| value.span().contains(&at));
+    let expected = found.and_then(|(key, value)| Some((key.get_ref(), value, Partial::expected(key.get_ref())?)));
+    let Some((key, value, Expected { words, quoted })) = expected else {
+        return error.to_string().trim_end().to_owned();
+    };
+    let quotes = match (quoted, value.get_ref().is_str()) {
+        (true, false) => ", in quotes",
+        (false, true) => ", without quotes",
+        _ => "",
+    };
+    let line = text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
+    let got = text.get(value.span()).and_then(|got| got.lines().next()).unwrap_or_default();
+    format!("line {line}: {key}: expected {words}{quotes}, got {got}")
 }
 
 /// Reads no more than [`LARGEST_FILE`], be it a pipe or a device.
@@ -241,22 +273,34 @@ mod tests {
         let message = read("epocs = 3").unwrap_err().to_string();
         assert!(message.ends_with("run.toml: unknown key `epocs`, did you mean `epochs`?"), "{message}");
         let message = read("zzzzzzzz = 3").unwrap_err().to_string();
-        assert!(message.ends_with("run.toml: unknown key `zzzzzzzz`"), "{message}");
+        assert!(message.ends_with("run.toml: unknown key `zzzzzzzz`; `ecgan config` prints all keys"), "{message}");
     }
 
     #[test]
     fn a_wrong_value_names_file_and_line() {
+        const WHOLE: &str = "a whole number from 0 to 9223372036854775807";
         for (text, expected) in [
-            ("seed = 1\nepochs = \"x\"", "epochs = \"x\""),
-            ("epochs = -1", "epochs = -1"),
-            ("method = \"gan\"", "expected one of `ec-gan`, `classifier`, `shared-dc`, `shared-resnet`, `conditional`"),
-            ("device = \"gpu\"", "expected auto, cpu, cuda or cuda:N, got gpu"),
-            ("simd = \"sse9\"", "unknown SIMD path `sse9`"),
+            ("seed = 1\nepochs = \"x\"", format!("line 2: epochs: expected {WHOLE}, without quotes, got \"x\"")),
+            ("epochs = -1", format!("line 1: epochs: expected {WHOLE}, got -1")),
+            ("seed = 1.5", format!("seed: expected {WHOLE}, got 1.5")),
+            ("epochs = 99999999999999999999", format!("epochs: expected {WHOLE}, got 99999999999999999999")),
+            ("epochs = [1,\n2]", format!("epochs: expected {WHOLE}, got [1,")),
+            ("lr = \"x\"", "lr: expected a number, without quotes, got \"x\"".into()),
+            ("lr = 1999-01-01", "lr: expected a number, got 1999-01-01".into()),
+            ("no_graph = 3", "no_graph: expected true or false, got 3".into()),
+            ("method = 3", "method: expected one of ec-gan, classifier, shared-dc, ".into()),
+            ("method = 3", "conditional, in quotes, got 3".into()),
+            ("\n\nmethod = \"gan\"", "shared-resnet, conditional, got \"gan\"".into()),
+            ("out = 5", "line 1: out: expected a path, in quotes, got 5".into()),
+            ("data = 5", "data: expected a folder or `synthetic`, in quotes, got 5".into()),
+            ("max_time = 90", "max_time: expected a time such as 90s, 30m, 2h or 1h30m, in quotes, got 90".into()),
+            ("device = \"gpu\"", "device: expected auto, cpu, cuda or cuda:N, got \"gpu\"".into()),
+            ("simd = \"sse9\"", "simd: expected portable, avx2 or avx512, got \"sse9\"".into()),
         ] {
             let error = read(text).unwrap_err();
             assert_eq!(error.kind(), crate::ErrorKind::Usage);
             let message = error.to_string();
-            assert!(message.contains("run.toml") && message.contains(expected), "{message}");
+            assert!(message.contains("run.toml: ") && message.contains(&expected), "{text}: {message}");
         }
         assert_eq!(read("epochs = = 1").unwrap_err().kind(), crate::ErrorKind::Data);
     }

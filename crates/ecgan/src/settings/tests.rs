@@ -94,29 +94,29 @@ fn a_value_out_of_range_names_setting_expectation_and_value() {
             "method = \"shared-dc\"\nnorm_d = \"spectral\"",
             "norm_d: expected batch with method shared-dc, whose discriminator is the classifier's layers, got spectral",
         ),
-        ("samples = 0", "samples: expected an integer >= 1, got 0"),
+        ("samples = 0", "samples: expected a whole number >= 1, got 0"),
         ("fraction = 0.0", "fraction: expected a number above 0 and at most 1, got 0"),
         ("fraction = 1.1", "fraction: expected a number above 0 and at most 1, got 1.1"),
-        ("per_class = 0", "per_class: expected an integer >= 1, got 0"),
+        ("per_class = 0", "per_class: expected a whole number >= 1, got 0"),
         ("val_fraction = 1.0", "val_fraction: expected a number >= 0 and below 1, got 1"),
         ("channels = 2", "channels: expected 1 or 3, got 2"),
         ("image_size = 28", "image_size: expected 32 or 64, got 28"),
-        ("width = 0", "width: expected an integer from 1 to 1024, got 0"),
-        ("epochs = 0", "epochs: expected an integer >= 1, got 0"),
-        ("max_steps = 0", "max_steps: expected an integer >= 1, got 0"),
-        ("patience = 0", "patience: expected an integer >= 1, got 0"),
-        ("checkpoint_every = 0", "checkpoint_every: expected an integer >= 1, got 0"),
-        ("save_every = 0", "save_every: expected an integer >= 1, got 0"),
+        ("width = 0", "width: expected a whole number from 1 to 1024, got 0"),
+        ("epochs = 0", "epochs: expected a whole number >= 1, got 0"),
+        ("max_steps = 0", "max_steps: expected a whole number >= 1, got 0"),
+        ("patience = 0", "patience: expected a whole number >= 1, got 0"),
+        ("checkpoint_every = 0", "checkpoint_every: expected a whole number >= 1, got 0"),
+        ("save_every = 0", "save_every: expected a whole number >= 1, got 0"),
         (
             "patience = 2\nval_fraction = 0",
             "val_fraction: expected a part that validates, above 0, for patience to go by, got 0",
         ),
-        ("batch = 0", "batch: expected an integer from 1 to 65536, got 0"),
+        ("batch = 0", "batch: expected a whole number from 1 to 65536, got 0"),
         ("lr = 0", "lr: expected a number > 0, got 0"),
         ("lr_c = inf", "lr_c: expected a number > 0, got inf"),
         ("weight_decay = -0.1", "weight_decay: expected a number >= 0, got -0.1"),
         ("weight_decay_c = -0.1", "weight_decay_c: expected a number >= 0, got -0.1"),
-        ("threads = 0", "threads: expected an integer from 1 to 4096, got 0"),
+        ("threads = 0", "threads: expected a whole number from 1 to 4096, got 0"),
         ("data = \"\"", "data: expected a folder or `synthetic`, got nothing"),
         ("samples = 3\nper_class = 4", "samples and per_class: expected at most one of them"),
     ] {
@@ -124,7 +124,7 @@ fn a_value_out_of_range_names_setting_expectation_and_value() {
         assert_eq!((error.to_string().as_str(), error.kind()), (message, ErrorKind::Usage), "{toml}");
     }
     let seed = Partial { seed: Some(u64::MAX), ..Partial::default() };
-    assert!(Settings::resolve(seed).unwrap_err().to_string().starts_with("seed: expected an integer from 0 to"));
+    assert!(Settings::resolve(seed).unwrap_err().to_string().starts_with("seed: expected a whole number from 0 to"));
     assert_eq!(resolve("device = \"cuda:99\"").unwrap_err().kind(), ErrorKind::Device);
     let error = resolve("device = \"cpu\"\nprecision = \"bf16\"").unwrap_err();
     assert_eq!(error.to_string(), "precision: expected f32 on the CPU, got bf16");
@@ -168,6 +168,48 @@ fn a_threshold_that_filters_nothing_is_warned_about() {
     assert!(settings.warnings(9).len() == 1 && settings.warnings(11).is_empty());
     assert!(resolve("threshold = 0.1\nmethod = \"classifier\"").unwrap().warnings(10).is_empty());
     assert!(resolve("threshold = 0.1\nlambda = 0").unwrap().warnings(10).is_empty());
+}
+
+/// A run is known by the settings that its numbers depend on, and those are the ones that its method uses.
+#[test]
+fn what_a_method_does_not_use_changes_nothing_in_what_a_run_is() {
+    let others = [
+        "lambda = 0.3",
+        "lambda_start = 0.5",
+        "lambda_ramp = 0.5",
+        "fake_statistics = \"running\"",
+        "gan_loss = \"hinge\"",
+        "norm_d = \"spectral\"",
+        "diff_augment = \"all\"",
+        "ema_g = 0.2",
+        "threshold = 0.9",
+        "class_threshold = \"balanced\"",
+        "fake_labels = \"soft\"",
+        "fake_mean = \"all\"",
+        "fakes_from = \"average\"",
+        "class_code = \"one-hot\"",
+        "ema_c = 0.2",
+        "lr = 0.5",
+        "weight_decay = 0.5",
+    ];
+    for method in Method::ALL {
+        let base: Partial = toml::from_str(&format!("method = \"{method}\"\nema_g = 0.5")).unwrap();
+        let identity = |given: Partial| {
+            let settings = Settings::without_device(given)?;
+            Ok::<_, Error>(crate::sweep::Cell { labels: Vec::new(), settings }.identity())
+        };
+        let own = identity(base.clone()).unwrap();
+        for other in others {
+            let key = other.split(" = ").next().unwrap();
+            let unused = method.unused().contains(&key);
+            let given: Partial = toml::from_str(other).unwrap();
+            match identity(given.over(base.clone())) {
+                Ok(identity) => assert_eq!(identity == own, unused, "{method}: {other}"),
+                // What a method refuses needs no warning.
+                Err(error) => assert!(method.is_shared() && !unused, "{method}: {error}"),
+            }
+        }
+    }
 }
 
 #[test]

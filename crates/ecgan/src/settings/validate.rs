@@ -25,7 +25,7 @@ impl Settings {
             Budget::PerClass(n) => at_least_one("per_class", n)?,
         }
         let limit = self.memory_limit.unwrap_or(0) as u64;
-        check("memory_limit", limit <= LARGEST, format!("an integer from 0 to {LARGEST}"), limit)?;
+        check("memory_limit", limit <= LARGEST, format!("a whole number from 0 to {LARGEST}"), limit)?;
         let val = self.val_fraction;
         check("val_fraction", (0.0..1.0).contains(&val), "a number >= 0 and below 1", val)?;
         check("channels", [1, 3].contains(&self.channels), "1 or 3", self.channels)?;
@@ -33,7 +33,7 @@ impl Settings {
     }
 
     fn validate_run(&self) -> Result<(), Error> {
-        check("width", (1..=1024).contains(&self.width), "an integer from 1 to 1024", self.width)?;
+        check("width", (1..=1024).contains(&self.width), "a whole number from 1 to 1024", self.width)?;
         at_least_one("epochs", self.epochs)?;
         let counts = [
             ("max_steps", self.max_steps),
@@ -45,9 +45,9 @@ impl Settings {
         let validates = self.patience.is_none() || self.val_fraction > 0.0;
         let expected = "a part that validates, above 0, for patience to go by";
         check("val_fraction", validates, expected, self.val_fraction)?;
-        check("batch", (1..=65536).contains(&self.batch), "an integer from 1 to 65536", self.batch)?;
-        check("seed", self.seed <= LARGEST, format!("an integer from 0 to {LARGEST}"), self.seed)?;
-        self.threads.map_or(Ok(()), |n| check("threads", (1..=4096).contains(&n), "an integer from 1 to 4096", n))
+        check("batch", (1..=65536).contains(&self.batch), "a whole number from 1 to 65536", self.batch)?;
+        check("seed", self.seed <= LARGEST, format!("a whole number from 0 to {LARGEST}"), self.seed)?;
+        self.threads.map_or(Ok(()), |n| check("threads", (1..=4096).contains(&n), "a whole number from 1 to 4096", n))
     }
 
     fn validate_method(&self) -> Result<(), Error> {
@@ -92,7 +92,7 @@ fn check(name: &'static str, ok: bool, expected: impl Display, got: impl Display
 }
 
 fn at_least_one(name: &'static str, n: usize) -> Result<(), Error> {
-    check(name, n >= 1, "an integer >= 1", n)?;
+    check(name, n >= 1, "a whole number >= 1", n)?;
     check(name, n as u64 <= LARGEST, format!("at most {LARGEST}"), n)
 }
 

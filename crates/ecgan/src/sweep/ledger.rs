@@ -2,10 +2,10 @@
 //! is in it, and tables are made from it.
 
 use super::{Identity, Outcome};
-use crate::Error;
+use crate::{Error, regular_file};
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// One cell, finished.
@@ -68,11 +68,17 @@ impl Ledger {
     /// # Errors
     /// [`Error::Io`]; [`Error::BadFile`] naming the line that is none.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let text =
-            if path.exists() { fs::read_to_string(path).map_err(Error::io(path, "read"))? } else { String::new() };
-        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(|(i, line)| {
-            let bad = |error| Error::BadFile { path: path.into(), problem: format!("line {}: {error}", i + 1) };
-            serde_json::from_str(line).map_err(bad)
+        let text = match regular_file::read_to_string(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            text => text.map_err(Error::io(path, "read"))?,
+        };
+        // A line without its end was being written when its process was killed.
+        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n')).enumerate();
+        let lines = whole.filter(|(_, line)| !line.trim().is_empty()).map(|(i, line)| {
+            serde_json::from_str(line).map_err(|error| {
+                let expected = "expected what `ecgan sweep` wrote, a finished combination a line";
+                Error::BadFile { path: path.into(), problem: format!("line {}: {error}; {expected}", i + 1) }
+            })
         });
         Ok(Self { path: Some(path.into()), lines: lines.collect::<Result<_, _>>()? })
     }
@@ -87,17 +93,27 @@ impl Ledger {
         self.lines.iter().filter(|line| line.settings == *identity).max_by_key(|line| line.seeds.len())
     }
 
-    /// Adds a line, to the file too.
+    /// Adds a line, to the file too, in the place of a last one without its end.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn add(&mut self, line: Line) -> Result<(), Error> {
         if let Some(path) = &self.path {
             let text = serde_json::to_string(&line).expect("numbers and words are JSON") + "\n";
-            let open = fs::OpenOptions::new().create(true).append(true).open(path);
-            open.and_then(|mut file| file.write_all(text.as_bytes())).map_err(Error::io(path, "write"))?;
+            append(path, text.as_bytes()).map_err(Error::io(path, "write"))?;
         }
         self.lines.push(line);
         Ok(())
     }
+}
+
+fn append(path: &Path, line: &[u8]) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().create(true).read(true).append(true).open(path)?;
+    let text = fs::read(path)?;
+    let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    if whole < text.len() {
+        file.set_len(whole as u64)?;
+    }
+    file.write_all(line)?;
+    file.sync_all()
 }

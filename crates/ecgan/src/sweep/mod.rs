@@ -16,6 +16,7 @@ pub use table::{By, Row, Table};
 
 use crate::Error;
 use crate::metrics::{EpochMetrics, Summary};
+use crate::run_folder::summary_of;
 use crate::settings::{Method, Partial, Preset, Settings};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -136,10 +137,8 @@ pub struct Outcome {
 /// # Errors
 /// [`Error::BadFile`] where its files are not what a run writes.
 pub fn outcome(run: &Path) -> Result<Option<Outcome>, Error> {
-    let path = run.join("summary.json");
-    let Ok(text) = fs::read_to_string(&path) else { return Ok(None) };
+    let Some(summary) = summary_of(run)? else { return Ok(None) };
     let bad = |path: &Path, problem: String| Error::BadFile { path: path.into(), problem };
-    let summary = serde_json::from_str(&text).map_err(|error| bad(&path, error.to_string()))?;
     let path = run.join("metrics.jsonl");
     let text = fs::read_to_string(&path).map_err(Error::io(&path, "read"))?;
     let last = text.lines().last().ok_or_else(|| bad(&path, "no epoch; expected a line each".into()))?;

@@ -133,7 +133,15 @@ fn a_ledger_reads_back_and_skips_what_it_has() {
     assert_eq!(back.lines, ledger.lines);
     assert!(back.has(&cells[0].identity(), &[0, 1]));
     assert!(!back.has(&cells[0].identity(), &[0, 1, 2]) && !back.has(&cells[1].identity(), &[0]));
+    // A line that was being written when its process was killed is none, and gives way to the next.
+    let whole = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{whole}{}", &whole[..20])).unwrap();
+    let mut torn = Ledger::open(&path).unwrap();
+    assert_eq!(torn.lines, ledger.lines);
+    torn.add(ledger.lines[0].clone()).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), whole.repeat(2));
     fs::write(&path, "{}\n").unwrap();
     let message = Ledger::open(&path).unwrap_err().to_string();
     assert!(message.contains("l.jsonl: line 1: missing field"), "{message}");
+    assert!(message.ends_with("expected what `ecgan sweep` wrote, a finished combination a line"), "{message}");
 }

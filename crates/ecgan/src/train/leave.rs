@@ -1,6 +1,6 @@
 //! What a run leaves in its folder: within an epoch, at the end of each, and at its own.
 //!
-//! The last checkpoint is written last, so whatever it knows of is there, and what is there beyond it is written again
+//! The last checkpoint is written last but for copies of the metrics, so whatever it knows of is there, and what is there beyond it is written again
 //! with the same bytes when the run goes on.
 
 use super::{Run, Totals, measured};
@@ -18,7 +18,7 @@ impl Run<'_> {
     /// Writes what an epoch leaves: samples, metrics, checkpoints. Weights that are not finite are not saved.
     ///
     /// An epoch that was cut short leaves the same, but stays under way for a run that goes on from there.
-    pub(super) fn finish_epoch(&mut self, metrics: &EpochMetrics) -> Result<(), Error> {
+    pub(super) fn finish_epoch(&mut self, metrics: &EpochMetrics, observer: &mut dyn Observer) -> Result<(), Error> {
         self.check_finite()?;
         self.samples(metrics.epoch)?;
         let whole = self.position.sums.steps() == self.steps_per_epoch();
@@ -42,8 +42,13 @@ impl Run<'_> {
             self.save(&self.folder.epoch_checkpoint(self.position.epoch))?;
         }
         self.folder.append_metrics(metrics)?;
-        self.mirrors.as_ref().map_or(Ok(()), |mirrors| mirrors.epoch(metrics))?;
-        self.save(&self.folder.last_checkpoint())
+        self.save(&self.folder.last_checkpoint())?;
+        // What mirrors the metrics is not worth failing for; a resumed run writes it anew.
+        if let Some(Err(error)) = self.mirrors.as_ref().map(|mirrors| mirrors.epoch(metrics)) {
+            observer.warning(&format!("{error}; metrics.csv and TensorBoard's events end here, metrics.jsonl goes on"));
+            self.mirrors = None;
+        }
+        Ok(())
     }
 
     /// Writes the last checkpoint within an epoch.

@@ -9,7 +9,7 @@ mod resume;
 mod totals;
 
 use crate::checkpoint::{Meta, Position};
-use crate::data::{Format, Images, Part, Source};
+use crate::data::{Format, Images, Part, Source, free_memory};
 use crate::evaluate::measure;
 use crate::labelled::Labelled;
 use crate::methods::Step;
@@ -20,8 +20,10 @@ use crate::run_folder::RunFolder;
 use crate::settings::Settings;
 use crate::{Error, grid};
 pub use iterations::{Feed, Iterations};
+use nn::Builder;
 pub use plan::{Plan, PlannedClass, PlannedNetwork, plan, steps_done};
 pub use resume::finished;
+pub(crate) use resume::{images_of_each_class, other_images};
 use std::time::Instant;
 use tensor::Device;
 use tensor::rng::Stream;
@@ -103,11 +105,31 @@ impl Ready {
         if batch < settings.batch {
             observer.warning(&format!("batch {} lowered to {batch}: that is all training images", settings.batch));
         }
+        if device.gpu().is_none() {
+            let mut classifier = Builder::default();
+            architecture.build::<f32>(&mut classifier, image, classes);
+            check_memory(classifier.numel(), free_memory())?;
+        }
         let networks = Networks::new(&device, settings, architecture, image, classes);
         let Settings { augment, seed, no_graph, .. } = *settings;
         let feed = Feed { batch, augment, seed, classes, record: !no_graph, resident: None };
         let iterations = Iterations::new(&device, networks, &labelled.images, feed)?;
         Ok(Self { device, source, image, labelled, batch, iterations })
+    }
+}
+
+/// Refuses a classifier of so many numbers where `free` bytes are too few for it: an allocation that fails ends the process
+/// without a word of what to do.
+fn check_memory(numbers: usize, free: Option<usize>) -> Result<(), Error> {
+    // Weights, gradients, and Adam's two moments.
+    let needed = numbers.saturating_mul(4 * size_of::<f32>());
+    match free.filter(|&free| needed > free) {
+        None => Ok(()),
+        Some(free) => Err(Error::Setting {
+            name: "width",
+            expected: format!("a classifier that fits into the {} MiB of memory that are free", free >> 20),
+            got: format!("one that takes {} MiB while it trains", needed >> 20),
+        }),
     }
 }
 
@@ -154,11 +176,10 @@ impl<'a> Run<'a> {
         let Ready { device, source, image, labelled, batch, iterations } =
             Ready::new(architecture, settings, observer)?;
         let classes = source.classes();
-        let images = resume::images_of_each_class(source.listing(Part::Train)?.labels(), classes.len());
         Ok(Self {
             settings,
             folder,
-            meta: Meta { images, ..Meta::new(settings, classes) },
+            meta: Meta { images: labelled.of_each_class.clone(), ..Meta::new(settings, classes) },
             kept: Vec::new(),
             mirrors: None,
             iterations,
@@ -176,8 +197,8 @@ impl<'a> Run<'a> {
 
     /// From where the run stands to its end.
     fn train(&mut self, observer: &mut dyn Observer) -> Result<Summary, Error> {
-        // That of a run which goes on for longer is true no more.
-        self.folder.remove_summary()?;
+        // Of a run that goes on for longer they are true no more.
+        self.folder.remove_ending()?;
         self.folder.write_config(self.settings)?;
         let (classes, train) = (self.source.classes(), &self.labelled.split.train);
         self.folder.write_reals(&grid::draw_reals(&self.labelled.images, train, classes)?)?;
@@ -236,7 +257,7 @@ impl<'a> Run<'a> {
                 return Ok(ending);
             }
             let metrics = self.epoch(observer)?;
-            self.finish_epoch(&metrics)?;
+            self.finish_epoch(&metrics, observer)?;
             observer.epoch(&metrics);
             if observer.interrupted() {
                 return Err(Error::Interrupted);
@@ -284,10 +305,15 @@ impl<'a> Run<'a> {
         metrics.images_per_second = (self.position.sums.images() - images) as f64 / seconds;
         let val = &self.labelled.split.val;
         if !val.is_empty() {
-            metrics.val_accuracy = Some(
-                measured(&mut self.iterations.networks, &self.labelled.images, val, &self.source, &self.device)?
-                    .accuracy,
-            );
+            let (networks, images) = (&mut self.iterations.networks, &self.labelled.images);
+            metrics.val_accuracy = match measured(networks, images, val, &self.source, &self.device) {
+                // Running statistics that lag behind large steps: training may catch up.
+                Err(Error::NotFinite { what }) => {
+                    observer.warning(&format!("epoch {}: {what} in validation is not finite", metrics.epoch));
+                    None
+                }
+                found => Some(found?.accuracy),
+            };
         }
         self.val_accuracy = metrics.val_accuracy;
         Ok(metrics)
@@ -334,5 +360,19 @@ fn step_metrics(step: &Step, epoch: usize, number: u64, batch: usize) -> StepMet
         loss_g: step.gan.map(|gan| gan.loss_g),
         loss_c: Some(step.real.loss),
         kept_fraction: step.fake.as_ref().map(|fake| fake.kept() as f64 / batch as f64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_classifier_beyond_the_memory_is_refused() {
+        check_memory(1 << 20, Some(16 << 20)).unwrap();
+        check_memory(usize::MAX, None).unwrap();
+        let message = check_memory(1 << 20, Some((16 << 20) - 1)).unwrap_err().to_string();
+        let expected = "width: expected a classifier that fits into the 15 MiB of memory that are free, got one that takes 16 MiB while it trains";
+        assert_eq!(message, expected);
     }
 }

@@ -28,10 +28,18 @@ pub fn finished(settings: &Settings, folder: &RunFolder) -> Result<Option<Summar
 }
 
 /// Training images of each class, before a budget is drawn.
-pub(super) fn images_of_each_class(labels: &[i32], classes: usize) -> Vec<usize> {
+pub(crate) fn images_of_each_class(labels: &[i32], classes: usize) -> Vec<usize> {
     let mut counts = vec![0; classes];
     labels.iter().for_each(|&label| counts[label as usize] += 1);
     counts
+}
+
+/// Where the training images are not those of `before`, as many of each class, what to say about it. Of a checkpoint that does not
+/// know how many there were, nothing.
+pub(crate) fn other_images(before: &[usize], now: &[usize], classes: &[String], data: &str) -> Option<String> {
+    let mut images = before.iter().zip(now).zip(classes);
+    let ((before, now), class) = images.find(|((before, now), _)| before != now)?;
+    Some(format!("trained with {before} training images of class {class}; {data} has {now}"))
 }
 
 impl Run<'_> {
@@ -96,13 +104,7 @@ impl Run<'_> {
             let (before, now) = (before.classes.join(", "), now.classes.join(", "));
             return changed(format!("trained on the classes {before}; {data} has {now}"));
         }
-        let images = before.images.iter().zip(&now.images).zip(&now.classes);
-        match images.into_iter().find(|((before, now), _)| before != now) {
-            Some(((before, now), class)) => {
-                changed(format!("trained with {before} training images of class {class}; {data} has {now}"))
-            }
-            None => Ok(()),
-        }
+        other_images(&before.images, &now.images, &now.classes, data).map_or(Ok(()), changed)
     }
 
     /// Numbers of a position that are possible with these settings and this data.

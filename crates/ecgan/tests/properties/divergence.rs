@@ -57,7 +57,10 @@ fn a_diverging_run_keeps_its_last_good_checkpoint() {
             assert!(finite || !is_f32, "{method}: {name} is not finite");
         }
         Checkpoint::read(&last).and_then(|read| read.classifier(&Device::cpu())).expect("it loads");
-        evaluate(&last, "synthetic", SplitName::Val, &Device::cpu(), &mut |_| ()).expect("it evaluates");
+        match evaluate(&last, "synthetic", SplitName::Val, &Device::cpu(), &mut |_| ()) {
+            Ok(_) | Err(Error::NotFinite { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
         let metrics = fs::read_to_string(folder.metrics_file()).expect("metrics");
         assert_eq!(metrics.lines().count(), counts.epochs, "{method}: a line each good epoch");
         assert!(!folder.path().join("summary.json").exists(), "{method}: a run that failed has no summary");

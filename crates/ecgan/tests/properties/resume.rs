@@ -236,6 +236,42 @@ fn a_file_that_cannot_be_written_is_named_and_the_run_goes_on_later() {
     }
 }
 
+/// Puts a folder in the place of `metrics.csv` after the first epoch.
+#[derive(Default)]
+struct NoMirror {
+    run: std::path::PathBuf,
+    warnings: Vec<String>,
+}
+
+impl Observer for NoMirror {
+    fn started(&mut self, _: &Started) {}
+    fn warning(&mut self, message: &str) {
+        self.warnings.push(message.to_owned());
+    }
+    fn step(&mut self, _: &StepMetrics) {}
+    fn epoch(&mut self, epoch: &EpochMetrics) {
+        if epoch.epoch == 1 {
+            let mirror = self.run.join("metrics.csv");
+            fs::remove_file(&mirror).expect("it was there");
+            fs::create_dir(&mirror).expect("a folder in its place");
+        }
+    }
+}
+
+#[test]
+fn a_copy_of_the_metrics_that_cannot_be_written_costs_no_epoch() {
+    let settings = Settings { patience: None, ..random(Method::Classifier) };
+    let (_whole, folder, _) = run(&settings, &mut Silent);
+    let want = left(&folder);
+    let root = tempfile::tempdir().expect("a temporary folder");
+    let folder = RunFolder::create(None, root.path(), settings.method, "d").expect("a new folder");
+    let mut observer = NoMirror { run: folder.path().to_path_buf(), ..NoMirror::default() };
+    ecgan::train::train(&settings, &folder, &mut observer).expect("it ends well");
+    assert!(left(&folder) == want);
+    let told = |warning: &String| warning.contains("metrics.csv: cannot write: ");
+    assert_eq!(observer.warnings.iter().filter(|warning| told(warning)).count(), 1, "{:?}", observer.warnings);
+}
+
 /// Changes tensors of a checkpoint.
 fn edit(path: &Path, change: impl Fn(&mut BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>)) {
     let bytes = fs::read(path).expect("a checkpoint");

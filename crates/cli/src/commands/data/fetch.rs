@@ -1,6 +1,7 @@
 //! `ecgan data fetch`.
 
-use crate::output::Output;
+use crate::output::{Output, program, tell};
+use crate::progress::LINE_EVERY;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ecgan::Error;
@@ -11,7 +12,6 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-const LINE_EVERY: Duration = Duration::from_secs(10);
 const BAR: &str = "{bar:24.cyan} {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}";
 
 /// Download a published data set from its publisher
@@ -66,7 +66,7 @@ pub fn run(args: &FetchArgs) -> anyhow::Result<()> {
     output.result(&fetched)?;
     let (train, test, classes) = (fetched.train, fetched.test, fetched.classes);
     output.line(format!("{}: {train} training and {test} test images of {classes} classes", fetched.format))?;
-    let program = quoted(&std::env::args().next().unwrap_or_else(|| "ecgan".into()));
+    let program = program();
     let data = quoted(&fetched.data.to_string_lossy());
     output.line(format!(
         "Try next\n    {program} data inspect {data}\n    {program} train --data {data} --per-class 100"
@@ -92,7 +92,7 @@ impl Progress {
             bar.finish_and_clear();
         }
         if !self.quiet {
-            eprintln!("{line}");
+            tell(line);
         }
     }
 
@@ -106,7 +106,9 @@ impl Progress {
                 if !self.quiet && std::io::stderr().is_terminal() {
                     let style = ProgressStyle::with_template(BAR).expect("a constant template").progress_chars("=> ");
                     let bar = ProgressBar::new(*total).with_style(style);
-                    self.bar = Some(bar.with_position(*done).with_elapsed(Duration::ZERO));
+                    let bar = bar.with_position(*done).with_elapsed(Duration::ZERO);
+                    // A terminal that cannot move its cursor gets lines.
+                    self.bar = Some(bar).filter(|bar| !bar.is_hidden());
                 }
             }
             Event::Arrived(done) => match &self.bar {

@@ -3,10 +3,13 @@
 use crate::output::Output;
 use clap::Args;
 use ecgan::Error;
-use ecgan::data::inspect::{Inspection, PartReport, Range, inspect, sheet};
+use ecgan::data::inspect::{Inspection, PartReport, Range, inspect};
 use ecgan::data::{DataError, SyntheticOptions};
+use ecgan::export::{FileKind, check_file, check_outside};
+use ecgan::printable::printable;
 use ecgan::run_folder::write_png;
-use std::path::PathBuf;
+use ecgan::settings;
+use std::path::{Path, PathBuf};
 
 /// Of the built-in set, as many as a run with the default settings draws.
 const SYNTHETIC: SyntheticOptions = SyntheticOptions { seed: 0, train: 2000, test: 2000 };
@@ -18,7 +21,7 @@ const LISTED_CLASSES: usize = 120;
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct InspectArgs {
-    /// A data folder (see below), or `synthetic`
+    /// A data folder, as for train, or `synthetic`
     #[arg(value_name = "DIR", env = "ECGAN_DATA", hide_env = true)]
     data: String,
     /// Write a contact sheet: eight images of each class, as training sees them
@@ -40,18 +43,24 @@ Examples:
 
 /// Runs the command.
 pub fn run(args: &InspectArgs) -> anyhow::Result<()> {
+    if let Some(path) = &args.sheet {
+        check_file("sheet", path, FileKind::Png)?;
+        if args.data != settings::SYNTHETIC {
+            check_outside("sheet", path, Path::new(&args.data))?;
+        }
+    }
     let found = inspect(&args.data, &SYNTHETIC).map_err(Error::from)?;
     let output = Output::new(args.json, false);
     output.result(&found)?;
     lines(&found).iter().try_for_each(|line| output.line(line))?;
     if let Some(path) = &args.sheet {
-        let picture = sheet(&args.data, &SYNTHETIC).map_err(Error::from)?;
+        let picture = found.sheet().map_err(Error::from)?;
         write_png(path, &picture)?;
         output.line(format!("contact sheet {}", path.display()))?;
     }
     let (files, refusals) = (found.unreadable.len(), found.refusals.len());
     if files + refusals > 0 {
-        return Err(Error::Dataset(DataError::Layout {
+        return Err(Error::Dataset(DataError::Unfit {
             path: args.data.clone().into(),
             wrong: format!("{files} unreadable file(s), {refusals} other thing(s) that stop a run, all listed above"),
             expected: "none: mend or remove them".into(),
@@ -62,12 +71,12 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<()> {
 }
 
 fn lines(found: &Inspection) -> Vec<String> {
-    let mut lines = vec![format!("{}: {}, {} classes", found.data, found.format, found.classes.len())];
+    let mut lines = vec![format!("{}: {}, {} classes", printable(&found.data), found.format, found.classes.len())];
     found.parts.iter().for_each(|part| lines.extend(describe(part)));
     lines.extend(table(found));
     let mut odd = Vec::new();
     for shared in &found.shared {
-        let (n, of, also, example) = (shared.images, shared.of, shared.also_in, &shared.example);
+        let (n, of, also, example) = (shared.images, shared.of, shared.also_in, printable(&shared.example));
         odd.push(format!("{n} image(s) of {of} are in {also} too, pixel by pixel, as {example} is"));
     }
     if found.conflicting_labels > 0 {
@@ -112,12 +121,13 @@ fn describe(part: &PartReport) -> Vec<String> {
 
 /// Images of each class, a column for each part.
 fn table(found: &Inspection) -> Vec<String> {
-    let width = found.classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).max(5);
+    let names: Vec<_> = found.classes.iter().map(|class| printable(class)).collect();
+    let width = names.iter().map(|class| class.chars().count()).max().unwrap_or(0).max(5);
     let row = |name: &str, cells: Vec<String>| {
         format!("{name:width$}{}", cells.iter().map(|cell| format!("{cell:>9}")).collect::<String>())
     };
     let mut lines = vec![String::new(), row("class", found.parts.iter().map(|part| part.part.to_owned()).collect())];
-    for (label, class) in found.classes.iter().enumerate().take(LISTED_CLASSES) {
+    for (label, class) in names.iter().enumerate().take(LISTED_CLASSES) {
         lines.push(row(class, found.parts.iter().map(|part| part.per_class[label].images.to_string()).collect()));
     }
     if found.classes.len() > LISTED_CLASSES {

@@ -7,10 +7,16 @@ use clap::{Args, Subcommand};
 
 /// Look at a data set, or download one
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub struct DataArgs {
     #[command(subcommand)]
     command: Command,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  ecgan data inspect DIR --sheet classes.png
+  ecgan data fetch svhn";
 
 #[derive(Subcommand)]
 enum Command {

@@ -7,7 +7,6 @@ mod tests;
 use super::fit::Raw;
 use super::{DataError, Found, Listing, Part, Reader};
 use crate::regular_file;
-use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +16,9 @@ const PIXELS: usize = SIDE * SIDE * 3;
 
 /// Bytes of class names that are read: a hundred names are 1 KB.
 const LARGEST_NAMES: u64 = 1 << 16;
+
+/// The largest file of records that is read, in bytes: CIFAR's have 154 MB at most.
+const LARGEST_BATCH: u64 = 4 << 30;
 
 /// One of the two data sets.
 struct Version {
@@ -89,11 +91,11 @@ fn class_names(path: &Path, classes: usize) -> Result<Vec<String>, DataError> {
     let (file, _) = regular_file::open(path).map_err(|e| DataError::io(path, e))?;
     file.take(LARGEST_NAMES).read_to_end(&mut bytes).map_err(|e| DataError::io(path, e))?;
     let expected = || format!("{classes} different class names in UTF-8, one a line");
-    let text = String::from_utf8(bytes).map_err(|_| DataError::file(path, "not text", expected()))?;
+    let text = String::from_utf8(bytes).map_err(|_| DataError::unfit(path, "not text", expected()))?;
     let names: Vec<String> = text.trim_end().lines().map(|line| line.trim().to_owned()).collect();
     let different = |names: &[String]| (1..names.len()).all(|i| !names[..i].contains(&names[i]));
     if names.len() != classes || names.iter().any(String::is_empty) || !different(&names) {
-        return Err(DataError::file(
+        return Err(DataError::unfit(
             path,
             format!("{} lines, or some of them empty or equal", names.len()),
             expected(),
@@ -117,22 +119,16 @@ impl Cifar {
     fn records(&self, path: &Path) -> Result<Vec<u8>, DataError> {
         let Version { labels, classes, .. } = *self.version;
         let record = labels + PIXELS;
-        let expected = || format!("a multiple of {record} bytes: {labels} of labels and {PIXELS} of pixels an image");
-        let check = |length: u64| {
-            if length == 0 || !length.is_multiple_of(record as u64) {
-                return Err(DataError::file(path, format!("{length} bytes"), expected()));
-            }
-            Ok(())
-        };
-        // Before it is read, and after, should it have grown.
-        check(fs::metadata(path).map_err(|e| DataError::io(path, e))?.len())?;
-        let bytes = fs::read(path).map_err(|e| DataError::io(path, e))?;
-        check(bytes.len() as u64)?;
+        let bytes = regular_file::read(path, LARGEST_BATCH).map_err(|e| DataError::io(path, e))?;
+        if bytes.is_empty() || !bytes.len().is_multiple_of(record) {
+            let expected = format!("a multiple of {record} bytes: {labels} of labels and {PIXELS} of pixels an image");
+            return Err(DataError::unfit(path, format!("{} bytes", bytes.len()), expected));
+        }
         let class = |record: &[u8]| usize::from(record[labels - 1]);
         if let Some((i, wrong)) = bytes.chunks_exact(record).map(class).enumerate().find(|&(_, class)| class >= classes)
         {
             let wrong = format!("label {wrong} of image {i}");
-            return Err(DataError::file(path, wrong, format!("0 to {}", classes - 1)));
+            return Err(DataError::unfit(path, wrong, format!("0 to {}", classes - 1)));
         }
         Ok(bytes)
     }
@@ -141,13 +137,13 @@ impl Cifar {
 impl Reader for Cifar {
     fn check(&self, part: Part) -> Result<(), DataError> {
         if part == Part::Val {
-            return Err(DataError::layout(&self.folder, "CIFAR has no val part", "train or test"));
+            return Err(DataError::unfit(&self.folder, "CIFAR has no val part", "train or test"));
         }
         match self.files(part).find(|path| !path.is_file()) {
             None => Ok(()),
             Some(missing) => {
                 let wrong = format!("no such file, which the {} part needs", part.name());
-                Err(DataError::layout(&missing, wrong, self.version.looked_for))
+                Err(DataError::unfit(&missing, wrong, self.version.looked_for))
             }
         }
     }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::data::{Format, Images, Source, SyntheticOptions};
+use std::fs;
 use tempfile::TempDir;
 
 const RGB: Format = Format { size: 32, channels: 3 };

@@ -57,16 +57,14 @@ impl Download {
         event: &mut dyn FnMut(Event),
     ) -> Result<(), DataError> {
         if target.exists() {
-            let found = md5_of(target)?;
-            if found != file.md5 {
-                let wrong = format!("is there with MD5 {found}");
-                let expected = format!("{}; remove it, or give another --dir", file.md5);
-                return Err(DataError::file(target, wrong, expected));
-            }
-            event(Event::Already(target));
-            return Ok(());
+            return already(file, target, event);
         }
         let mut part = PartFile::open(target)?;
+        // Another process may have finished it in between.
+        if target.exists() {
+            part.discard();
+            return already(file, target, event);
+        }
         let mut resumed = part.begin(url)? > 0;
         loop {
             resumed |= self.attempts(url, file, &mut part, event)?;
@@ -204,6 +202,18 @@ impl Download {
         }
         Ok(part.remember(url, validator(headers))?)
     }
+}
+
+/// A file that is there, which must be the one published.
+fn already(file: &Published, target: &Path, event: &mut dyn FnMut(Event)) -> Result<(), DataError> {
+    let found = md5_of(target)?;
+    if found != file.md5 {
+        let wrong = format!("is there with MD5 {found}");
+        let expected = format!("{}; remove it, or give another --dir", file.md5);
+        return Err(DataError::unfit(target, wrong, expected));
+    }
+    event(Event::Already(target));
+    Ok(())
 }
 
 /// What a later request may name, so that it gets the rest of this very file: an ETag that means equal bytes, or a date.

@@ -6,6 +6,7 @@
 //! NAME               the file, once its length and MD5 are those published
 //! ```
 //! An archive is unpacked beside its destination and renamed, then deleted. At the end our own readers open what is there.
+//! Whoever downloads or unpacks a file holds the lock of its `NAME.part`.
 
 mod download;
 mod part_file;
@@ -20,6 +21,7 @@ pub use published::PublishedSet;
 
 use super::{DataError, Part, Source, SyntheticOptions};
 use download::Download;
+use part_file::PartFile;
 use published::{Archive, Published};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -104,7 +106,7 @@ fn fetch_published(
     patience: Patience,
     event: &mut dyn FnMut(Event),
 ) -> Result<Fetched, DataError> {
-    std::fs::create_dir_all(folder).map_err(|e| DataError::io(folder, e))?;
+    std::fs::create_dir_all(folder).map_err(|e| DataError::write(folder, e))?;
     let base = base.unwrap_or(&set.base).trim_end_matches('/');
     let download = Download::new(patience);
     for file in &set.files {
@@ -118,11 +120,26 @@ fn fetch_published(
         download.file(&format!("{base}/{}", file.name), file, &target, event)?;
         if let Some(archive) = &file.archive {
             event(Event::Unpacking(&target));
-            unpack::unpack(&target, archive, folder)?;
+            unpack_alone(&target, archive, folder)?;
         }
     }
     event(Event::Checking(folder));
     read_back(folder)
+}
+
+/// Unpacks an archive, unless another process has since; two of them would destroy each other's work.
+fn unpack_alone(path: &Path, archive: &Archive, folder: &Path) -> Result<(), DataError> {
+    let lock = PartFile::open(path)?;
+    let done = match archive.is_there(folder) {
+        Ok(false) => unpack::unpack(path, archive, folder),
+        Ok(true) => {
+            let _ = std::fs::remove_file(path); // of no use any more, and no harm
+            Ok(())
+        }
+        Err(error) => Err(error),
+    };
+    lock.discard();
+    done
 }
 
 /// Opens both parts as a run would.
@@ -149,7 +166,7 @@ impl Archive {
             None => Ok(true),
             Some(missing) => {
                 let expected = "all of the archive's files; remove the folder, or give another --dir";
-                Err(DataError::layout(&folder, format!("is there, but has no {missing}"), expected))
+                Err(DataError::unfit(&folder, format!("is there, but has no {missing}"), expected))
             }
         }
     }

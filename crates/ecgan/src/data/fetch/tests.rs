@@ -16,7 +16,7 @@ fn file(name: &str, bytes: &[u8]) -> File {
 fn contents() -> Vec<(String, Vec<u8>)> {
     let images = [0u8, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 28, 0, 0, 0, 28];
     let images: Vec<u8> = images.into_iter().chain((0..2 * 28 * 28u32).map(|i| (i * i % 251) as u8)).collect();
-    let labels = vec![0, 0, 8, 1, 0, 0, 0, 2, 7, 3];
+    let labels = vec![0, 0, 8, 1, 0, 0, 0, 2, 9, 3];
     let kinds = [("images-idx3", images), ("labels-idx1", labels)];
     let files =
         ["train", "t10k"].map(|part| kinds.clone().map(|(kind, bytes)| (format!("/{part}-{kind}-ubyte"), bytes)));
@@ -196,6 +196,38 @@ fn two_downloads_do_not_write_one_file() {
     fetched(&folder, &server).0.unwrap();
 }
 
+/// However they meet, nobody empties what another has finished, and everybody has all of it in the end.
+#[test]
+fn several_at_once_come_to_the_same_files() {
+    for _ in 0..5 {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(Behaviour::of(contents()));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while let Err(error) = fetched(&folder, &server).0 {
+                        assert!(error.to_string().contains("another download writes it"), "{error}");
+                    }
+                });
+            }
+        });
+        check_whole(&folder);
+    }
+}
+
+#[test]
+fn what_cannot_be_written_is_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Behaviour::of(contents()));
+    fs::create_dir(folder.path().join("train-images-idx3-ubyte.part")).unwrap();
+    let message = refusal(&folder, &server);
+    assert!(message.contains("train-images-idx3-ubyte.part: cannot write: "), "{message}");
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let below = fetch_published(&published(), &file.join("data"), None, QUICK, &mut |_| {}).unwrap_err().to_string();
+    assert!(below.contains("file/data: cannot write: "), "{below}");
+}
+
 #[test]
 fn an_archive_is_unpacked_read_and_removed() {
     let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
@@ -214,9 +246,20 @@ fn an_archive_is_unpacked_read_and_removed() {
     let mut set = PublishedSet::Cifar100.published();
     let archive = set.files.remove(0);
     set.files.push(File { archive: archive.archive, ..file(&archive.name, &bytes) });
-    let server = Server::start(Behaviour::of(vec![(format!("/{}", archive.name), bytes)]));
+    let server = Server::start(Behaviour::of(vec![(format!("/{}", archive.name), bytes.clone())]));
     let folder = tempfile::tempdir().unwrap();
+    let unfinished = folder.path().join(".unpacking-cifar-100-binary-aB3xY9");
+    fs::create_dir(&unfinished).unwrap();
     let fetch = || fetch_published(&set, folder.path(), Some(&server.base), QUICK, &mut |_| {});
+    // What another process unpacks is left to it: it has downloaded the archive, and holds its lock.
+    fs::write(folder.path().join(&set.files[0].name), &bytes).unwrap();
+    let part = folder.path().join(format!("{}.part", set.files[0].name));
+    let other = fs::File::create(&part).unwrap();
+    other.lock().unwrap();
+    let message = fetch().unwrap_err().to_string();
+    assert!(message.contains("another download writes it") && unfinished.exists(), "{message}");
+    drop(other);
+    fs::remove_file(folder.path().join(&set.files[0].name)).unwrap();
     let fetched = fetch().unwrap();
     assert_eq!((fetched.train, fetched.test, fetched.classes), (2, 1, 100));
     assert_eq!(names(&folder), ["cifar-100-binary"]);

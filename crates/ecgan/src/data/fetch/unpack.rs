@@ -2,6 +2,7 @@
 
 use super::published::Archive;
 use crate::data::DataError;
+use crate::run_folder::sync_folder;
 use flate2::bufread::GzDecoder;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
@@ -11,12 +12,18 @@ use tar::EntryType;
 /// Bytes that an archive may unpack to: CIFAR's are under 200 MB.
 const LARGEST: u64 = 1 << 30;
 
+/// Letters and digits at the end of a temporary folder's name.
+const RANDOM: usize = 6;
+
 /// Unpacks the archive's files into its folder in `parent`, which appears whole or not at all, and deletes the archive.
+/// Nobody else may be unpacking it: what a killed process left of it is removed.
 pub fn unpack(path: &Path, archive: &Archive, parent: &Path) -> Result<(), DataError> {
-    let temporary = tempfile::Builder::new().prefix(".unpacking-").tempdir_in(parent);
-    let temporary = temporary.map_err(|e| DataError::io(parent, e))?;
+    let prefix = format!(".unpacking-{}-", archive.folder);
+    remove_unfinished(parent, &prefix);
+    let temporary = tempfile::Builder::new().prefix(&prefix).rand_bytes(RANDOM).tempdir_in(parent);
+    let temporary = temporary.map_err(|e| DataError::write(parent, e))?;
     let file = File::open(path).map_err(|e| DataError::io(path, e))?;
-    let damaged = |e: io::Error| DataError::file(path, format!("cannot be unpacked: {e}"), "a whole .tar.gz archive");
+    let damaged = |e: io::Error| DataError::unfit(path, format!("cannot be unpacked: {e}"), "a whole .tar.gz archive");
     let mut tar = tar::Archive::new(GzDecoder::new(BufReader::new(file)).take(LARGEST));
     let mut missing = archive.files.clone();
     for entry in tar.entries().map_err(damaged)? {
@@ -24,34 +31,52 @@ pub fn unpack(path: &Path, archive: &Archive, parent: &Path) -> Result<(), DataE
         let name = entry.path().map_err(damaged)?.into_owned();
         if name.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
             let wrong = format!("holds `{}`, which leads out of the folder", name.display());
-            return Err(DataError::file(path, wrong, "files in one folder"));
+            return Err(DataError::unfit(path, wrong, "files in one folder"));
         }
         let name: PathBuf = name.components().filter(|part| *part != Component::CurDir).collect();
         let wanted = |file: &String| name == Path::new(&archive.folder).join(file);
         let Some(at) = missing.iter().position(wanted) else { continue };
         if entry.header().entry_type() != EntryType::Regular {
-            return Err(DataError::file(path, format!("`{}` is no plain file", name.display()), "plain files"));
+            return Err(DataError::unfit(path, format!("`{}` is no plain file", name.display()), "plain files"));
         }
         let target = temporary.path().join(missing.swap_remove(at));
-        let mut out = File::create_new(&target).map_err(|e| DataError::io(&target, e))?;
+        let mut out = File::create_new(&target).map_err(|e| DataError::write(&target, e))?;
         // The one may be damaged, the other full: tell which.
         copy(&mut entry, &mut out).map_err(|failure| match failure {
             Copy::Read(error) => damaged(error),
-            Copy::Write(reason) => DataError::Write { path: target.clone(), reason },
+            Copy::Write(error) => DataError::write(&target, error),
         })?;
-        out.sync_all().map_err(|reason| DataError::Write { path: target.clone(), reason })?;
+        out.sync_all().map_err(|e| DataError::write(&target, e))?;
     }
     if let Some(name) = missing.first() {
-        return Err(DataError::file(path, format!("holds no {}/{name}", archive.folder), archive.files.join(", ")));
+        return Err(DataError::unfit(path, format!("holds no {}/{name}", archive.folder), archive.files.join(", ")));
     }
     let folder = parent.join(&archive.folder);
     let temporary = temporary.keep();
-    let placed = open_to_others(&temporary).and_then(|()| fs::rename(&temporary, &folder));
+    let placed = open_to_others(&temporary)
+        .and_then(|()| sync_folder(&temporary))
+        .and_then(|()| fs::rename(&temporary, &folder));
     placed.map_err(|e| {
         let _ = fs::remove_dir_all(&temporary); // the archive is still there
-        DataError::Write { path: folder, reason: e }
+        DataError::write(&folder, e)
     })?;
-    fs::remove_file(path).map_err(|e| DataError::io(path, e))
+    // What was unpacked must last before the archive goes.
+    sync_folder(parent).map_err(|e| DataError::write(parent, e))?;
+    fs::remove_file(path).map_err(|e| DataError::write(path, e))
+}
+
+/// Removes temporary folders of this prefix.
+fn remove_unfinished(parent: &Path, prefix: &str) {
+    let Ok(entries) = fs::read_dir(parent) else { return }; // to unpack into it will say why
+    for entry in entries.map_while(Result::ok) {
+        let name = entry.file_name();
+        let random = name.to_str().and_then(|name| name.strip_prefix(prefix)).unwrap_or_default();
+        let is_ours = random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        // A link is not a folder here, wherever it leads.
+        if is_ours && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let _ = fs::remove_dir_all(entry.path()); // it takes room at worst
+        }
+    }
 }
 
 /// A temporary folder is private; what comes of it is an ordinary one.
@@ -141,6 +166,28 @@ mod tests {
         let (result, left) = unpacked(&bytes);
         result.unwrap();
         assert_eq!(left, ["set"], "the archive has done its duty");
+    }
+
+    /// Of this archive, and nothing that is only called alike.
+    #[test]
+    fn what_a_killed_process_left_is_removed() {
+        let around = tempfile::tempdir().unwrap();
+        let parent = around.path();
+        for name in
+            [".unpacking-set-aB3xY9", ".unpacking-set-aB3xY", ".unpacking-set-a-3xY9", ".unpacking-other-aB3xY9"]
+        {
+            fs::create_dir(parent.join(name)).unwrap();
+            fs::write(parent.join(name).join("a.bin"), "half").unwrap();
+        }
+        fs::write(parent.join(".unpacking-set-abcdef"), "a file").unwrap();
+        fs::write(parent.join("set.tar.gz"), packed(&[("set/a.bin", PLAIN, b"A"), ("set/b.bin", PLAIN, b"B")]))
+            .unwrap();
+        unpack(&parent.join("set.tar.gz"), &wanted(), parent).unwrap();
+        let mut left: Vec<_> = fs::read_dir(parent).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        let others =
+            [".unpacking-other-aB3xY9", ".unpacking-set-a-3xY9", ".unpacking-set-aB3xY", ".unpacking-set-abcdef"];
+        assert_eq!(left, [&others[..], &["set"]].concat());
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Folders of images, PNG and JPEG: `{train,val,test}/<class>/*`, or `<class>/*` alone.
 //!
-//! Class names are the folder names of `train`, sorted; images are in the order of their file names. Hidden files are
-//! skipped, nothing below a class folder is entered, and anything that is not an image is an error. Alpha is dropped,
-//! 16-bit values are rounded to 8. `valid` and `validation` are other names of `val`.
+//! Class names are the folder names of `train`, sorted (where there is no `train`, those of the other parts together);
+//! images are in the order of their file names. Hidden files and what operating systems leave there (`Thumbs.db`) are
+//! skipped, nothing below a class folder is entered, and anything that is not an image is an error. Alpha is dropped, 16-bit values are rounded to 8, and an image is turned
+//! as its EXIF data says. `valid` and `validation` are other names of `val`.
 
 mod jpeg;
 mod list;
@@ -15,11 +16,14 @@ pub(super) use unsplit::{LOOKED_FOR as LOOKED_FOR_UNSPLIT, recognise as recognis
 
 use super::fit::{Raw, fit};
 use super::{DataError, Format, Found, Listing, Part, Reader};
+use crate::printable::{Shown, printable};
 use crate::regular_file;
-use image::{DynamicImage, ImageFormat, ImageReader, Limits};
-pub(super) use list::entries;
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, ImageResult, Limits};
+pub(super) use list::{EXTENSIONS, entries, is_named_as_image};
 use list::{List, class_folders, list};
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -30,6 +34,9 @@ pub(super) const LOOKED_FOR: &str =
 
 /// The largest side that is decoded, so that a lying header cannot make us allocate gigabytes.
 const LARGEST_SIDE: u32 = 8192;
+
+/// Bytes that an image may take once it is decoded.
+const LARGEST_DECODED: u64 = 256 << 20;
 
 /// The folders of a part, the usual one first.
 const FOLDERS: [(Part, &[&str]); 3] =
@@ -43,22 +50,48 @@ struct ImageFolder {
     parts: Vec<(Part, Arc<List>)>,
 }
 
-impl Reader for ImageFolder {
-    fn check(&self, part: Part) -> Result<(), DataError> {
-        self.open(part).map(|_| ())
-    }
-
-    fn open(&self, part: Part) -> Result<Arc<dyn Listing>, DataError> {
+impl ImageFolder {
+    fn part(&self, part: Part) -> Result<&Arc<List>, DataError> {
         if let Some((_, list)) = self.parts.iter().find(|(found, _)| *found == part) {
-            return Ok(list.clone());
+            return Ok(list);
         }
         let there: Vec<&str> = self.parts.iter().map(|(part, _)| part.name()).collect();
-        let wrong = format!("no such folder, though there is {}/", there.join("/ and "));
+        let meant = misnamed(&self.path).map_or_else(String::new, |meant| format!(" ({meant})"));
+        let wrong = format!("no such folder, though there is {}/{meant}", there.join("/ and "));
         let alone = match part {
             Part::Test => "; or name train/ itself, and a fifth of it is kept for the test",
             Part::Train | Part::Val => "",
         };
-        Err(DataError::layout(&self.path.join(part.name()), wrong, format!("{LOOKED_FOR}{alone}")))
+        Err(DataError::unfit(&self.path.join(part.name()), wrong, format!("{LOOKED_FOR}{alone}")))
+    }
+}
+
+impl Reader for ImageFolder {
+    fn check(&self, part: Part) -> Result<(), DataError> {
+        if self.part(part)?.files.is_empty() {
+            let wrong = format!("no image for the {} part", part.name());
+            let expected = "images in train/<class>/ and test/<class>/; or, of <class>/ alone, at least two in a class, \
+                            one of which becomes a test image";
+            return Err(DataError::unfit(&self.path, wrong, expected));
+        }
+        Ok(())
+    }
+
+    fn open(&self, part: Part) -> Result<Arc<dyn Listing>, DataError> {
+        Ok(self.part(part)?.clone())
+    }
+}
+
+/// The folder of a part that is there, and the class folders in it.
+struct PartFolder {
+    part: Part,
+    path: PathBuf,
+    classes: Vec<(String, PathBuf)>,
+}
+
+impl PartFolder {
+    fn has(&self, class: &str) -> bool {
+        self.classes.iter().any(|(name, _)| name == class)
     }
 }
 
@@ -66,6 +99,27 @@ impl Reader for ImageFolder {
 fn part_folder(path: &Path, part: Part) -> Option<PathBuf> {
     let (_, names) = FOLDERS.iter().find(|(found, _)| *found == part)?;
     names.iter().map(|name| path.join(name)).find(|folder| folder.is_dir())
+}
+
+/// What to say of folders that were meant for parts, perhaps, but have not the name for it.
+pub(super) fn misnamed(path: &Path) -> Option<String> {
+    let name_meant = |name: &str| match name.to_lowercase().as_str() {
+        "training" => Some("train"),
+        "testing" => Some("test"),
+        name => FOLDERS.iter().flat_map(|(_, names)| *names).copied().find(|known| *known == name),
+    };
+    let (mut found, mut meant) = (Vec::new(), Vec::new());
+    for (name, folder) in entries(path).ok()? {
+        // That is there where the name is right, or where the file system takes one for the other.
+        if let Some(known) = name_meant(&name)
+            && folder.is_dir()
+            && !path.join(known).is_dir()
+        {
+            found.push(format!("`{name}`"));
+            meant.push(format!("`{known}`"));
+        }
+    }
+    (!found.is_empty()).then(|| format!("{}: did you mean {}?", found.join(", "), meant.join(", ")))
 }
 
 /// Recognises a folder that has a `train` or a `test` folder.
@@ -76,7 +130,7 @@ pub(super) fn recognise(path: &Path) -> Result<Option<Found>, DataError> {
     }
     let mut warnings = Vec::new();
     if let ([Some(_), Some(_), None], [_, val, test]) = (folders.each_ref(), Part::ALL) {
-        let at = folders[1].as_ref().expect("matched").display().to_string();
+        let at = Shown(folders[1].as_ref().expect("matched")).to_string();
         warnings.push(format!(
             "{at}: taken for the {test} images, as there is no {test}/ folder; the {val} part is drawn from train/",
             test = test.name(),
@@ -84,98 +138,116 @@ pub(super) fn recognise(path: &Path) -> Result<Option<Found>, DataError> {
         ));
         folders.swap(1, 2);
     }
-    let mut refusals = Vec::new();
-    let mut classes: Vec<String> = Vec::new();
-    let mut parts = Vec::new();
-    for (part, folder) in Part::ALL.into_iter().zip(&folders) {
-        let Some(folder) = folder else { continue };
-        let inside = class_folders(folder, &mut warnings)?;
-        if classes.is_empty() {
-            classes = inside.iter().map(|(name, _)| name.clone()).collect();
-            if classes.len() < 2 {
-                let wrong = format!("{} class folders", classes.len());
-                refusals.push(DataError::layout(folder, wrong, "at least 2, with images in each"));
-            }
-        } else {
-            compare_classes(&mut classes, folder, part, &inside, &mut warnings, &mut refusals);
+    let mut there = Vec::new();
+    for (part, path) in Part::ALL.into_iter().zip(folders) {
+        if let Some(path) = path {
+            there.push(PartFolder { part, classes: class_folders(&path, &mut warnings)?, path });
         }
-        parts.push((part, Arc::new(list(&inside, &classes, &mut refusals)?)));
+    }
+    // What a run trains on says which classes there are; where that is not there, everything does.
+    let known = if there[0].part == Part::Train { &there[..1] } else { &there[..] };
+    let names: BTreeSet<&String> = known.iter().flat_map(|folder| &folder.classes).map(|(name, _)| name).collect();
+    let mut classes: Vec<String> = names.into_iter().cloned().collect();
+    let mut refusals = Vec::new();
+    if classes.len() < 2 {
+        let wrong = format!("{} class folders", classes.len());
+        refusals.push(DataError::unfit(&there[0].path, wrong, "at least 2, with images in each"));
+    }
+    let mut parts = Vec::new();
+    for folder in &there {
+        if folder.part != Part::Train {
+            compare_classes(&mut classes, folder, &there, &mut warnings, &mut refusals);
+        }
+        parts.push((folder.part, Arc::new(list(path, &folder.classes, &classes, &mut refusals)?)));
     }
     let reader = Box::new(ImageFolder { path: path.into(), parts });
     Ok(Some(Found { warnings, refusals, ..Found::new("image folders", classes, reader) }))
 }
 
-/// Classes of another part that are not those of the first.
+/// The classes of a part beside the known ones; those that train should have, and has not, become known too.
 fn compare_classes(
     classes: &mut Vec<String>,
-    folder: &Path,
-    part: Part,
-    inside: &[(String, PathBuf)],
+    folder: &PartFolder,
+    there: &[PartFolder],
     warnings: &mut Vec<String>,
     refusals: &mut Vec<DataError>,
 ) {
-    if inside.is_empty() {
-        refusals.push(DataError::layout(folder, "no class folders", LOOKED_FOR));
+    if folder.classes.is_empty() && !classes.is_empty() {
+        refusals.push(DataError::unfit(&folder.path, "no class folders", LOOKED_FOR));
         return;
     }
-    for name in classes.iter().filter(|class| !inside.iter().any(|(name, _)| name == *class)) {
-        let never = if part == Part::Val { "validated" } else { "tested" };
-        warnings.push(format!("{}: class `{name}` of train is missing, so it is never {never}", folder.display()));
+    for name in classes.iter().filter(|name| !folder.has(name)) {
+        let never = if folder.part == Part::Val { "validated" } else { "tested" };
+        let of = there.iter().find(|other| other.has(name)).expect("known from one of them").part.name();
+        let (at, name) = (Shown(&folder.path), printable(name));
+        warnings.push(format!("{at}: class `{name}` of {of} is missing, so it is never {never}"));
     }
     let known = classes.join(", ");
-    for (name, folder) in inside {
+    for (name, path) in &folder.classes {
         if !classes.contains(name) {
-            let wrong = format!("train has no class `{name}`");
-            refusals.push(DataError::layout(folder, wrong, format!("one of {known}")));
+            // A train without any class was refused for that.
+            if !known.is_empty() {
+                let wrong = format!("train has no class `{name}`");
+                refusals.push(DataError::unfit(path, wrong, format!("one of {known}")));
+            }
             classes.push(name.clone());
         }
     }
 }
 
-/// Reads one PNG or JPEG as `[size, size, channels]` bytes.
+/// Reads one PNG or JPEG as `[size, size, channels]` bytes, turned as its EXIF orientation says. (PyTorch's ImageFolder
+/// leaves such an image as it is stored.)
 ///
 /// # Errors
-/// A file that cannot be read, is no PNG or JPEG, is damaged, or is larger than 8192 pixels a side.
+/// A file that cannot be read, is no PNG or JPEG, is damaged, or is larger than 8192 pixels a side or 256 MiB decoded.
 pub fn read_image(path: &Path, format: Format) -> Result<Vec<u8>, DataError> {
     format.check()?;
     let mut out = vec![0; format.bytes()];
-    decode(path, format, &mut out)?;
+    fit(&stored(path)?, format, &mut out);
     Ok(out)
 }
 
-fn decode(path: &Path, format: Format, out: &mut [u8]) -> Result<(), DataError> {
-    fit(&stored(path)?, format, out);
-    Ok(())
-}
-
-/// A PNG's or JPEG's image as it is.
+/// A PNG's or JPEG's image, upright.
 pub(crate) fn decoded(path: &Path) -> Result<DynamicImage, DataError> {
     let bytes = regular_file::read(path, LARGEST_FILE).map_err(|e| DataError::io(path, e))?;
     let kind = image::guess_format(&bytes).ok();
     let Some(kind @ (ImageFormat::Png | ImageFormat::Jpeg)) = kind else {
-        return Err(DataError::file(path, "not an image by its first bytes", "a PNG or JPEG image"));
+        return Err(DataError::unfit(path, "not an image by its first bytes", "a PNG or JPEG image"));
     };
     if kind == ImageFormat::Jpeg && !jpeg::is_whole(&bytes) {
-        return Err(DataError::file(path, "the image ends early", "a whole PNG or JPEG image"));
+        return Err(DataError::unfit(path, "the image ends early", "a whole PNG or JPEG image"));
     }
     if kind == ImageFormat::Png && !png::has_whole_palette(&bytes) {
-        return Err(DataError::file(path, "a palette that ends within a colour", "a whole PNG or JPEG image"));
+        return Err(DataError::unfit(path, "a palette that ends within a colour", "a whole PNG or JPEG image"));
     }
-    let mut reader = ImageReader::with_format(Cursor::new(&bytes), kind);
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(LARGEST_SIDE);
-    limits.max_image_height = Some(LARGEST_SIDE);
-    limits.max_alloc = Some(256 << 20);
-    reader.limits(limits);
     let refused = |wrong: String| {
-        let expected = format!("a whole PNG or JPEG image of at most {LARGEST_SIDE} pixels a side");
-        DataError::file(path, wrong, expected)
+        let most = format!("{LARGEST_SIDE} pixels a side and {} MiB decoded", LARGEST_DECODED >> 20);
+        DataError::unfit(path, wrong, format!("a whole PNG or JPEG image of at most {most}"))
     };
     // A decoder that panics has met damage that its authors did not think of: no less the file's.
     DECODING.set(true);
-    let read = panic::catch_unwind(AssertUnwindSafe(|| reader.decode()));
+    let read = panic::catch_unwind(AssertUnwindSafe(|| upright(&bytes, kind)));
     DECODING.set(false);
     read.map_err(|_| refused("damage that its decoder does not expect".into()))?.map_err(|e| refused(e.to_string()))
+}
+
+/// The image in `bytes`, turned as its EXIF orientation says: a camera that was held upright stores it lying.
+fn upright(bytes: &[u8], kind: ImageFormat) -> ImageResult<DynamicImage> {
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(LARGEST_SIDE);
+    limits.max_image_height = Some(LARGEST_SIDE);
+    limits.max_alloc = Some(LARGEST_DECODED);
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), kind);
+    reader.limits(limits.clone());
+    let mut decoder = reader.into_decoder()?;
+    // `ImageReader::decode` does so, `into_decoder` does not.
+    limits.reserve(decoder.total_bytes())?;
+    decoder.set_limits(limits)?;
+    // One that cannot be read is none.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder)?;
+    image.apply_orientation(orientation);
+    Ok(image)
 }
 
 thread_local! {
@@ -189,7 +261,7 @@ pub fn decoder_panics() -> bool {
     DECODING.get()
 }
 
-/// A file's image but for alpha and the bits beyond 8.
+/// A file's image, upright, but for alpha and the bits beyond 8.
 pub(super) fn stored(path: &Path) -> Result<Raw<'static>, DataError> {
     let decoded = decoded(path)?;
     let (width, height) = (decoded.width() as usize, decoded.height() as usize);

@@ -37,6 +37,10 @@ fn classes_and_files_are_sorted_by_name() {
     let folder = small();
     fs::write(folder.path().join("train/a/.DS_Store"), "hidden").unwrap();
     fs::create_dir(folder.path().join("train/.cache")).unwrap();
+    // What operating systems leave there, by whatever case.
+    fs::write(folder.path().join("train/b/Thumbs.db"), "previews").unwrap();
+    fs::write(folder.path().join("train/Desktop.ini"), "view").unwrap();
+    fs::create_dir(folder.path().join("train/__MACOSX")).unwrap();
     let source = open(&folder).unwrap();
     assert_eq!(source.classes(), ["a", "b"]);
     assert_eq!(source.name(), folder.path().file_name().unwrap().to_str().unwrap());
@@ -83,7 +87,9 @@ fn what_is_no_image_or_a_damaged_one_is_named() {
         let message = open(&folder).unwrap().read_train(RGB).unwrap_err().to_string();
         assert!(message.contains("train/b/0.jpg: ") && message.contains(what), "{message}");
     };
-    refused(b"notes on this class", "not an image by its first bytes; expected a PNG or JPEG image");
+    let where_to_look = format!("; `ecgan data inspect {}` lists all such files", folder.path().display());
+    let wrong = "not an image by its first bytes; expected a PNG or JPEG image";
+    refused(b"notes on this class", &format!("{wrong}{where_to_look}"));
     refused(b"", "not an image");
     for extension in ["jpg", "png"] {
         let whole = folder.path().join(format!("whole.{extension}"));
@@ -114,6 +120,48 @@ fn a_size_that_lies_is_refused() {
     GrayImage::new(LARGEST_SIDE + 1, 4).save(&path).unwrap();
     let message = read_image(&path, RGB).unwrap_err().to_string();
     assert!(message.contains("large.png: "), "{message}");
+
+    // Of no side too long: 8192 x 8192 pixels of eight bytes.
+    let path = folder.path().join("deep.png");
+    let header = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\x20\0\0\0\x20\0\x10\x06\0\0\0\x22\x3a\x16\x1a";
+    fs::write(&path, [&header[..], b"\0\0\0\x0dIDATx\xda\x63\0\0\0\x01\0\x01"].concat()).unwrap();
+    let message = read_image(&path, RGB).unwrap_err().to_string();
+    assert!(message.contains("of at most 8192 pixels a side and 256 MiB decoded"), "{message}");
+    assert!(message.contains("deep.png: Memory limit exceeded; expected "), "{message}");
+}
+
+/// A JPEG of 16 x 8 pixels, black on the left and white on the right, with this EXIF orientation.
+fn turned(orientation: u8) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    GrayImage::from_fn(16, 8, |x, _| Luma([if x < 8 { 0 } else { 255 }]))
+        .write_to(&mut bytes, ImageFormat::Jpeg)
+        .unwrap();
+    let bytes = bytes.into_inner();
+    // APP1: TIFF in little-endian order, with one entry: orientation (0x112), one short.
+    let entry = [0x12, 1, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0];
+    let segment = [b"\xFF\xE1\0\x22Exif\0\0II*\0\x08\0\0\0\x01\0", &entry[..], &[0; 4]].concat();
+    [&bytes[..2], &segment, &bytes[2..]].concat()
+}
+
+#[test]
+fn an_image_is_turned_as_its_exif_data_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("photo.jpg");
+    // The size, and the pixels in the first and the last corner.
+    for (orientation, size, first, last) in [
+        (1, (16, 8), 0, 255),
+        (2, (16, 8), 255, 0),
+        (3, (16, 8), 255, 0),
+        (6, (8, 16), 0, 255),
+        (8, (8, 16), 255, 0),
+        (9, (16, 8), 0, 255), // no orientation
+    ] {
+        fs::write(&path, turned(orientation)).unwrap();
+        let image = stored(&path).unwrap();
+        assert_eq!((image.width, image.height), size, "{orientation}");
+        let near = |found: u8, wanted: u8| found.abs_diff(wanted) < 10;
+        assert!(near(image.pixels[0], first) && near(image.pixels[127], last), "{orientation}: {:?}", image.pixels);
+    }
 }
 
 #[test]
@@ -138,6 +186,23 @@ fn layouts_that_do_not_fit_are_refused_and_oddities_reported() {
     assert!(missing.contains("test: class `c` of train is missing"), "{missing}");
 }
 
+/// Without train, the other parts together say which classes there are.
+#[test]
+fn the_classes_without_train_are_those_of_all_parts() {
+    let data = folder(&["val/a/1.png", "val/c/1.png", "test/a/1.png", "test/b/1.png", "test/c/1.png"]);
+    let source = open(&data).unwrap();
+    assert_eq!(source.classes(), ["a", "b", "c"]);
+    assert_eq!(source.listing(Part::Val).unwrap().labels(), [0, 2]);
+    assert_eq!(source.listing(Part::Test).unwrap().labels(), [0, 1, 2]);
+    let [missing] = source.warnings() else { panic!("{:?}", source.warnings()) };
+    assert!(missing.ends_with("val: class `b` of test is missing, so it is never validated"), "{missing}");
+    assert!(refusal(&folder(&["test/a/1.png"])).contains("test: 1 class folders; expected at least 2"));
+    // Beside a train without any, what is there is at least told.
+    let empty = folder(&["test/a/1.png", "test/b/1.png"]);
+    fs::create_dir(empty.path().join("train")).unwrap();
+    assert!(refusal(&empty).contains("train: 0 class folders; expected at least 2"));
+}
+
 /// A part that is missing is refused when it is needed, and the others serve.
 #[test]
 fn a_part_may_be_missing() {
@@ -152,6 +217,53 @@ fn a_part_may_be_missing() {
         );
         let read = if missing == Part::Test { source.read_train(RGB) } else { source.read_test(RGB) };
         assert_eq!(read.unwrap().len(), 2);
+    }
+}
+
+/// A part that is there and empty is as good as none.
+#[test]
+fn a_part_without_an_image_is_missing() {
+    let folder = folder(&["a/1.png", "b/1.png"]);
+    let source = open(&folder).unwrap();
+    assert!(source.has(Part::Train) && !source.has(Part::Test));
+    for error in [source.require(Part::Test).unwrap_err(), source.read_test(RGB).unwrap_err()] {
+        let message = error.to_string();
+        let wrong = format!("{}: no image for the test part; expected images in ", folder.path().display());
+        assert!(message.starts_with(&wrong) && message.contains("at least two in a class, one of which"), "{message}");
+    }
+    fs::copy(folder.path().join("a/1.png"), folder.path().join("a/2.png")).unwrap();
+    open(&folder).unwrap().require(Part::Test).unwrap();
+}
+
+#[test]
+fn a_missing_part_may_have_another_name() {
+    let folder = folder(&["train/a/1.png", "train/b/1.png", "testing/a/1.png"]);
+    let message = open(&folder).unwrap().require(Part::Test).unwrap_err().to_string();
+    assert!(message.contains("though there is train/ (`testing`: did you mean `test`?); expected "), "{message}");
+}
+
+/// A name can hold what a terminal would obey.
+#[cfg(unix)]
+#[test]
+fn warnings_have_no_commands_to_the_terminal() {
+    let (class, file) = ("b\nerror: forged", "evil\u{1b}[31mred");
+    let train = format!("train/{class}/1.png");
+    let val = folder(&[&train, "train/a/1.png", "val/a/1.png"]);
+    fs::write(val.path().join("train").join(file), "x").unwrap();
+    let alone = tempfile::tempdir().unwrap();
+    let inside = alone.path().join(class);
+    for name in ["a/1.png", "a/2.png", "b/1.png"] {
+        fs::create_dir_all(inside.join(name).parent().unwrap()).unwrap();
+        fs::write(inside.join(name), "never opened").unwrap();
+    }
+    let options = SyntheticOptions { seed: 0, train: 10, test: 10 };
+    let alone = Source::open(inside.to_str().unwrap(), &options).unwrap();
+    let said = [open(&val).unwrap().warnings(), alone.warnings()].concat();
+    let escaped =
+        ["val: taken for the test", r"`evil\u{1b}[31mred`", r"`b\nerror: forged` of train", r"b\nerror: forged: no "];
+    assert_eq!(said.len(), escaped.len(), "{said:?}");
+    for (said, escaped) in said.iter().zip(escaped) {
+        assert!(said.contains(escaped) && !said.contains(['\u{1b}', '\n']), "{said:?}");
     }
 }
 

@@ -3,8 +3,9 @@
 //! Which fifth depends on the file names only (the least MD5 of the name), so every run and every seed has the same test
 //! images, on every machine, and images added later leave most of them where they are.
 
-use super::list::{List, class_folders, entries, list};
+use super::list::{List, class_folders, entries, is_named_as_image, list};
 use super::{DataError, Found, ImageFolder, Part};
+use crate::printable::Shown;
 use md5::{Digest, Md5};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,30 +22,25 @@ pub fn recognise(path: &Path) -> Result<Option<Found>, DataError> {
     let folders = class_folders(path, &mut warnings)?;
     let mut with_images = 0;
     for (_, folder) in &folders {
-        with_images += usize::from(entries(folder)?.iter().any(|(name, _)| is_image_name(name)));
+        with_images += usize::from(entries(folder)?.iter().any(|(_, path)| is_named_as_image(path)));
     }
     if with_images < 2 {
         return Ok(None);
     }
     let classes: Vec<String> = folders.iter().map(|(name, _)| name.clone()).collect();
     let mut refusals = Vec::new();
-    let all = list(&folders, &classes, &mut refusals)?;
+    let all = list(path, &folders, &classes, &mut refusals)?;
     let total = all.files.len();
     let (train, test) = hold_out(all);
     warnings.push(format!(
         "{}: no train/ and test/ folders, so {} of its {total} images, a fifth of each class, are kept for the test: \
          always the same ones, by their file names, whatever the seed",
-        path.display(),
+        Shown(path),
         test.files.len(),
     ));
     let parts = vec![(Part::Train, Arc::new(train)), (Part::Test, Arc::new(test))];
     let reader = Box::new(ImageFolder { path: path.into(), parts });
     Ok(Some(Found { warnings, refusals, ..Found::new("image folders without a split", classes, reader) }))
-}
-
-fn is_image_name(name: &str) -> bool {
-    let extension = Path::new(name).extension().map(|extension| extension.to_ascii_lowercase());
-    extension.is_some_and(|extension| ["png", "jpg", "jpeg"].iter().any(|known| extension == *known))
 }
 
 /// Training and test images; a class of one image trains.
@@ -63,7 +59,8 @@ fn hold_out(all: List) -> (List, List) {
         });
         members[..held_out].iter().for_each(|&index| is_test[index] = true);
     }
-    let [mut train, mut test] = [(); 2].map(|()| List { files: Vec::new(), labels: Vec::new() });
+    let [mut train, mut test] =
+        [(); 2].map(|()| List { data: all.data.clone(), files: Vec::new(), labels: Vec::new() });
     for ((file, label), is_test) in all.files.into_iter().zip(all.labels).zip(is_test) {
         let list = if is_test { &mut test } else { &mut train };
         list.files.push(file);

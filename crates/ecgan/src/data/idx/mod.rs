@@ -4,7 +4,8 @@
 //! images = 0x00000803, n, rows, columns (u32, big-endian), then u8 [n, rows, columns]
 //! labels = 0x00000801, n, then u8 [n]
 //! ```
-//! `train-images-idx3-ubyte` and its like may have `.idx3` for `-idx3`, and `.gz` at the end. Nothing is believed before
+//! `train-images-idx3-ubyte` and its like may have `.idx3` for `-idx3`, and `.gz` at the end. The classes are the numbers
+//! from 0 to the largest training label (where there is no training part, of the test part). Nothing is believed before
 //! it is read: a plain file's length must be what its header says, and what is unpacked grows with what arrives, no
 //! further than the header says, which must be possible for so many packed bytes.
 
@@ -31,10 +32,10 @@ const LARGEST_RATIO: u64 = 1032;
 /// The largest side, as for other images.
 const LARGEST_SIDE: u32 = 8192;
 
-const CLASSES: u8 = 10;
-
 struct Idx {
     folder: PathBuf,
+    /// How many: a label is less.
+    classes: usize,
 }
 
 /// One of the two kinds of file.
@@ -79,48 +80,72 @@ pub(super) fn recognise(path: &Path) -> Result<Option<Found>, DataError> {
         let folder = if below.is_empty() { path.to_path_buf() } else { path.join(below) };
         let kinds = [Kind::Images, Kind::Labels];
         if [Part::Train, Part::Test].iter().any(|&part| kinds.iter().any(|&kind| file(&folder, part, kind).is_some())) {
-            let reader = Box::new(Idx { folder });
-            return Ok(Some(Found::new("MNIST (IDX files)", super::digits(), reader)));
+            return Ok(Some(found_in(folder)));
         }
     }
     Ok(None)
 }
 
-impl Idx {
-    fn files(&self, part: Part) -> Result<[PathBuf; 2], DataError> {
-        let find = |kind: Kind| {
-            file(&self.folder, part, kind).ok_or_else(|| {
-                let [name, zipped, ..] = names(part, kind);
-                let wrong = format!("no {name} and no {zipped}, which the {} part needs", part.name());
-                DataError::layout(&self.folder, wrong, LOOKED_FOR)
-            })
-        };
-        Ok([find(Kind::Images)?, find(Kind::Labels)?])
+fn found_in(folder: PathBuf) -> Found {
+    // Labels that cannot be read are refused when their part is opened.
+    let known = [Part::Train, Part::Test].into_iter().find_map(|part| largest_label(&folder, part).ok());
+    let refusals = match &known {
+        Some((path, 0)) => vec![DataError::unfit(path, "every label is 0", "at least two classes, 0 and 1")],
+        _ => Vec::new(),
+    };
+    let numbers = |(_, largest): (PathBuf, u8)| (0..=largest).map(|label| label.to_string()).collect();
+    let classes: Vec<String> = known.map_or_else(super::digits, numbers);
+    let reader = Box::new(Idx { folder, classes: classes.len() });
+    Found { refusals, ..Found::new("MNIST (IDX files)", classes, reader) }
+}
+
+/// A part's file of labels, and the largest of them.
+fn largest_label(folder: &Path, part: Part) -> Result<(PathBuf, u8), DataError> {
+    let [images, labels] = files(folder, part)?;
+    let largest = read_labels(&labels, &Input::open(&images, Kind::Images)?)?.into_iter().max();
+    Ok((labels, largest.expect("a header says one at least")))
+}
+
+/// The two files of a part.
+fn files(folder: &Path, part: Part) -> Result<[PathBuf; 2], DataError> {
+    let find = |kind: Kind| {
+        file(folder, part, kind).ok_or_else(|| {
+            let [name, zipped, ..] = names(part, kind);
+            let wrong = format!("no {name} and no {zipped}, which the {} part needs", part.name());
+            DataError::unfit(folder, wrong, LOOKED_FOR)
+        })
+    };
+    Ok([find(Kind::Images)?, find(Kind::Labels)?])
+}
+
+/// The labels of these images. Both headers are read before any contents: a number that lies in one is found by the other.
+fn read_labels(path: &Path, images: &Input) -> Result<Vec<u8>, DataError> {
+    let mut file = Input::open(path, Kind::Labels)?;
+    let (n, labels) = (images.dims[0], file.dims[0]);
+    if n != labels {
+        let expected = format!("{n} labels, as {} has images", images.path.display());
+        return Err(DataError::unfit(path, format!("{labels} labels"), expected));
     }
+    file.contents()
 }
 
 impl Reader for Idx {
     fn check(&self, part: Part) -> Result<(), DataError> {
         match part {
-            Part::Val => Err(DataError::layout(&self.folder, "IDX files have no val part", "train or test")),
-            _ => self.files(part).map(|_| ()),
+            Part::Val => Err(DataError::unfit(&self.folder, "IDX files have no val part", "train or test")),
+            _ => files(&self.folder, part).map(|_| ()),
         }
     }
 
     fn open(&self, part: Part) -> Result<Arc<dyn Listing>, DataError> {
-        let [path, label_path] = self.files(part)?;
-        // Both headers before any contents: a number that lies in one is found by the other.
+        let [path, label_path] = files(&self.folder, part)?;
         let mut file = Input::open(&path, Kind::Images)?;
-        let mut label_file = Input::open(&label_path, Kind::Labels)?;
-        let ([n, height, width], [labels, ..]) = (file.dims, label_file.dims);
-        if n != labels {
-            let expected = format!("{n} labels, as {} has images", path.display());
-            return Err(DataError::file(&label_path, format!("{labels} labels"), expected));
-        }
-        let labels = label_file.contents()?;
-        if let Some(index) = labels.iter().position(|&label| label >= CLASSES) {
+        let [_, height, width] = file.dims;
+        let labels = read_labels(&label_path, &file)?;
+        if let Some(index) = labels.iter().position(|&label| usize::from(label) >= self.classes) {
             let wrong = format!("label {} at index {index}", labels[index]);
-            return Err(DataError::file(&label_path, wrong, "the digits 0 to 9"));
+            let expected = format!("0 to {}, the labels of the training part", self.classes - 1);
+            return Err(DataError::unfit(&label_path, wrong, expected));
         }
         let labels = labels.into_iter().map(i32::from).collect();
         let pixels = file.contents()?;
@@ -184,7 +209,7 @@ impl<'a> Input<'a> {
         let wanted = 0x0800 | kind.dims() as u32;
         if magic != wanted {
             let expected = format!("{wanted:#010x}, unsigned bytes in {} dimension(s)", kind.dims());
-            return Err(DataError::file(self.path, format!("magic number {magic:#010x}"), expected));
+            return Err(DataError::unfit(self.path, format!("magic number {magic:#010x}"), expected));
         }
         for (i, what) in
             ["number of items", "number of rows", "number of columns"].into_iter().enumerate().take(kind.dims())
@@ -192,7 +217,7 @@ impl<'a> Input<'a> {
             self.dims[i] = self.word(what)?;
             let most = if i == 0 { i32::MAX as u32 } else { LARGEST_SIDE };
             if !(1..=most).contains(&self.dims[i]) {
-                return Err(DataError::file(self.path, format!("{what} {}", self.dims[i]), format!("1 to {most}")));
+                return Err(DataError::unfit(self.path, format!("{what} {}", self.dims[i]), format!("1 to {most}")));
             }
         }
         self.header = 4 + 4 * kind.dims() as u64;
@@ -201,7 +226,7 @@ impl<'a> Input<'a> {
 
     fn word(&mut self, what: &str) -> Result<u32, DataError> {
         let mut word = [0; 4];
-        self.reader.read_exact(&mut word).map_err(|e| self.read_error(&e, &format!("in its {what}")))?;
+        self.reader.read_exact(&mut word).map_err(|e| self.read_error(e, &format!("in its {what}")))?;
         Ok(u32::from_be_bytes(word))
     }
 
@@ -215,11 +240,11 @@ impl<'a> Input<'a> {
         let said = || format!("its header says {:?}, {promised} bytes of values", self.dims);
         if !self.packed && self.header + promised != there {
             let expected = format!("a file of {} bytes; it has {there}", self.header + promised);
-            return Err(DataError::file(self.path, said(), expected));
+            return Err(DataError::unfit(self.path, said(), expected));
         }
         if self.packed && promised / LARGEST_RATIO > there {
             let expected = format!("no more than its {there} packed bytes can hold");
-            return Err(DataError::file(self.path, said(), expected));
+            return Err(DataError::unfit(self.path, said(), expected));
         }
         Ok(())
     }
@@ -230,25 +255,18 @@ impl<'a> Input<'a> {
         let mut contents = Vec::new();
         // One byte more, so that the end is met: there gzip's checksum is compared.
         let read = self.reader.by_ref().take(promised + 1).read_to_end(&mut contents);
-        read.map_err(|e| self.read_error(&e, &format!("after {} bytes of values", contents.len())))?;
+        read.map_err(|e| self.read_error(e, &format!("after {} bytes of values", contents.len())))?;
         if contents.len() as u64 != promised {
             let more = if contents.len() as u64 > promised { "more than " } else { "" };
             let found = (contents.len() as u64).min(promised);
             let expected = format!("{promised}, as its header says: {:?}", self.dims);
-            return Err(DataError::file(self.path, format!("{more}{found} bytes of values"), expected));
+            return Err(DataError::unfit(self.path, format!("{more}{found} bytes of values"), expected));
         }
         Ok(contents)
     }
 
-    /// A read that failed: damaged gzip shows itself here too.
-    fn read_error(&self, error: &io::Error, place: &str) -> DataError {
-        let expected = if self.packed { "a whole gzipped IDX file" } else { "a whole IDX file" };
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => DataError::file(self.path, format!("ends {place}"), expected),
-            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
-                DataError::file(self.path, format!("damaged {place} ({error})"), expected)
-            }
-            kind => DataError::io(self.path, io::Error::new(kind, error.to_string())),
-        }
+    fn read_error(&self, error: io::Error, place: &str) -> DataError {
+        let whole = if self.packed { "a whole gzipped IDX file" } else { "a whole IDX file" };
+        DataError::read(self.path, error, place, whole)
     }
 }

@@ -160,9 +160,37 @@ fn headers_that_lie() {
     );
     let two = [0, 0, 8, 1, 0, 0, 0, 2, 9, 0];
     assert!(refusal(PLAIN, &images(), &two).contains("2 labels; expected 3 labels, as "));
-    let mut ten = labels();
-    ten[9] = 10;
-    assert!(refusal(PLAIN, &images(), &ten).contains("label 10 at index 1; expected the digits 0 to 9"));
+}
+
+/// Three of them or all that a byte can count, whatever the published files have.
+#[test]
+fn the_classes_are_the_numbers_up_to_the_largest_training_label() {
+    let with = |train: [u8; 3], test: [u8; 3]| {
+        let of = |values: [u8; 3]| [&labels()[..8], &values].concat();
+        let folder = folder(PLAIN, &images(), &of(train));
+        fs::write(folder.path().join("t10k-images-idx3-ubyte"), images()).unwrap();
+        fs::write(folder.path().join("t10k-labels-idx1-ubyte"), of(test)).unwrap();
+        folder
+    };
+    let three = with([2, 0, 1], [1, 1, 0]);
+    assert_eq!(source(three.path()).classes(), ["0", "1", "2"]);
+    assert_eq!(source(three.path()).read_test(GREY).unwrap().labels, [1, 1, 0]);
+    // Of the test part, where it is alone.
+    for name in PLAIN {
+        fs::remove_file(three.path().join(name)).unwrap();
+    }
+    assert_eq!(source(three.path()).classes(), ["0", "1"]);
+    let most = with([255, 0, 7], [254, 0, 0]);
+    assert_eq!((source(most.path()).classes().len(), train(&most).unwrap().labels[0]), (256, 255));
+    let beyond = with([2, 0, 1], [1, 3, 0]);
+    let message = source(beyond.path()).read_test(GREY).unwrap_err().to_string();
+    let wrong = "t10k-labels-idx1-ubyte: label 3 at index 1; expected 0 to 2, the labels of the training part";
+    assert!(message.ends_with(wrong), "{message}");
+    let one = with([0; 3], [0; 3]);
+    let options = SyntheticOptions { seed: 0, train: 0, test: 0 };
+    let message = Source::open(one.path().to_str().unwrap(), &options).unwrap_err().to_string();
+    let wrong = "train-labels-idx1-ubyte: every label is 0; expected at least two classes, 0 and 1";
+    assert!(message.ends_with(wrong), "{message}");
 }
 
 /// A header that promises gigabytes over a stream of a few packed kilobytes: refused before anything is unpacked.

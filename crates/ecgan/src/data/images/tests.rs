@@ -1,6 +1,7 @@
 use super::super::fit::Raw;
 use super::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 const GREY: Format = Format { size: 32, channels: 1 };
@@ -24,7 +25,7 @@ impl Listing for Flat {
     fn stored(&self, index: usize) -> Result<Raw<'_>, DataError> {
         self.decoded.fetch_add(1, Ordering::Relaxed);
         if index >= self.bad {
-            return Err(DataError::file(index.to_string().as_ref(), "damaged", "a whole one"));
+            return Err(DataError::unfit(index.to_string().as_ref(), "damaged", "a whole one"));
         }
         Ok(Raw { pixels: vec![index as u8].into(), width: 1, height: 1, channels: 1 })
     }
@@ -96,24 +97,49 @@ fn a_damaged_image_is_an_error_of_its_batch_alone() {
     assert_eq!(held, message);
 }
 
-/// A thread that panics ends its part of the work; the one who waits meets the same panic.
+/// A thread that panics ends the others too; the one who waits meets the same panic, and everything else is decoded
+/// whole, with a queue that is full long before the batch that never comes.
 #[test]
 fn a_panic_is_not_waited_for() {
-    struct Panics;
+    struct Panics(Vec<i32>);
     impl Listing for Panics {
         fn labels(&self) -> &[i32] {
-            &[0, 0]
+            &self.0
         }
 
         fn name(&self, index: usize) -> String {
             index.to_string()
         }
 
-        fn stored(&self, _: usize) -> Result<Raw<'_>, DataError> {
-            panic!("as a decoder may")
+        fn stored(&self, index: usize) -> Result<Raw<'_>, DataError> {
+            // So that several threads are at work when it happens.
+            std::thread::sleep(Duration::from_millis(1));
+            assert_ne!(index, 27, "as a decoder may");
+            Ok(Raw { pixels: vec![index as u8].into(), width: 1, height: 1, channels: 1 })
         }
     }
-    let images = Images::read(Chosen::all(Arc::new(Panics)), GREY, 0).unwrap();
-    images.read_ahead(&[0, 1], 1);
-    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| images.batch(&[0]))).is_err());
+    let batches = |first: usize, size: usize| {
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            let images = Images::read(Chosen::all(Arc::new(Panics(vec![0; 277]))), GREY, 0).unwrap();
+            let order: Vec<usize> = (first..277).collect();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
+            pool.install(|| images.read_ahead(&order, size));
+            for batch in order.chunks(size) {
+                let bytes = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| images.batch(batch)));
+                sender.send((batch.to_vec(), bytes.ok().map(|bytes| values(&bytes.unwrap())))).unwrap();
+            }
+        });
+        let mut met = 0;
+        for _ in (first..277).step_by(size) {
+            let (batch, found) = receiver.recv_timeout(Duration::from_secs(60)).expect("nobody waits for ever");
+            let wanted = batch.iter().map(|&index| index as u8).collect::<Vec<_>>();
+            let panics = batch.contains(&27);
+            assert_eq!(found, (!panics).then_some(wanted), "{batch:?}");
+            met += usize::from(panics);
+        }
+        assert_eq!(met, 1);
+    };
+    batches(27, 5); // 50 batches, the first of which panics
+    batches(0, 5);
 }

@@ -5,13 +5,13 @@ mod sheet;
 #[cfg(test)]
 mod tests;
 
+use super::split::every_class;
+use super::{DataError, Listing, Part, Source, SyntheticOptions};
 pub use part::{ClassCount, PartReport, Range, Unreadable};
-pub use sheet::sheet;
-
-use super::{DataError, Part, Source, SyntheticOptions};
 use part::{Look, look};
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// What was found.
 #[derive(Debug, Serialize)]
@@ -36,6 +36,9 @@ pub struct Inspection {
     pub refusals: Vec<String>,
     /// What is odd, but usable.
     pub warnings: Vec<String>,
+    /// The first part that could be opened, for a contact sheet.
+    #[serde(skip)]
+    first: Option<Arc<dyn Listing>>,
 }
 
 /// Images of one part that another part has too.
@@ -68,6 +71,7 @@ pub fn inspect(data: &str, synthetic: &SyntheticOptions) -> Result<Inspection, D
         missing: Vec::new(),
         refusals: refusals.iter().map(ToString::to_string).collect(),
         warnings: source.warnings().to_vec(),
+        first: None,
     };
     let mut looks = Vec::new();
     for part in Part::ALL {
@@ -79,7 +83,10 @@ pub fn inspect(data: &str, synthetic: &SyntheticOptions) -> Result<Inspection, D
             continue;
         }
         match source.listing(part) {
-            Ok(listing) => looks.push(look(part, listing.as_ref(), &inspection.classes)),
+            Ok(listing) => {
+                looks.push(look(part, listing.as_ref(), &inspection.classes));
+                inspection.first.get_or_insert(listing);
+            }
             Err(error) => inspection.unreadable.push(Unreadable { part: part.name(), problem: error.to_string() }),
         }
     }
@@ -88,10 +95,23 @@ pub fn inspect(data: &str, synthetic: &SyntheticOptions) -> Result<Inspection, D
         inspection.unreadable.extend(look.unreadable);
         inspection.parts.push(look.report);
     }
+    inspection.check_classes();
     Ok(inspection)
 }
 
 impl Inspection {
+    /// Refuses training images of which a class has none, unless something else is refused: of a folder of images, that is
+    /// the class itself.
+    fn check_classes(&mut self) {
+        let Some(train) = self.parts.iter().find(|part| part.part == Part::Train.name()) else { return };
+        let counts: Vec<usize> = train.per_class.iter().map(|class| class.images).collect();
+        if let Err(error) = every_class(&self.data, &counts, &self.classes)
+            && self.refusals.is_empty()
+        {
+            self.refusals.push(error.to_string());
+        }
+    }
+
     /// Duplicates between the parts, and images of which the class is in doubt.
     fn compare(&mut self, looks: &mut [Look]) {
         let mut labels: HashMap<[u8; 16], i32> = HashMap::new();
@@ -101,8 +121,8 @@ impl Inspection {
         }
         for (i, later) in looks.iter().enumerate() {
             for earlier in &looks[..i] {
-                let known: HashMap<[u8; 16], ()> = earlier.hashes.iter().flatten().map(|hash| (*hash, ())).collect();
-                let is_shared = |hash: &Option<[u8; 16]>| hash.is_some_and(|hash| known.contains_key(&hash));
+                let known: HashSet<[u8; 16]> = earlier.hashes.iter().flatten().copied().collect();
+                let is_shared = |hash: &Option<[u8; 16]>| hash.is_some_and(|hash| known.contains(&hash));
                 let images = later.hashes.iter().filter(|hash| is_shared(hash)).count();
                 if let Some(first) = later.hashes.iter().position(is_shared) {
                     let (of, also_in) = (later.report.part, earlier.report.part);

@@ -1,8 +1,10 @@
 //! A contact sheet: a row of images of each class, with its name.
 
-use crate::data::{DataError, Format, Part, Source, SyntheticOptions};
+use super::Inspection;
+use crate::data::{DataError, Format};
 use crate::grid;
 use image::RgbImage;
+use std::path::Path;
 
 /// Images of a class: a row.
 const COLUMNS: usize = 8;
@@ -12,39 +14,42 @@ const MOST_CLASSES: usize = 100;
 
 const FORMAT: Format = Format { size: 64, channels: 3 };
 
-/// Images of each class (of the first 100), evenly out of the training part or else the first part that is there, as
-/// training at 64 pixels sees them. Those that cannot be read are left out.
-///
-/// # Errors
-/// Data that cannot be recognised, or a part that cannot be opened.
-pub fn sheet(data: &str, synthetic: &SyntheticOptions) -> Result<RgbImage, DataError> {
-    let (source, _) = Source::look(data, synthetic)?;
-    let part = Part::ALL.into_iter().find(|&part| source.has(part)).unwrap_or(Part::Train);
-    let listing = source.listing(part)?;
-    let (mut pixels, mut captions) = (Vec::new(), Vec::new());
-    for (label, class) in source.classes().iter().take(MOST_CLASSES).enumerate() {
-        let members: Vec<usize> =
-            (0..listing.labels().len()).filter(|&i| listing.labels()[i] == label as i32).collect();
-        let mut row = Vec::new();
-        for index in evenly(&members) {
-            let mut image = vec![0; FORMAT.bytes()];
-            if listing.decode(index, FORMAT, &mut image).is_ok() {
-                row.push(image);
+impl Inspection {
+    /// Images of each class (of the first 100), evenly out of the training part or else the first part that could be
+    /// opened, as training at 64 pixels sees them. Those that cannot be read are left out.
+    ///
+    /// # Errors
+    /// Data without a part that could be opened.
+    pub fn sheet(&self) -> Result<RgbImage, DataError> {
+        let Some(listing) = &self.first else {
+            let expected = "a part to draw a contact sheet of";
+            return Err(DataError::unfit(Path::new(&self.data), "no part can be opened", expected));
+        };
+        let (mut pixels, mut captions) = (Vec::new(), Vec::new());
+        for (label, class) in self.classes.iter().take(MOST_CLASSES).enumerate() {
+            let members: Vec<usize> =
+                (0..listing.labels().len()).filter(|&i| listing.labels()[i] == label as i32).collect();
+            let mut row = Vec::new();
+            for index in evenly(&members) {
+                let mut image = vec![0; FORMAT.bytes()];
+                if listing.decode(index, FORMAT, &mut image).is_ok() {
+                    row.push(image);
+                }
+            }
+            // A row has its place even where a class has fewer images, or none.
+            for column in 0..COLUMNS {
+                let image = row.get(column);
+                captions.push(if column == 0 || image.is_some() { class.clone() } else { String::new() });
+                match image {
+                    Some(image) => pixels.extend_from_slice(image),
+                    None => pixels.extend(std::iter::repeat_n(grid::BACKGROUND.0, FORMAT.bytes() / 3).flatten()),
+                }
             }
         }
-        // A row has its place even where a class has fewer images, or none.
-        for column in 0..COLUMNS {
-            let image = row.get(column);
-            captions.push(if column == 0 || image.is_some() { class.clone() } else { String::new() });
-            match image {
-                Some(image) => pixels.extend_from_slice(image),
-                None => pixels.extend(std::iter::repeat_n(grid::BACKGROUND.0, FORMAT.bytes() / 3).flatten()),
-            }
-        }
+        let Format { size, channels } = FORMAT;
+        let images = grid::Images::new(pixels, [captions.len(), size, size, channels]);
+        Ok(grid::draw_in(&images, &captions, COLUMNS))
     }
-    let Format { size, channels } = FORMAT;
-    let images = grid::Images::new(pixels, [captions.len(), size, size, channels]);
-    Ok(grid::draw_in(&images, &captions, COLUMNS))
 }
 
 /// At most a row of them, from all over.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::data::mat::writer::{Variable, write};
 use crate::grid;
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use std::fs;
@@ -55,6 +56,7 @@ fn every_unreadable_file_is_listed() {
     assert_eq!(named, [("train", true), ("train", true), ("test", true)]);
     assert_eq!((found.parts[0].images, found.parts[0].unreadable), (6, 2));
     assert!(found.unreadable[1].problem.contains("train/b/notes.txt: "));
+    assert!(found.unreadable[1].problem.ends_with("expected a PNG or JPEG image"), "no word of another inspection");
 }
 
 #[test]
@@ -94,6 +96,27 @@ fn what_no_run_could_use_is_told() {
     assert_eq!(found.parts.len(), 1);
 }
 
+/// In formats that say by themselves which classes there are.
+#[test]
+fn a_class_without_a_training_image_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let digits = |part: &str, labels: &[u8]| {
+        let n = labels.len();
+        let x = Variable::u8("X", &[32, 32, 3, n as i32], (0..3072 * n).map(|i| (i / 3072) as u8).collect());
+        let file = write(&[x, Variable::u8("y", &[n as i32, 1], labels.to_vec())], true, false);
+        fs::write(folder.path().join(format!("{part}_32x32.mat")), file).unwrap();
+    };
+    digits("test", &[1, 2]);
+    digits("train", &[1, 2, 3, 5, 6, 7, 8, 9, 10]);
+    let data = folder.path().to_str().unwrap();
+    let refusal = || look_at(folder.path()).refusals.concat();
+    assert_eq!(refusal(), format!("{data}: no training image of class `4`; expected at least one of each class"));
+    digits("train", &[3, 10]);
+    assert!(refusal().contains("no training image of class `1`, nor of 7 other(s); "), "{}", refusal());
+    digits("train", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert_eq!(refusal(), "");
+}
+
 #[test]
 fn the_built_in_set_and_a_damaged_file() {
     let found = inspect("synthetic", &OPTIONS).unwrap();
@@ -112,9 +135,28 @@ fn the_built_in_set_and_a_damaged_file() {
 fn a_sheet_has_a_row_for_each_class() {
     let folder = folder();
     fs::write(folder.path().join("train/a/0.png"), "no image").unwrap();
-    let picture = sheet(folder.path().to_str().unwrap(), &OPTIONS).unwrap();
+    let picture = look_at(folder.path()).sheet().unwrap();
     let tile = |column: u32, row: u32| *picture.get_pixel(4 + 132 * column + 60, 4 + 144 * row + 60);
     assert_eq!(picture.dimensions(), (8 * 132 + 4, 2 * 144 + 4));
     assert_eq!([tile(0, 0), tile(1, 0), tile(2, 0)].map(|pixel| pixel.0), [[0; 3], [1; 3], [2; 3]]);
     assert_eq!((tile(3, 0), tile(0, 1).0, tile(1, 1)), (grid::BACKGROUND, [3; 3], grid::BACKGROUND));
+}
+
+/// It is drawn of what was looked at, without another reading; of nothing it cannot be drawn.
+#[test]
+fn a_sheet_opens_no_file_again() {
+    let folder = tempfile::tempdir().unwrap();
+    for part in ["train", "test"] {
+        let x = Variable::u8("X", &[32, 32, 3, 1], vec![200; 3072]);
+        let file = write(&[x, Variable::u8("y", &[1, 1], vec![1])], true, false);
+        fs::write(folder.path().join(format!("{part}_32x32.mat")), file).unwrap();
+    }
+    let found = look_at(folder.path());
+    for part in ["train", "test"] {
+        fs::write(folder.path().join(format!("{part}_32x32.mat")), "short").unwrap();
+    }
+    let picture = found.sheet().unwrap();
+    assert_eq!(picture.get_pixel(4 + 60, 4 + 144 + 60).0, [200; 3], "the digit 1 has the second row");
+    let message = look_at(folder.path()).sheet().unwrap_err().to_string();
+    assert!(message.contains("no part can be opened; expected a part to draw"), "{message}");
 }

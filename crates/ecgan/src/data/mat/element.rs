@@ -78,7 +78,7 @@ pub struct Input<'a, R> {
 
 impl<'a, R: Read> Input<'a, R> {
     pub fn wrong(&self, wrong: impl Into<String>, expected: impl Into<String>) -> DataError {
-        DataError::file(self.path, wrong, expected)
+        DataError::unfit(self.path, wrong, expected)
     }
 
     /// Claims `bytes` of what is left.
@@ -94,7 +94,7 @@ impl<'a, R: Read> Input<'a, R> {
         self.claim(bytes)?;
         let mut data = Vec::new();
         let read = self.reader.by_ref().take(bytes).read_to_end(&mut data);
-        let read = read.map_err(|e| read_error(self.path, &e))?;
+        let read = read.map_err(|e| read_error(self.path, e))?;
         if (read as u64) < bytes {
             return Err(self.wrong(format!("ends {} bytes early", bytes - read as u64), "a whole MATLAB 5 file"));
         }
@@ -104,7 +104,7 @@ impl<'a, R: Read> Input<'a, R> {
     pub fn skip(&mut self, bytes: u64) -> Result<(), DataError> {
         self.claim(bytes)?;
         let skipped = io::copy(&mut self.reader.by_ref().take(bytes), &mut io::sink());
-        let skipped = skipped.map_err(|e| read_error(self.path, &e))?;
+        let skipped = skipped.map_err(|e| read_error(self.path, e))?;
         if skipped < bytes {
             return Err(self.wrong(format!("ends {} bytes early", bytes - skipped), "a whole MATLAB 5 file"));
         }
@@ -151,13 +151,7 @@ impl<'a, R: Read> Input<'a, R> {
     }
 }
 
-/// A read that failed: a damaged zlib stream shows itself here too.
-pub fn read_error(path: &Path, error: &io::Error) -> DataError {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => DataError::file(path, "ends early", "a whole MATLAB 5 file"),
-        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
-            DataError::file(path, format!("damaged compressed data ({error})"), "a whole MATLAB 5 file")
-        }
-        kind => DataError::io(path, io::Error::new(kind, error.to_string())),
-    }
+/// A read that failed, of a zlib stream or of the file itself.
+pub fn read_error(path: &Path, error: io::Error) -> DataError {
+    DataError::read(path, error, "in its compressed data", "a whole MATLAB 5 file")
 }

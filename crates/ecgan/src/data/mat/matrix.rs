@@ -39,7 +39,7 @@ pub fn read(input: &mut Input<impl Read>, wanted: &[Wanted]) -> Result<Option<(u
     let mut number = None;
     let path = input.path;
     let values = input.element(|kind, bytes| {
-        let wrong = |wrong: String| Err(DataError::file(path, wrong, expected));
+        let wrong = |wrong: String| Err(DataError::unfit(path, wrong, expected));
         let Some(found) = Number::from_tag(kind) else {
             return wrong(format!("`{name}` has values of type {kind}"));
         };
@@ -70,6 +70,6 @@ fn fixed(
             return Ok(());
         }
         let expected = format!("type {kind} and {} to {} bytes", size.start(), size.end());
-        Err(DataError::file(path, format!("an array's {what} have type {found} and {bytes} bytes"), expected))
+        Err(DataError::unfit(path, format!("an array's {what} have type {found} and {bytes} bytes"), expected))
     })
 }

@@ -6,8 +6,10 @@
 //! miCOMPRESSED holds one element as a zlib stream; miMATRIX holds flags, dimensions, name, values.
 //! ```
 //! Both byte orders. Nothing is believed before it is read: memory grows with the bytes that arrive, and no further
-//! than the dimensions promise, which the caller has accepted first. So a header cannot make us allocate, and neither
-//! can a compressed bomb. Wanted arrays only are decoded, and reading stops after the last of them.
+//! than the dimensions promise, which the caller has accepted first. So a header alone cannot make us allocate. A
+//! compressed array can: deflate packs equal bytes a thousand to one, so where the caller accepts any number of images
+//! a file of megabytes may take gigabytes, 4 GiB at most, as an array's bytes are counted in 32 bits. Wanted arrays
+//! only are decoded, and reading stops after the last of them.
 
 mod element;
 mod matrix;
@@ -89,14 +91,14 @@ fn read_from<const N: usize>(
     }
     if let Some(i) = arrays.iter().position(Option::is_none) {
         let expected = format!("`{}`: {}", wanted[i].name, wanted[i].expected);
-        return Err(DataError::file(path, format!("no variable `{}`", wanted[i].name), expected));
+        return Err(DataError::unfit(path, format!("no variable `{}`", wanted[i].name), expected));
     }
     Ok(arrays.map(|array| array.expect("checked above")))
 }
 
 /// Checks the header and returns whether the file is big-endian.
 fn header(path: &Path, file: &mut impl Read, length: u64) -> Result<bool, DataError> {
-    let wrong = |what: String| Err(DataError::file(path, what, "a MATLAB 5 file (`save -v7` or `-v6`)"));
+    let wrong = |what: String| Err(DataError::unfit(path, what, "a MATLAB 5 file (`save -v7` or `-v6`)"));
     let mut header = [0; 128];
     if length < 128 {
         return wrong(format!("{length} bytes are too few for a header of 128"));
@@ -130,16 +132,16 @@ fn compressed(
     let mut unpacked = Input { path, reader: &mut zlib, big_endian: input.big_endian, left: 8 };
     let (kind, length) = unpacked.tag()?;
     if kind != MATRIX {
-        return Err(DataError::file(path, format!("a compressed element of type {kind}"), "a matrix (14)"));
+        return Err(DataError::unfit(path, format!("a compressed element of type {kind}"), "a matrix (14)"));
     }
     unpacked.left = length;
     let found = matrix::read(&mut unpacked, wanted)?;
     if found.is_some() {
         // The stream must end here (but for padding); reaching its end verifies its checksum.
         let mut rest = Vec::new();
-        zlib.by_ref().take(9).read_to_end(&mut rest).map_err(|e| element::read_error(path, &e))?;
+        zlib.by_ref().take(9).read_to_end(&mut rest).map_err(|e| element::read_error(path, e))?;
         if rest.len() > 8 {
-            return Err(DataError::file(path, "data after the end of a compressed matrix", "one matrix"));
+            return Err(DataError::unfit(path, "data after the end of a compressed matrix", "one matrix"));
         }
     }
     let rest = stored.limit();

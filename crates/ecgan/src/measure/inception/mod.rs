@@ -42,10 +42,11 @@ impl Inception {
     }
 
     /// The features of the images at `indices`: `[indices, 2048]`. Grey ones are taken for colour with three equal channels.
+    /// `done` is told how many of them it has after each pass.
     ///
     /// # Errors
     /// An image that cannot be decoded.
-    pub fn features(&self, images: &Images, indices: &[usize]) -> Result<Features, Error> {
+    pub fn features(&self, images: &Images, indices: &[usize], done: &mut dyn FnMut(usize)) -> Result<Features, Error> {
         let mut values = Vec::with_capacity(indices.len() * FEATURES);
         images.read_ahead(indices, BATCH);
         for part in indices.chunks(BATCH) {
@@ -53,6 +54,7 @@ impl Inception {
             let x = Tensor::from_slice(&self.device, [part.len(), SIDE, SIDE, 3], &x)?;
             let y = layers::run(&self.steps, x)?; // [n,8,8,2048]
             super::features::averaged(&y, &mut values)?;
+            done(values.len() / FEATURES);
         }
         Ok(Features::new(values, FEATURES))
     }

@@ -1,4 +1,8 @@
-//! One network of a checkpoint as a file of its own, for other programs.
+//! One network of a checkpoint as a file of its own, for other programs; and under which names commands write files.
+
+mod target;
+
+pub use target::{FileKind, check_file, check_outside};
 
 use crate::checkpoint::{Checkpoint, save_one};
 use crate::run_folder::write_atomically;
@@ -28,8 +32,7 @@ impl Format {
     /// # Errors
     /// [`Error::Setting`] for any other ending.
     pub fn of(path: &Path) -> Result<Self, Error> {
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
-        match extension.as_deref() {
+        match target::extension(path).as_deref() {
             Some("safetensors") => Ok(Self::Safetensors),
             Some("onnx") => Ok(Self::Onnx),
             _ => Err(setting("a name that ends in .safetensors or .onnx", path)),
