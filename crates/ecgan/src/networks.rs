@@ -3,6 +3,7 @@
 pub use crate::methods::Step;
 use crate::methods::{
     Average, ClassifierTrainer, EcGan, EcGanConfig, Found, Gan, GanConfig, Noise, Shared, SharedConfig, Thresholds,
+    decay_after,
 };
 use crate::models::{Classifier, Condition, ImageShape, discriminator, generator};
 use crate::settings::{FakesFrom, Method, NormD, Settings};
@@ -213,6 +214,17 @@ impl Networks {
         if let Some(gan) = gan {
             gan.adam_g.set_lr(settings.lr * factor);
             gan.adam_d.set_lr(settings.lr * factor);
+        }
+    }
+
+    /// Sets what the moving averages keep in the iteration after `step` others.
+    pub fn set_decays(&mut self, settings: &Settings, step: u64) {
+        let (classifier, gan) = self.split_mut();
+        if let Some(average) = &mut classifier.average {
+            average.set_decay(decay_after(settings.ema_c, step));
+        }
+        if let Some(average) = gan.and_then(|gan| gan.average.as_mut()) {
+            average.set_decay(decay_after(settings.ema_g, step));
         }
     }
 

@@ -11,7 +11,7 @@ mod shared;
 mod threshold;
 mod weight;
 
-pub use average::Average;
+pub use average::{Average, decay_after};
 pub use classifier::{ClassifierTrainer, argmax};
 pub use ec_gan::{EcGan, EcGanConfig};
 use found::{FakeFound, RealFound};

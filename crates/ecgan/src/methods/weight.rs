@@ -1,4 +1,4 @@
-//! A term's weight, which may change from one iteration to the next.
+//! A number that may change from one iteration to the next: a term's weight, an average's rate.
 
 use tensor::{Device, Real, Tensor};
 
@@ -27,7 +27,7 @@ impl<T: Real> Weight<T> {
         }
     }
 
-    /// The number as a gradient to begin a reverse pass with.
+    /// The number where it is used; as a gradient, to begin a reverse pass with.
     pub(super) fn tensor(&self) -> Tensor<T> {
         self.tensor.clone()
     }

@@ -1,12 +1,12 @@
 //! Saved, loaded and evaluated, a network predicts as it did.
 
-use crate::{Silent, run, settings};
+use crate::{Silent, run, settings, tensors};
 use ecgan::checkpoint::{self, Checkpoint, Meta, Position};
 use ecgan::evaluate::evaluate;
 use ecgan::methods::Noise;
 use ecgan::models::{ImageShape, ResNet18, noise};
 use ecgan::networks::Networks;
-use ecgan::settings::{Partial, SplitName};
+use ecgan::settings::{Method, Partial, SplitName};
 use std::path::Path;
 use tensor::rng::Stream;
 use tensor::{Device, Tensor};
@@ -22,6 +22,26 @@ fn an_evaluated_checkpoint_has_the_accuracies_of_its_run() {
     assert_eq!(summary.test_accuracy, Some(accuracy(&folder.last_checkpoint(), SplitName::Test)));
     assert_eq!(summary.best_val_accuracy, Some(accuracy(&folder.best_checkpoint(), SplitName::Val)));
     assert_eq!((summary.n_train, summary.n_val, summary.n_test), (30, 10, 2000));
+}
+
+/// A run may be shorter than an average's memory; what its networks were before training must not stay in it.
+#[test]
+fn a_moving_average_forgets_what_was_before_training() {
+    let variances = |ema_c: f64| {
+        let given =
+            Partial { method: Some(Method::Classifier), ema_c: Some(ema_c), epochs: Some(10), ..Partial::default() };
+        let (_root, folder, result) = run(&settings(given), &mut Silent);
+        result.expect("the run ends well");
+        let stored = tensors(&folder.last_checkpoint());
+        let (_, _, bytes) = stored.iter().find(|(name, ..)| name == "classifier.bn1.running_var").expect("statistics");
+        bytes.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect::<Vec<_>>()
+    };
+    let (last, average) = (variances(0.0), variances(0.9999));
+    for (last, average) in last.iter().zip(&average) {
+        // 1 at first.
+        assert!((last - 1.0).abs() > 0.3, "{last} was always so");
+        assert!((average - last).abs() < 0.5 * (last - 1.0).abs(), "{average} beside {last}");
+    }
 }
 
 #[test]

@@ -70,7 +70,8 @@ fn moving_averages_match() {
         let (x, before) = (normal(1, n), normal(2, n));
         let want: Vec<f64> = x.iter().zip(&before).map(|(&x, &a)| 0.75 * f64::from(a) + 0.25 * f64::from(x)).collect();
         let (x, mut average) = (up(&cuda, &x), up(&cuda, &before));
-        ema::cuda::step(&cuda, 0.25, x.slice(), average.slice_mut());
+        let rate = up(&cuda, &[0.25f32]);
+        ema::cuda::step(&cuda, rate.slice(), x.slice(), average.slice_mut());
         assert_close("average", 2.0, &down(&cuda, &average), &want);
     }
 }
