@@ -55,8 +55,8 @@ pub struct SettingsArgs {
     /// with two heads)
     #[arg(long, value_parser = choice::<Method>(), env = "ECGAN_METHOD", help_heading = "Method")]
     method: Option<Method>,
-    /// Where values not given come from: for minutes on a processor (quick), from the paper's text (paper), or from its
-    /// published code (notebook) [default: quick]
+    /// Where values not given come from: for minutes on a processor (quick), what did best on small sets (best), from the
+    /// paper's text (paper), or from its published code (notebook) [default: quick]
     #[arg(long, value_parser = choice::<Preset>(), env = "ECGAN_PRESET", help_heading = "Method")]
     preset: Option<Preset>,
     /// Weight of the fakes (the generator's images) in the classifier's loss; 0 trains it on real images alone
@@ -93,10 +93,11 @@ pub struct SettingsArgs {
     /// What the discriminator's images go through, real and generated alike, so that few images last longer (DiffAugment)
     #[arg(long, value_parser = choice::<DiffAugment>(), env = "ECGAN_DIFF_AUGMENT", help_heading = "Method")]
     diff_augment: Option<DiffAugment>,
-    /// Draw from a moving average of the generator, which keeps this part of itself each step (0.99 say); 0 is none
+    /// Draw from a moving average of the generator, which keeps this part of itself each step (0.99 say), at first less; 0
+    /// is none
     #[arg(long, value_name = "DECAY", value_parser = number(), env = "ECGAN_EMA_G", help_heading = "Method")]
     ema_g: Option<f64>,
-    /// Measure, save and use a moving average of the classifier; 0 is none
+    /// Measure, save and use a moving average of the classifier, likewise
     #[arg(long, value_name = "DECAY", value_parser = number(), env = "ECGAN_EMA_C", help_heading = "Method")]
     ema_c: Option<f64>,
     /// Which generator the classifier learns from: the one that trains, or its moving average

@@ -17,6 +17,19 @@ fn every_preset_resolves_to_what_the_paper_says() {
     assert_eq!(notebook, Settings { preset: Preset::Notebook, threshold: 0.2, ..paper });
 }
 
+/// What the recipe's comparator shares with it: everything of the classifier.
+#[test]
+fn the_bare_classifier_of_the_best_preset_is_trained_alike() {
+    let best = resolve("preset = \"best\"").unwrap();
+    assert_eq!((best.method, best.fake_statistics, best.lr), (Method::Conditional, FakeStatistics::Frozen, 2e-4));
+    let bare = resolve("preset = \"best\"\nmethod = \"classifier\"").unwrap();
+    assert_eq!((bare.lr_c, bare.weight_decay_c, bare.ema_c, bare.label_smoothing), (1e-3, 1e-4, 0.99, 0.1));
+    assert_eq!((bare.augment, bare.schedule), (Augment::Paper, Schedule::Cosine));
+    let method = Method::Classifier;
+    let fakes = (best.fake_labels, bare.fake_labels);
+    assert_eq!(Settings { method, fake_labels: fakes.1, ..best }, bare);
+}
+
 #[test]
 fn nothing_given_is_the_quick_run_and_a_users_folder_is_used_whole() {
     let quick = Settings::resolve(Partial::default()).unwrap();
