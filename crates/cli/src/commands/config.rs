@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_printed_file_reads_back_as_its_preset() {
-        for preset in Preset::ALL {
+        for &preset in Preset::ALL {
             let text = file(preset);
             let back: Partial = toml::from_str(&text).unwrap();
             assert_eq!(back, Partial { samples: None, ..preset.values() }, "{text}");
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn each_line_that_is_commented_out_can_be_uncommented() {
-        for preset in Preset::ALL {
+        for &preset in Preset::ALL {
             // As on a machine without a GPU.
             let text = file(preset).replace("\ndevice = \"auto\"\n", "\ndevice = \"cpu\"\n");
             let given = toml::from_str::<toml::Table>(&text).unwrap().len();
