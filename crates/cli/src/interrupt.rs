@@ -5,45 +5,44 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
-/// Listens for Ctrl-C, SIGTERM and SIGHUP from now on, but for what this process was started to ignore (`nohup`).
+/// Listens for Ctrl-C, SIGTERM and SIGHUP from now on, but for SIGHUP where `nohup` has it ignored. (SIGINT is listened for even so: a
+/// shell ignores it for what it starts in the background, where a scheduler sends it to end a run in time.)
 pub fn listen() -> anyhow::Result<()> {
-    let ignored = ignored();
+    let nohup = ignores_hangups();
     ctrlc::set_handler(|| {
         if REQUESTED.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
         tell("stopping after this step; Ctrl-C again stops at once");
     })?;
-    ignored.into_iter().for_each(ignore);
+    if nohup {
+        ignore_hangups();
+    }
     Ok(())
 }
 
-/// Of the signals that are listened for those that are ignored now.
 #[cfg(unix)]
-fn ignored() -> Vec<libc::c_int> {
-    let is_ignored = |signal: &libc::c_int| {
-        // SAFETY: all bits zero are a `sigaction`, and with a null for the new action it is only written to.
-        unsafe {
-            let mut action: libc::sigaction = std::mem::zeroed();
-            libc::sigaction(*signal, std::ptr::null(), &raw mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
-        }
-    };
-    [libc::SIGINT, libc::SIGTERM, libc::SIGHUP].into_iter().filter(is_ignored).collect()
+fn ignores_hangups() -> bool {
+    // SAFETY: all bits zero are a `sigaction`, and with a null for the new action it is only written to.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(libc::SIGHUP, std::ptr::null(), &raw mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
+    }
 }
 
 #[cfg(unix)]
-fn ignore(signal: libc::c_int) {
+fn ignore_hangups() {
     // SAFETY: it runs no code of ours.
-    unsafe { libc::signal(signal, libc::SIG_IGN) };
+    unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
 }
 
 #[cfg(not(unix))]
-fn ignored() -> Vec<()> {
-    Vec::new()
+fn ignores_hangups() -> bool {
+    false
 }
 
 #[cfg(not(unix))]
-fn ignore((): ()) {}
+fn ignore_hangups() {}
 
 /// Whether Ctrl-C was pressed.
 pub fn requested() -> bool {
