@@ -117,7 +117,7 @@ pub fn reported(settings: &Settings, budget: usize, all: usize) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Partial;
+    use crate::settings::{Augment, Partial};
 
     fn of(given: Partial, budget: usize, all: usize) -> Option<f64> {
         reported(&Settings::resolve(given).expect("settings in their range"), budget, all)
@@ -126,9 +126,12 @@ mod tests {
     #[test]
     fn a_figure_stands_beside_runs_of_its_size_alone() {
         let svhn = |method, budget, all| {
-            of(Partial { data: Some("x/SVHN".into()), method: Some(method), ..Partial::default() }, budget, all)
+            let augment = Some(Augment::None);
+            of(Partial { data: Some("x/SVHN".into()), method: Some(method), augment, ..Partial::default() }, budget, all)
         };
         assert_eq!(svhn(Method::EcGan, 7_326, 73_260), Some(91.15));
+        let augmented = Partial { data: Some("svhn".into()), augment: Some(Augment::Paper), ..Partial::default() };
+        assert_eq!(of(augmented, 7_326, 73_260), Some(91.30));
         let other = Partial { data: Some("svhn".into()), lambda: Some(0.2), ..Partial::default() };
         assert_eq!(of(other, 7_325, 73_257), None);
         assert_eq!(svhn(Method::SharedDc, 21_977, 73_257), Some(90.62));
