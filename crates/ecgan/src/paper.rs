@@ -127,7 +127,11 @@ mod tests {
     fn a_figure_stands_beside_runs_of_its_size_alone() {
         let svhn = |method, budget, all| {
             let augment = Some(Augment::None);
-            of(Partial { data: Some("x/SVHN".into()), method: Some(method), augment, ..Partial::default() }, budget, all)
+            of(
+                Partial { data: Some("x/SVHN".into()), method: Some(method), augment, ..Partial::default() },
+                budget,
+                all,
+            )
         };
         assert_eq!(svhn(Method::EcGan, 7_326, 73_260), Some(91.15));
         let augmented = Partial { data: Some("svhn".into()), augment: Some(Augment::Paper), ..Partial::default() };
