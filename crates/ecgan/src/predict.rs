@@ -63,25 +63,30 @@ impl Predictor {
     ///
     /// # Errors
     /// What `each` returns, which ends it; [`Error::NotFinite`]; what failed on a GPU.
-    pub fn files(
+    pub fn files<E: From<Error>>(
         &mut self,
         files: Vec<PathBuf>,
-        mut each: impl FnMut(&Path, Result<Prediction, Error>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        mut each: impl FnMut(&Path, Result<Prediction, Error>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let files = Arc::new(Files::new(files));
-        let images = Images::read(Chosen::all(files.clone()), self.format, 0)?;
+        let images = Images::read(Chosen::all(files.clone()), self.format, 0).map_err(Error::from)?;
         let all: Vec<usize> = (0..images.len()).collect();
         images.read_ahead(&all, BATCH);
         for part in all.chunks(BATCH) {
-            let x = augment::plain(&self.device, &images, part)?;
-            let logits = self.network.evaluate(x)?.to_vec()?; // [part, classes]
-            check_finite(&logits)?;
+            let logits = self.logits(&images, part)?;
             for (&index, row) in part.iter().zip(logits.chunks_exact(self.classes.len())) {
                 let prediction = files.take_failure(index).map_or_else(|| Ok(Prediction::new(row)), |e| Err(e.into()));
                 each(files.path(index), prediction)?;
             }
         }
         Ok(())
+    }
+
+    /// `[part, classes]`.
+    fn logits(&mut self, images: &Images, part: &[usize]) -> Result<Vec<f32>, Error> {
+        let logits = self.network.evaluate(augment::plain(&self.device, images, part)?)?.to_vec()?;
+        check_finite(&logits)?;
+        Ok(logits)
     }
 }
 

@@ -105,9 +105,7 @@ fn predict(args: &PredictArgs, files: Vec<PathBuf>, device: &Device) -> anyhow::
     if args.csv {
         out.write_all(csv_header(top).as_bytes())?;
     }
-    // What stdout refused: a pipe whose reader has seen enough is no error.
-    let mut refused = None;
-    let ended = predictor.files(files, |path, prediction| {
+    predictor.files(files, |path, prediction| -> anyhow::Result<()> {
         let problem = match prediction {
             Err(error) => error.to_string(),
             Ok(prediction) => {
@@ -117,18 +115,13 @@ fn predict(args: &PredictArgs, files: Vec<PathBuf>, device: &Device) -> anyhow::
                     return Ok(());
                 }
                 let line = if args.csv { csv_row(path, &top) } else { widths.row(path, &top) };
-                return out.write_all(line.as_bytes()).map_err(|error| {
-                    refused = Some(error);
-                    Error::Interrupted
-                });
+                return Ok(out.write_all(line.as_bytes())?);
             }
         };
         warn(printable(&problem));
         failed.push(Failed { path: path.to_path_buf(), problem });
         Ok(())
-    });
-    refused.map_or(Ok(()), Err)?;
-    ended?;
+    })?;
     out.flush()?;
     let seconds = started.elapsed().as_secs_f64();
     let unread = failed.len();

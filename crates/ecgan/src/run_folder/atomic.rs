@@ -54,6 +54,7 @@ fn create_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
 
 /// The rename itself lasts only once the folder is on disk; only Unix can sync a folder.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 

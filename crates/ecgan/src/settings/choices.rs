@@ -23,7 +23,7 @@ choice! {
     Preset {
         /// Small enough for a laptop's processor: minutes.
         Quick = "quick",
-        /// What did best on validation images of three small sets (benchmarks/recipe.md).
+        /// Chosen on validation images of three small sets (benchmarks/recipe.md).
         Best = "best",
         /// The paper's text: one summed classifier step, threshold 0.7, augmentation in both arms.
         Paper = "paper",

@@ -21,72 +21,33 @@ pub(super) trait Value {
     fn expected() -> Expected;
 }
 
-fn text(words: impl Into<String>) -> Expected {
-    Expected { words: words.into(), quoted: true }
+/// For each type the words, and whether a settings file has it in quotes.
+macro_rules! values {
+    ($($type:ty: $words:expr, $quoted:expr;)*) => {
+        $(impl Value for $type {
+            fn expected() -> Expected {
+                Expected { words: $words.into(), quoted: $quoted }
+            }
+        })*
+    };
 }
 
-fn bare(words: &str) -> Expected {
-    Expected { words: words.into(), quoted: false }
-}
-
-/// The only text that may be any is the data.
-impl Value for String {
-    fn expected() -> Expected {
-        text("a folder or `synthetic`")
-    }
-}
-
-impl Value for PathBuf {
-    fn expected() -> Expected {
-        text("a path")
-    }
-}
-
-impl Value for DeviceChoice {
-    fn expected() -> Expected {
-        text("auto, cpu, cuda or cuda:N")
-    }
-}
-
-impl Value for SimdChoice {
-    fn expected() -> Expected {
-        text("portable, avx2 or avx512")
-    }
-}
-
-impl Value for TimeLimit {
-    fn expected() -> Expected {
-        text("a time such as 90s, 30m, 2h or 1h30m")
-    }
+values! {
+    // The only text that may be any is the data.
+    String: "a folder or `synthetic`", true;
+    PathBuf: "a path", true;
+    DeviceChoice: "auto, cpu, cuda or cuda:N", true;
+    SimdChoice: "portable, avx2 or avx512", true;
+    TimeLimit: "a time such as 90s, 30m, 2h or 1h30m", true;
+    usize: WHOLE_NUMBER, false;
+    u64: WHOLE_NUMBER, false;
+    f64: "a number", false;
+    bool: "true or false", false;
 }
 
 impl<T: Choice> Value for T {
     fn expected() -> Expected {
-        text(format!("one of {}", T::NAMES.join(", ")))
-    }
-}
-
-impl Value for usize {
-    fn expected() -> Expected {
-        bare(WHOLE_NUMBER)
-    }
-}
-
-impl Value for u64 {
-    fn expected() -> Expected {
-        bare(WHOLE_NUMBER)
-    }
-}
-
-impl Value for f64 {
-    fn expected() -> Expected {
-        bare("a number")
-    }
-}
-
-impl Value for bool {
-    fn expected() -> Expected {
-        bare("true or false")
+        Expected { words: format!("one of {}", T::NAMES.join(", ")), quoted: true }
     }
 }
 

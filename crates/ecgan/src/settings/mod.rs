@@ -167,6 +167,10 @@ impl Settings {
         if given.data.as_deref().is_some_and(|data| data != SYNTHETIC) {
             defaults.samples = None;
         }
+        if given.method.or(defaults.method).is_some_and(Method::is_shared) {
+            // What a preset has for a discriminator of its own is nothing to one trunk with two heads.
+            (defaults.diff_augment, defaults.norm_d) = (Some(DiffAugment::None), Some(NormD::Batch));
+        }
         let all = given.over(defaults);
         let (lr, method) = (set(all.lr), set(all.method));
         let weight_decay = set(all.weight_decay);

@@ -17,6 +17,20 @@ fn every_preset_resolves_to_what_the_paper_says() {
     assert_eq!(notebook, Settings { preset: Preset::Notebook, threshold: 0.2, ..paper });
 }
 
+/// A preset has nothing that only some methods can do.
+#[test]
+fn every_preset_goes_with_every_method() {
+    for (preset, method) in Preset::ALL.iter().flat_map(|preset| Method::ALL.iter().map(move |method| (preset, method)))
+    {
+        let settings = resolve(&format!("preset = \"{preset}\"\nmethod = \"{method}\""));
+        assert_eq!(
+            settings.map(|settings| settings.method).map_err(|error| error.to_string()),
+            Ok(*method),
+            "{preset}"
+        );
+    }
+}
+
 /// What the recipe's comparator shares with it: everything of the classifier.
 #[test]
 fn the_bare_classifier_of_the_best_preset_is_trained_alike() {

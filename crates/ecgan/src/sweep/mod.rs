@@ -75,26 +75,19 @@ fn identity(settings: &Settings) -> Identity {
     let mut settings = settings.numbers();
     settings.data = settings.data_name();
     let paper = Settings::complete(Preset::Paper.values()).expect("a preset is complete");
+    // The classifier's own are settings of themselves.
     if !settings.method.has_gan() {
-        (settings.lambda, settings.fake_statistics) = (paper.lambda, paper.fake_statistics);
         (settings.lr, settings.weight_decay) = (paper.lr, paper.weight_decay);
-        (settings.gan_loss, settings.diff_augment, settings.ema_g) = (paper.gan_loss, paper.diff_augment, paper.ema_g);
-        (settings.lambda_start, settings.lambda_ramp) = (paper.lambda_start, paper.lambda_ramp);
-        settings.norm_d = paper.norm_d;
     }
     if !settings.method.learns_from_fakes() {
-        (settings.preset, settings.threshold) = (Preset::Paper, paper.threshold);
-        (settings.fake_labels, settings.fake_mean) = (paper.fake_labels, paper.fake_mean);
-        (settings.fakes_from, settings.class_threshold) = (paper.fakes_from, paper.class_threshold);
+        settings.preset = Preset::Paper;
     }
-    if settings.method != Method::Conditional {
-        settings.class_code = paper.class_code;
-    }
+    let unused = settings.method.unused();
     let table = |settings: &Settings| toml::Table::try_from(settings.to_partial()).expect("settings are TOML");
     let (mut table, paper) = (table(&settings), table(&paper));
     table.retain(|key, value| {
         ["data", "method"].contains(&key)
-            || (!["seed", "device", "simd"].contains(&key) && paper.get(key) != Some(value))
+            || (!["seed", "device", "simd"].contains(&key) && !unused.contains(&key) && paper.get(key) != Some(value))
     });
     table
 }

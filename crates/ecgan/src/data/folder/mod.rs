@@ -2,8 +2,9 @@
 //!
 //! Class names are the folder names of `train`, sorted (where there is no `train`, those of the other parts together);
 //! images are in the order of their file names. Hidden files and what operating systems leave there (`Thumbs.db`) are
-//! skipped, nothing below a class folder is entered, and anything that is not an image is an error. Alpha is dropped, 16-bit values are rounded to 8, and an image is turned
-//! as its EXIF data says. `valid` and `validation` are other names of `val`.
+//! skipped, nothing below a class folder is entered, and anything that is not an image is an error. Alpha is dropped,
+//! 16-bit values are rounded to 8, and an image is turned as its EXIF data says. `valid` and `validation` are other names
+//! of `val`.
 
 mod jpeg;
 mod list;
