@@ -1,6 +1,6 @@
 //! How a run ends: the one place that knows the exit codes.
 
-use crate::output::tell;
+use crate::output::{Unwritten, tell};
 use ecgan::ErrorKind;
 use std::io;
 use std::process::ExitCode;
@@ -19,25 +19,24 @@ pub fn code(result: anyhow::Result<()>) -> ExitCode {
     if let Some(error) = error.downcast_ref::<clap::Error>() {
         // Help and version arrive here too, for stdout and with code 0.
         return match error.print() {
-            Err(refused) if !error.use_stderr() => unwritten(&refused),
+            Err(refused) if !error.use_stderr() => unwritten(&Unwritten(refused)),
             _ => ExitCode::from(error.exit_code() as u8),
         };
     }
-    // Files are named where they fail: what comes without a name is stdout's.
-    if let Some(error) = error.downcast_ref::<io::Error>() {
-        return unwritten(error);
+    if let Some(refused) = error.downcast_ref::<Unwritten>() {
+        return unwritten(refused);
     }
     tell(format!("error: {error:#}"));
     ExitCode::from(number(&error))
 }
 
 /// The end of a command whose stdout did not take all of it.
-fn unwritten(error: &io::Error) -> ExitCode {
-    if error.kind() == io::ErrorKind::BrokenPipe {
+fn unwritten(refused: &Unwritten) -> ExitCode {
+    if refused.0.kind() == io::ErrorKind::BrokenPipe {
         // The reader of a pipe has seen enough.
         return ExitCode::SUCCESS;
     }
-    tell(format!("error: stdout: cannot write: {error}"));
+    tell(format!("error: {refused}"));
     ExitCode::from(DATA)
 }
 

@@ -14,7 +14,8 @@ mod output;
 mod progress;
 mod settings_args;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::env;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -23,7 +24,7 @@ use std::time::Instant;
 #[command(name = "ecgan", version, after_help = EXAMPLES, max_term_width = 110)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Commands,
 }
 
 const EXAMPLES: &str = "\
@@ -37,7 +38,7 @@ Examples:
 Exit codes: 0 done, 1 internal, 2 usage, 3 bad data or file, 4 diverged, 5 device, 130 interrupted.";
 
 #[derive(Subcommand)]
-enum Command {
+enum Commands {
     Train(Box<commands::train::TrainArgs>),
     Eval(commands::eval::EvalArgs),
     Predict(commands::predict::PredictArgs),
@@ -56,6 +57,33 @@ enum Command {
     Man(commands::completions::ManArgs),
 }
 
+/// The commands by what they are for.
+const GROUPS: [(&str, &[&str]); 5] = [
+    ("Train", &["train", "sweep", "compare", "reproduce"]),
+    ("Look at a run", &["report", "eval", "measure"]),
+    ("Use what was trained", &["predict", "generate", "export"]),
+    ("Images and settings", &["data", "config"]),
+    ("This machine and this program", &["devices", "bench", "completions", "man", "help"]),
+];
+
+/// The program, which lists its commands in groups.
+fn program() -> Command {
+    let program = Cli::command();
+    let styles = program.get_styles();
+    let (heading, name) = (*styles.get_header(), *styles.get_literal());
+    let mut list = String::new();
+    for (title, commands) in GROUPS {
+        list += &format!("{heading}{title}:{heading:#}\n");
+        for command in commands {
+            let about = program.find_subcommand(command).and_then(Command::get_about).map(ToString::to_string);
+            let about = about.unwrap_or_else(|| "Print this text, or the help of a command".into()); // clap adds `help`
+            list += &format!("  {name}{command:11}{name:#}  {about}\n");
+        }
+        list.push('\n');
+    }
+    program.help_template(format!("{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{list}{heading}Options:{heading:#}\n{{options}}{{after-help}}"))
+}
+
 fn main() -> ExitCode {
     let started = Instant::now();
     let prints = std::panic::take_hook();
@@ -68,25 +96,58 @@ fn main() -> ExitCode {
     std::panic::catch_unwind(|| exit::code(run(started))).unwrap_or(ExitCode::from(exit::INTERNAL))
 }
 
+/// JSON is text, and what was named goes into it. Before the work, which would be done for nothing.
+fn check_names() -> Result<(), ecgan::Error> {
+    let variables = env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ECGAN_"));
+    let given = env::args_os().chain(variables.map(|(_, value)| value));
+    let mut wrong = given.filter(|name| name.to_str().is_none());
+    let wrong = wrong.next().filter(|_| env::args_os().any(|arg| arg == "--json"));
+    wrong.map_or(Ok(()), |name| {
+        let (expected, got) =
+            ("names that are UTF-8, which JSON has to be".into(), name.to_string_lossy().into_owned());
+        Err(ecgan::Error::Setting { name: "json", expected, got })
+    })
+}
+
 fn run(started: Instant) -> anyhow::Result<()> {
-    let matches = Cli::command().try_get_matches()?;
+    let matches = program().try_get_matches()?;
+    check_names()?;
     let (_, given) = matches.subcommand().expect("clap requires a command");
     match Cli::from_arg_matches(&matches)?.command {
-        Command::Train(args) => commands::train::run(&args, given),
-        Command::Eval(args) => commands::eval::run(&args),
-        Command::Predict(args) => commands::predict::run(&args),
-        Command::Data(args) => commands::data::run(&args),
-        Command::Generate(args) => commands::generate::run(&args),
-        Command::Measure(args) => commands::measure::run(&args),
-        Command::Export(args) => commands::export::run(&args),
-        Command::Sweep(args) => commands::sweep::run(&args, given),
-        Command::Compare(args) => commands::compare::run(&args),
-        Command::Reproduce(args) => commands::reproduce::run(&args),
-        Command::Report(args) => commands::report::run(&args),
-        Command::Bench(args) => commands::bench::run(&args, started),
-        Command::Devices(args) => commands::devices::run(&args),
-        Command::Config(args) => commands::config::run(&args),
-        Command::Completions(args) => commands::completions::run(&args, Cli::command()),
-        Command::Man(args) => commands::completions::man(&args, Cli::command()),
+        Commands::Train(args) => commands::train::run(&args, given),
+        Commands::Eval(args) => commands::eval::run(&args),
+        Commands::Predict(args) => commands::predict::run(&args),
+        Commands::Data(args) => commands::data::run(&args),
+        Commands::Generate(args) => commands::generate::run(&args),
+        Commands::Measure(args) => commands::measure::run(&args),
+        Commands::Export(args) => commands::export::run(&args),
+        Commands::Sweep(args) => commands::sweep::run(&args, given),
+        Commands::Compare(args) => commands::compare::run(&args),
+        Commands::Reproduce(args) => commands::reproduce::run(&args),
+        Commands::Report(args) => commands::report::run(&args),
+        Commands::Bench(args) => commands::bench::run(&args, started),
+        Commands::Devices(args) => commands::devices::run(&args),
+        Commands::Config(args) => commands::config::run(&args),
+        Commands::Completions(args) => commands::completions::run(&args, program()),
+        Commands::Man(args) => commands::completions::man(&args, program()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In one group, with a line that fits a terminal.
+    #[test]
+    fn help_lists_every_command_once() {
+        let text = program().render_help().to_string();
+        let groups = text.split_once("Options:").unwrap().0;
+        let lines: Vec<&str> = groups.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+        for command in program().get_subcommands().map(Command::get_name).chain(["help"]) {
+            let own = |line: &&&str| line.split("  ").next() == Some(command);
+            assert_eq!(lines.iter().filter(own).count(), 1, "{command}: {text}");
+        }
+        assert_eq!(lines.len(), program().get_subcommands().count() + 1, "{text}");
+        assert!(lines.iter().all(|line| line.len() < 79), "{text}");
     }
 }

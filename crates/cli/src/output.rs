@@ -3,7 +3,8 @@
 use ecgan::printable::printable_text;
 use ecgan::shell::quoted;
 use serde::Serialize;
-use std::fmt::Display;
+use std::error::Error;
+use std::fmt::{self, Display};
 use std::io::{self, Write};
 
 /// A line, or several, for people on stderr. That nobody reads there, a closed pipe say, is no reason to end.
@@ -21,7 +22,24 @@ pub fn program() -> String {
     quoted(&std::env::args_os().next().unwrap_or_else(|| "ecgan".into()).to_string_lossy())
 }
 
-/// Prints a command's result.
+/// What stdout did not take, and why.
+#[derive(Debug)]
+pub struct Unwritten(pub io::Error);
+
+impl Display for Unwritten {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "stdout: cannot write: {}", self.0)
+    }
+}
+
+impl Error for Unwritten {}
+
+/// Bytes on stdout. Its end is told as [`Unwritten`] too: what is still to come would be for nobody.
+pub fn print(bytes: &[u8]) -> Result<(), Unwritten> {
+    io::stdout().write_all(bytes).map_err(Unwritten)
+}
+
+/// Prints a command's result. That the reader of a pipe has seen enough is no reason to end: work may be under way.
 #[derive(Clone, Copy)]
 pub struct Output {
     json: bool,
@@ -35,24 +53,29 @@ impl Output {
     }
 
     /// A line for people.
-    pub fn line(self, line: impl AsRef<str>) -> io::Result<()> {
-        let line = printable_text(line.as_ref());
+    pub fn line(self, line: impl AsRef<str>) -> Result<(), Unwritten> {
+        let line = line.as_ref();
         match (self.quiet, self.json) {
             (true, _) => Ok(()),
             (_, true) => {
                 tell(line);
                 Ok(())
             }
-            (_, false) => writeln!(io::stdout(), "{line}"),
+            (_, false) => unless_closed(print(format!("{}\n", printable_text(line)).as_bytes())),
         }
     }
 
     /// The JSON object, where one was asked for.
-    pub fn result(self, value: &impl Serialize) -> io::Result<()> {
+    pub fn result(self, value: &impl Serialize) -> Result<(), Unwritten> {
         if !self.json {
             return Ok(());
         }
-        let text = serde_json::to_string_pretty(value).map_err(io::Error::other)?;
-        writeln!(io::stdout(), "{text}")
+        // Names that are no text were refused with the arguments, or by the command.
+        let text = serde_json::to_string_pretty(value).expect("numbers and text are JSON");
+        unless_closed(print((text + "\n").as_bytes()))
     }
+}
+
+fn unless_closed(printed: Result<(), Unwritten>) -> Result<(), Unwritten> {
+    printed.or_else(|refused| if refused.0.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(refused) })
 }

@@ -73,12 +73,7 @@ impl Observer for Progress {
         if run.done > 0 {
             self.say(&format!("going on after {} steps", run.done));
         }
-        if std::io::stderr().is_terminal() {
-            let style = ProgressStyle::with_template(BAR).expect("a constant template").progress_chars("=> ");
-            let bar = ProgressBar::new(run.steps).with_position(run.done).with_style(style);
-            // A terminal that cannot move its cursor gets lines.
-            self.bar = Some(bar).filter(|bar| !bar.is_hidden());
-        }
+        self.bar = bar(BAR, run.done, run.steps);
     }
 
     fn warning(&mut self, message: &str) {
@@ -123,6 +118,13 @@ impl Drop for Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// A bar of this template on a terminal; elsewhere, and on one that cannot move its cursor, lines have to do.
+pub fn bar(template: &str, done: u64, total: u64) -> Option<ProgressBar> {
+    let style = ProgressStyle::with_template(template).expect("a constant template").progress_chars("=> ");
+    let bar = || ProgressBar::new(total).with_position(done).with_style(style);
+    std::io::stderr().is_terminal().then(bar).filter(|bar| !bar.is_hidden())
 }
 
 fn epoch_line(epoch: &EpochMetrics, epochs: usize) -> String {

@@ -2,7 +2,7 @@
 
 use crate::compute::simd_variable;
 use crate::output::warn;
-use clap::builder::{BoolValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{BoolValueParser, PathBufValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command};
@@ -55,8 +55,8 @@ pub struct SettingsArgs {
     /// with two heads)
     #[arg(long, value_parser = choice::<Method>(), env = "ECGAN_METHOD", help_heading = "Method")]
     method: Option<Method>,
-    /// Where values not given come from: for minutes on a processor (quick), what did best on small sets (best), from the
-    /// paper's text (paper), or from its published code (notebook) [default: quick]
+    /// Where values not given come from: for minutes on a processor (quick), tuned on small sets (best), from the paper's
+    /// text (paper), or from its published code (notebook) [default: quick]
     #[arg(long, value_parser = choice::<Preset>(), env = "ECGAN_PRESET", help_heading = "Method")]
     preset: Option<Preset>,
     /// Weight of the fakes (the generator's images) in the classifier's loss; 0 trains it on real images alone
@@ -172,7 +172,7 @@ pub struct SettingsArgs {
     memory_limit: Option<usize>,
 
     /// The run folder, new or empty; without it `runs/NNNN-<method>-<data>`
-    #[arg(long, value_name = "DIR", env = "ECGAN_OUT", help_heading = "Run")]
+    #[arg(long, value_name = "DIR", value_parser = named(PathBufValueParser::new()), env = "ECGAN_OUT", help_heading = "Run")]
     out: Option<PathBuf>,
     /// Also save last.safetensors every N iterations, for epochs too long to lose
     #[arg(long, value_name = "N", value_parser = integer::<usize>(), env = "ECGAN_CHECKPOINT_EVERY", help_heading = "Run")]
@@ -238,19 +238,27 @@ impl<P: TypedValueParser> TypedValueParser for Named<P> {
     }
 }
 
+/// Warns of flags and variables that none of these methods uses.
+pub fn warn_of_unused(matches: &ArgMatches, methods: &[Method]) {
+    let Some((first, others)) = methods.split_first() else { return };
+    for key in first.unused().iter().filter(|key| others.iter().all(|other| other.unused().contains(key))) {
+        let name = match matches.value_source(key) {
+            Some(ValueSource::CommandLine) => format!("--{}", key.replace('_', "-")),
+            Some(ValueSource::EnvVariable) => format!("ECGAN_{}", key.to_uppercase()),
+            _ => continue,
+        };
+        let differ = others.iter().any(|other| other != first);
+        let whose = if differ { "no method here uses it".into() } else { format!("method {first} does not use it") };
+        warn(format!("{name}: not heeded; {whose}"));
+    }
+}
+
 impl SettingsArgs {
     /// The settings of these flags (as parsed into `matches`), the variables, the file and the preset. Warns of flags and
     /// variables that the method does not use; a file is for several methods.
     pub fn resolve(&self, matches: &ArgMatches) -> Result<Settings, Error> {
         let settings = Settings::resolve(self.given(matches)?)?;
-        for key in settings.method.unused() {
-            let name = match matches.value_source(key) {
-                Some(ValueSource::CommandLine) => format!("--{}", key.replace('_', "-")),
-                Some(ValueSource::EnvVariable) => format!("ECGAN_{}", key.to_uppercase()),
-                _ => continue,
-            };
-            warn(format!("{name}: not heeded; method {} does not use it", settings.method));
-        }
+        warn_of_unused(matches, &[settings.method]);
         Ok(settings)
     }
 

@@ -2,11 +2,11 @@
 
 use crate::augment;
 use crate::checkpoint::Checkpoint;
-use crate::data::{Format, Images};
+use crate::data::{Format, IDX, Images, Part};
 use crate::labelled::Labelled;
 use crate::metrics::{Evaluation, Tally};
 use crate::settings::{Partial, Settings, SplitName};
-use crate::train::other_images;
+use crate::train::{images_of_each_class, other_images};
 use crate::{Error, data};
 use nn::Network;
 use std::path::Path;
@@ -108,7 +108,11 @@ impl Split {
         let source = data::Source::open(data, &settings.synthetic())?;
         source.warnings().iter().for_each(|message| warning(message));
         let known = &read.meta.classes;
-        let problem = if read.is_bare() {
+        // IDX files have no names of classes, but as many as their largest label says, which may be fewer in a test.
+        let fewer = split == SplitName::Test && source.format() == IDX && known.starts_with(source.classes());
+        let problem = if fewer {
+            None
+        } else if read.is_bare() {
             let (has, found) = (known.len(), source.classes());
             (has != found.len()).then(|| format!("{has} classes; {data} has {}: {}", found.len(), names(found)))
         } else {
@@ -119,18 +123,20 @@ impl Split {
             return Err(read.bad(problem));
         }
         let format = Format { size: read.meta.image_size, channels: read.meta.channels };
-        let classes = source.classes().to_vec();
+        let classes = if fewer { known } else { source.classes() }.to_vec();
         if split == SplitName::Test {
             let images = source.read_test(format)?;
             let indices = (0..images.len()).collect();
             return Ok(Self { images, indices, classes });
         }
-        let labelled = Labelled::read(&source, &settings, format)?;
-        // The split is drawn from them: of others it would be another one.
-        if let Some(problem) = other_images(&read.meta.images, &labelled.of_each_class, &classes, data) {
+        // The split is drawn from the training images: of others it would be another one.
+        let drawn = split == SplitName::Train || !source.has(Part::Val) || settings.val_fraction == 0.0;
+        let now = images_of_each_class(source.listing(Part::Train)?.labels(), classes.len());
+        if drawn && let Some(problem) = other_images(&read.meta.images, &now, &classes, data) {
             let expected = "expected the images of its training, whose splits they are; --split test takes any";
             return Err(read.bad(format!("{problem}; {expected}")));
         }
+        let labelled = Labelled::read(&source, &settings, format)?;
         let indices = if split == SplitName::Val { labelled.split.val } else { labelled.split.train };
         if indices.is_empty() {
             let expected = "test or train, as the run kept nothing for validation (val_fraction 0)".into();

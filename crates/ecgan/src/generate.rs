@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::checkpoint::Checkpoint;
+use crate::evaluate::check_finite;
 use crate::grid::{self, Images};
 use crate::models::{ImageShape, noise};
 use crate::pseudo_label::pseudo_labels;
@@ -21,6 +22,8 @@ pub struct Generated {
     pub labels: Vec<usize>,
     /// Its probability.
     pub confidences: Vec<f32>,
+    /// The class that a conditional generator was given for each.
+    pub given: Option<Vec<usize>>,
     /// The class names.
     pub classes: Vec<String>,
 }
@@ -34,22 +37,47 @@ impl Generated {
     }
 }
 
-/// Draws `n` images from a checkpoint's generator; the noise is a pure function of `seed`.
+/// Draws `n` images from a checkpoint's generator; the noise is a pure function of `seed`. A conditional generator makes them
+/// of the class named `only`, or of each class in turn.
 ///
 /// # Errors
-/// [`Error::Io`] and [`Error::BadFile`].
-pub fn generate(checkpoint: &Path, n: usize, seed: u64, device: &Device) -> Result<Generated, Error> {
+/// [`Error::Io`] and [`Error::BadFile`]; [`Error::NotFinite`]; [`Error::Setting`] where `only` is no class that this generator can be given.
+pub fn generate(
+    checkpoint: &Path,
+    n: usize,
+    seed: u64,
+    only: Option<&str>,
+    device: &Device,
+) -> Result<Generated, Error> {
     let read = Checkpoint::read(checkpoint)?;
     let (mut generator, mut classifier) = (read.generator(device)?, read.classifier(device)?);
-    let conditional = read.meta.condition.is_some();
-    draw(&mut generator, &mut classifier, conditional, n, seed, read.image(), &read.meta.classes, device)
+    let (classes, conditional) = (&read.meta.classes, read.meta.condition.is_some());
+    let given = match only.map(|name| (name, classes.iter().position(|class| class == name))) {
+        None => conditional.then(|| in_turn(classes.len(), n)),
+        Some((_, Some(class))) if conditional => Some(vec![class; n]),
+        Some((name, class)) => {
+            let expected = match class {
+                Some(_) => "none: the generator of this checkpoint is not given classes (--method conditional)".into(),
+                None => format!("one of {}", classes.join(", ")),
+            };
+            return Err(Error::Setting { name: "class", expected, got: name.into() });
+        }
+    };
+    let drawn = draw(&mut generator, &mut classifier, given, n, seed, read.image(), classes, device)?;
+    check_finite(&drawn.confidences)?;
+    Ok(drawn)
 }
 
-/// Draws `n` images; both networks use their running statistics. A conditional generator makes one of each class in turn.
+/// So many classes for `n` images in turn.
+pub fn in_turn(classes: usize, n: usize) -> Vec<usize> {
+    (0..n).map(|i| i % classes).collect()
+}
+
+/// Draws `n` images; both networks use their running statistics. A conditional generator is `given` the class of each.
 pub fn draw(
     generator: &mut Network,
     classifier: &mut Network,
-    conditional: bool,
+    given: Option<Vec<usize>>,
     n: usize,
     seed: u64,
     image: ImageShape,
@@ -57,8 +85,7 @@ pub fn draw(
     device: &Device,
 ) -> Result<Generated, Error> {
     let (mut pixels, mut labels, mut confidences) = (Vec::new(), Vec::new(), Vec::new());
-    let given = conditional.then_some(classes.len());
-    each_batch(generator, given, n, seed, device, |x, _| {
+    each_batch(generator, given.as_deref(), n, seed, device, |x, _| {
         pixels.extend(bytes(&x)?);
         // Thresholds do not matter here: labels and confidences are all that is asked for.
         let predicted = pseudo_labels(&classifier.evaluate(x)?, &Tensor::zeros(device, [classes.len()]), None);
@@ -67,15 +94,15 @@ pub fn draw(
         Ok(())
     })?;
     let images = Images::new(pixels, [n, image.size, image.size, image.channels]);
-    Ok(Generated { images, labels, confidences, classes: classes.to_vec() })
+    Ok(Generated { images, labels, confidences, given, classes: classes.to_vec() })
 }
 
 /// Gives `each` batch of `n` images that the generator makes with its running statistics: `[batch,size,size,channels]` in
-/// [-1, 1], and the classes `[batch]` that they were made for where it is `conditional` on so many classes, which it is then
-/// given in turn. The noise is a pure function of `seed`.
+/// [-1, 1], and the classes `[batch]` of those that a conditional generator is `given`, one an image. The noise is a pure
+/// function of `seed`.
 pub(crate) fn each_batch(
     generator: &mut Network,
-    conditional: Option<usize>,
+    given: Option<&[usize]>,
     n: usize,
     seed: u64,
     device: &Device,
@@ -84,8 +111,8 @@ pub(crate) fn each_batch(
     let mut stream = Stream::Samples.start(seed);
     for first in (0..n).step_by(BATCH) {
         let count = BATCH.min(n - first);
-        let in_turn = |classes| (first..first + count).map(|i| (i % classes) as i32).collect::<Vec<_>>();
-        let given = conditional.map(in_turn).map(|given| Tensor::from_slice(device, [count], &given)).transpose()?;
+        let of_batch = |given: &[usize]| given[first..][..count].iter().map(|&class| class as i32).collect::<Vec<_>>();
+        let given = given.map(of_batch).map(|given| Tensor::from_slice(device, [count], &given)).transpose()?;
         each(generator.evaluate_given(noise(device, &mut stream, count), given.as_ref())?, given.as_ref())?;
     }
     Ok(())

@@ -217,14 +217,15 @@ impl Networks {
         }
     }
 
-    /// Sets what the moving averages keep in the iteration after `step` others.
-    pub fn set_decays(&mut self, settings: &Settings, step: u64) {
+    /// Sets what the moving averages keep in the next iteration. Each has followed for as many batches as its network has
+    /// seen: a generator that is not trained from the beginning, for fewer than the run has iterations.
+    pub fn set_decays(&mut self, settings: &Settings) {
         let (classifier, gan) = self.split_mut();
         if let Some(average) = &mut classifier.average {
-            average.set_decay(decay_after(settings.ema_c, step));
+            average.set_decay(decay_after(settings.ema_c, classifier.network.batches_tracked()));
         }
-        if let Some(average) = gan.and_then(|gan| gan.average.as_mut()) {
-            average.set_decay(decay_after(settings.ema_g, step));
+        if let Some(Gan { generator, average: Some(average), .. }) = gan {
+            average.set_decay(decay_after(settings.ema_g, generator.batches_tracked()));
         }
     }
 

@@ -1,16 +1,16 @@
 //! `ecgan bench`.
 
 use crate::compute::ComputeArgs;
-use crate::output::Output;
-use crate::settings_args::choice;
+use crate::output::{Output, Unwritten};
+use crate::settings_args::{choice, named};
 use clap::Args;
+use clap::builder::BoolValueParser;
 use ecgan::bench::bench;
 use ecgan::metrics::{BenchReport, ProfileRow};
 use ecgan::settings::Precision;
-use std::io;
 use std::time::Instant;
 
-/// Measure the trainer's own step, preset paper at threshold 0, data loading excluded
+/// Time the trainer's own step (preset paper, threshold 0)
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct BenchArgs {
@@ -35,7 +35,7 @@ pub struct BenchArgs {
     #[arg(long, value_parser = choice::<Precision>(), env = "ECGAN_PRECISION", hide_env = true, default_value = "f32", help_heading = "Device")]
     precision: Precision,
     /// On a GPU launch each kernel of an iteration, rather than a recording of all
-    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", env = "ECGAN_NO_GRAPH", hide_env = true, help_heading = "Device")]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = named(BoolValueParser::new()), default_value = "false", env = "ECGAN_NO_GRAPH", hide_env = true, help_heading = "Device")]
     no_graph: bool,
 }
 
@@ -66,7 +66,7 @@ pub fn run(args: &BenchArgs, started: Instant) -> anyhow::Result<()> {
 }
 
 /// One line a row, the columns aligned, and the sum.
-fn table(output: Output, rows: &[ProfileRow]) -> io::Result<()> {
+fn table(output: Output, rows: &[ProfileRow]) -> Result<(), Unwritten> {
     let total: f64 = rows.iter().map(|row| row.ms).sum();
     let name = |row: &ProfileRow| format!("{} {}", row.op, row.shape).trim_end().to_owned();
     let width = rows.iter().map(|row| name(row).len()).max().unwrap_or(0);

@@ -6,7 +6,7 @@ use ecgan::compare::{Compared, compare};
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Put finished runs side by side, with the paper's figures where it has such a run
+/// Put finished runs side by side, and the paper's figures
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CompareArgs {

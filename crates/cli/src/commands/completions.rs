@@ -1,5 +1,6 @@
 //! `ecgan completions` and `ecgan man`: what a shell and `man` want to know, from the flags' own help.
 
+use crate::output::print;
 use clap::{Args, Command};
 use clap_complete::Shell;
 use ecgan::Error;
@@ -39,7 +40,7 @@ Examples:
 pub fn run(args: &CompletionsArgs, mut program: Command) -> anyhow::Result<()> {
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut program, "ecgan", &mut text);
-    Ok(io::stdout().write_all(&text)?)
+    Ok(print(&text)?)
 }
 
 /// Runs `ecgan man`.
@@ -47,7 +48,7 @@ pub fn man(args: &ManArgs, program: Command) -> anyhow::Result<()> {
     // What `ecgan help train` prints is in ecgan-train(1).
     let mut program = program.disable_help_subcommand(true);
     let Some(dir) = &args.dir else {
-        return Ok(io::stdout().write_all(&page(program)?)?);
+        return Ok(print(&page(program)?)?);
     };
     std::fs::create_dir_all(dir).map_err(Error::io(dir, "create"))?;
     // Gives subcommands their names, ecgan-data-fetch.

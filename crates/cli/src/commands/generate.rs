@@ -28,6 +28,9 @@ pub struct GenerateArgs {
     /// The seed of the noise
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
+    /// Draw this class alone, with a generator of --method conditional; without it, each class in turn
+    #[arg(long, value_name = "NAME")]
+    class: Option<String>,
     #[command(flatten)]
     target: Target,
     /// Print one JSON object on stdout; everything else goes to stderr
@@ -43,8 +46,8 @@ struct Target {
     /// Write one picture of all, with predicted class and confidence under each
     #[arg(long, value_name = "FILE.png")]
     grid: Option<PathBuf>,
-    /// Write each image as 00001.png, 00002.png, ... into a new or empty folder, and what the classifier takes each for into
-    /// labels.csv there
+    /// Write each image as 00001.png, 00002.png, ... into a new or empty folder, and what the classifier takes each for (and
+    /// the class that a conditional generator was given) into labels.csv there
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -52,9 +55,10 @@ struct Target {
 const EXAMPLES: &str = "\
 Examples:
   ecgan generate --checkpoint RUN/checkpoints/last.safetensors -n 64 --seed 1 --grid fakes.png
-  ecgan generate --checkpoint RUN/checkpoints/last.safetensors -n 1000 --dir fakes";
+  ecgan generate --checkpoint RUN/checkpoints/last.safetensors -n 1000 --dir fakes
+  ecgan generate --checkpoint RUN/checkpoints/last.safetensors -n 100 --class cat --dir cats";
 
-/// The JSON object: where the images are, and what the classifier takes each for.
+/// The JSON object: where the images are, what the classifier takes each for, and what a conditional generator was given.
 #[derive(Serialize)]
 struct Report<'a> {
     n: usize,
@@ -63,6 +67,7 @@ struct Report<'a> {
     classes: &'a [String],
     labels: &'a [usize],
     confidences: &'a [f32],
+    given: Option<&'a [usize]>,
 }
 
 /// Runs the command.
@@ -78,8 +83,10 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
         }
     }
     let device = args.compute.open()?;
-    let generated = kernels::on_a_worker(|| generate(&args.checkpoint, args.n as usize, args.seed, &device))?;
-    let Generated { images, labels, confidences, classes } = &generated;
+    let generated = kernels::on_a_worker(|| {
+        generate(&args.checkpoint, args.n as usize, args.seed, args.class.as_deref(), &device)
+    })?;
+    let Generated { images, labels, confidences, given, classes } = &generated;
     if args.target.dir.is_some() {
         (0..images.len()).try_for_each(|i| write_png(&path.join(file_name(i)), &images.rgb(i)))?;
         write_atomically(&path.join("labels.csv"), |file| file.write_all(table(&generated).as_bytes()))?;
@@ -87,7 +94,8 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
         write_png(path, &grid::draw(images, &generated.captions()))?;
     }
     let output = Output::new(args.json, false);
-    output.result(&Report { n: images.len(), seed: args.seed, path, classes, labels, confidences })?;
+    let given = given.as_deref();
+    output.result(&Report { n: images.len(), seed: args.seed, path, classes, labels, confidences, given })?;
     output.line(format!("{} images in {}", images.len(), path.display()))?;
     Ok(())
 }
@@ -97,12 +105,15 @@ fn file_name(i: usize) -> String {
     format!("{:05}.png", i + 1)
 }
 
-/// `labels.csv`: each file, what the classifier takes it for, and how confident it is.
+/// `labels.csv`: each file, what the classifier takes it for, how confident it is, and the class the generator was given.
 fn table(generated: &Generated) -> String {
-    let Generated { labels, confidences, classes, .. } = generated;
-    let mut text = String::from("file,class,confidence\n");
+    let Generated { labels, confidences, given, classes, .. } = generated;
+    let name = |class: usize| quoted(&classes[class]);
+    let mut text =
+        String::from(if given.is_some() { "file,class,confidence,given\n" } else { "file,class,confidence\n" });
     for (i, (&label, confidence)) in labels.iter().zip(confidences).enumerate() {
-        text += &format!("{},{},{confidence}\n", file_name(i), quoted(&classes[label]));
+        let given = given.as_ref().map_or_else(String::new, |given| format!(",{}", name(given[i])));
+        text += &format!("{},{},{confidence}{given}\n", file_name(i), name(label));
     }
     text
 }
@@ -113,13 +124,18 @@ mod tests {
 
     #[test]
     fn names_of_classes_are_quoted_in_the_table() {
-        let generated = Generated {
+        let mut generated = Generated {
             images: grid::Images::new(vec![0; 2], [2, 1, 1, 1]),
             labels: vec![1, 0],
             confidences: vec![0.75, 0.5],
+            given: None,
             classes: vec!["cat".into(), "a,\"b\"".into()],
         };
         let expected = "file,class,confidence\n00001.png,\"a,\"\"b\"\"\",0.75\n00002.png,cat,0.5\n";
         assert_eq!(table(&generated), expected);
+        generated.given = Some(vec![0, 1]);
+        let given =
+            "file,class,confidence,given\n00001.png,\"a,\"\"b\"\"\",0.75,cat\n00002.png,cat,0.5,\"a,\"\"b\"\"\"\n";
+        assert_eq!(table(&generated), given);
     }
 }

@@ -5,7 +5,7 @@ use crate::output::{Output, tell, warn};
 use crate::progress::{LINE_EVERY, duration};
 use clap::Args;
 use ecgan::export::{FileKind, check_file};
-use ecgan::measure::{Agreement, Event, FeaturesOf, Measures, Options, measure};
+use ecgan::measure::{Agreement, Event, FeaturesOf, Measures, Options, check_outside_data, measure};
 use ecgan::printable::printable;
 use ecgan::run_folder::write_png;
 use ecgan::settings::SplitName;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Measure a run's generator: distances to real images, copies, and how good the pseudo-labels are
+/// Measure a generator: distance to reals, copies, pseudo-labels
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct MeasureArgs {
@@ -94,6 +94,9 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
         seed: args.seed,
         inception,
     };
+    for (name, path) in [("pairs", &args.pairs), ("features", &args.features)] {
+        path.iter().try_for_each(|path| check_outside_data(name, path, &options))?;
+    }
     let (began, mut last_line) = (Instant::now(), Instant::now());
     let mut event = |event: Event<'_>| match event {
         Event::Warning(message) => warn(message),

@@ -2,7 +2,7 @@
 
 use crate::checkpoint_args::CheckpointArgs;
 use crate::compute::ComputeArgs;
-use crate::output::{Output, warn};
+use crate::output::{Output, Unwritten, warn};
 use clap::Args;
 use ecgan::Error;
 use ecgan::data::image_files;
@@ -103,7 +103,7 @@ fn predict(args: &PredictArgs, files: Vec<PathBuf>, device: &Device) -> anyhow::
     let started = Instant::now();
     let mut out = io::BufWriter::new(io::stdout());
     if args.csv {
-        out.write_all(csv_header(top).as_bytes())?;
+        out.write_all(csv_header(top).as_bytes()).map_err(Unwritten)?;
     }
     predictor.files(files, |path, prediction| -> anyhow::Result<()> {
         let problem = match prediction {
@@ -115,14 +115,14 @@ fn predict(args: &PredictArgs, files: Vec<PathBuf>, device: &Device) -> anyhow::
                     return Ok(());
                 }
                 let line = if args.csv { csv_row(path, &top) } else { widths.row(path, &top) };
-                return Ok(out.write_all(line.as_bytes())?);
+                return Ok(out.write_all(line.as_bytes()).map_err(Unwritten)?);
             }
         };
         warn(printable(&problem));
         failed.push(Failed { path: path.to_path_buf(), problem });
         Ok(())
     })?;
-    out.flush()?;
+    out.flush().map_err(Unwritten)?;
     let seconds = started.elapsed().as_secs_f64();
     let unread = failed.len();
     let images_per_second = (total - unread) as f64 / seconds;

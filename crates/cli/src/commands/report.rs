@@ -1,7 +1,6 @@
 //! `ecgan report`.
 
 use crate::output::Output;
-use anyhow::Context;
 use clap::Args;
 use ecgan::export::{FileKind, check_file};
 use ecgan::report::{FILE, write, write_curves};
@@ -68,15 +67,11 @@ fn show(page: &Path) -> anyhow::Result<()> {
         "windows" => "explorer",
         _ => "xdg-open",
     };
-    let advice = || format!("{} is written, but `{program}` cannot show it here; open it in a browser", page.display());
-    let status = Command::new(program)
-        .arg(page)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .with_context(advice)?;
+    let problem = format!("written, but `{program}` cannot show it here; open it in a browser");
+    let status =
+        Command::new(program).arg(page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     // Explorer ends with 1 where all is well.
-    anyhow::ensure!(status.success() || program == "explorer", advice());
-    Ok(())
+    let shown = status.is_ok_and(|status| status.success() || program == "explorer");
+    // The report is there; what is not is a program of the user's.
+    if shown { Ok(()) } else { Err(ecgan::Error::BadFile { path: page.into(), problem }.into()) }
 }

@@ -8,7 +8,7 @@ use ecgan::paper::Experiment;
 use ecgan::settings::SYNTHETIC;
 use ecgan::shell::quoted;
 
-/// Run one of the paper's experiments with several seeds, to compare with its figures
+/// Run one of the paper's experiments with several seeds
 #[derive(Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub struct ReproduceArgs {

@@ -2,15 +2,15 @@
 
 use crate::output::{Output, warn};
 use crate::progress::duration;
-use crate::settings_args::{SettingsArgs, unknown_variables};
+use crate::settings_args::{SettingsArgs, unknown_variables, warn_of_unused};
 use crate::{compute, interrupt};
 use anyhow::anyhow;
 use clap::builder::PossibleValue;
 use clap::{ArgMatches, Args, ValueEnum};
 use ecgan::Error;
 use ecgan::metrics::{EpochMetrics, Observer, Started, StepMetrics, Summary};
-use ecgan::run_folder::{RunFolder, write_atomically};
-use ecgan::settings::Partial;
+use ecgan::run_folder::{RunFolder, check_new_or_empty, write_atomically};
+use ecgan::settings::{Method, Partial};
 use ecgan::sweep::{Axis, By, Cell, Identity, Ledger, Line, Table, cells, outcome, run_folder};
 use ecgan::train::{plan, resume, train};
 use serde::Serialize;
@@ -19,7 +19,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// Train many combinations of settings with several seeds each, and compare them
+/// Train combinations of settings with several seeds each
 #[derive(Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true, mut_args(|arg| arg.hide_env(true)))]
 pub struct SweepArgs {
@@ -123,9 +123,14 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     let given = args.settings.given(matches)?;
     let folder = given.out.clone().unwrap_or_else(|| "sweep".into());
     let cells = args.cells(Partial { out: None, ..given.clone() })?;
+    let methods: Vec<Method> = cells.iter().map(|cell| cell.settings.method).collect();
+    warn_of_unused(matches, &methods);
     args.check_baseline(&cells)?;
     args.check_validation(&cells)?;
     let seeds = args.seeds(given.seed.unwrap_or(0))?;
+    if !args.dry_run {
+        check_folder(&folder)?;
+    }
     let ledger_path = args.ledger.clone().unwrap_or_else(|| folder.join("ledger.jsonl"));
     let mut ledger = Ledger::open(&ledger_path)?;
     let (runs, all) = args.runs(&cells, &seeds, &ledger, &folder)?;
@@ -146,9 +151,9 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     } else {
         interrupt::listen()?;
         fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
-        let failed = train_all(output, args.by.0, &runs, &cells, &seeds, &folder, &mut ledger);
-        finish(args, output, &cells, &folder, &Ledger::open(&ledger_path)?)?;
-        return failed;
+        let trained = train_all(output, args.by.0, &runs, &cells, &seeds, &folder, &mut ledger);
+        let shown = finish(args, output, &cells, &folder, &Ledger::open(&ledger_path)?);
+        return trained.and(shown);
     }
     show(args, output, &folder, &Table::new(&cells, args.baseline.as_deref(), args.by.0, &ledger))
 }
@@ -230,7 +235,8 @@ impl SweepArgs {
     }
 }
 
-/// Trains what is left. A run that diverges or fails does not stop the others; the first such failure is the outcome.
+/// Trains what is left. A run that diverges or fails does not stop the others; the first such failure is the outcome. Nor does
+/// a stdout that takes no more.
 fn train_all(
     output: Output,
     by: By,
@@ -241,7 +247,7 @@ fn train_all(
     ledger: &mut Ledger,
 ) -> anyhow::Result<()> {
     let mut failed = Vec::new();
-    let mut spent = 0.0;
+    let (mut spent, mut told) = (0.0, Ok(()));
     settle(cells, seeds, folder, ledger)?;
     for (i, run) in runs.iter().enumerate() {
         let what = format!("{}, seed {}", label(run.cell), run.seed);
@@ -257,12 +263,13 @@ fn train_all(
                 };
                 let accuracy = accuracy.unwrap_or(f64::NAN);
                 let (of, took) = (runs.len(), duration(summary.seconds));
-                output.line(format!(
+                let line = output.line(format!(
                     "run {}/{of}  {what}: {} {accuracy:.2} %, {took}; {} left",
                     i + 1,
                     by.column(),
                     duration(left)
-                ))?;
+                ));
+                told = told.and(line);
                 settle(cells, seeds, folder, ledger)?;
             }
             Err(error @ Error::Interrupted) => return Err(error.into()),
@@ -273,10 +280,29 @@ fn train_all(
         }
     }
     let n = failed.len();
-    failed
-        .into_iter()
-        .next()
-        .map_or(Ok(()), |(what, error)| Err(anyhow!(error).context(format!("{n} runs failed, first {what}"))))
+    match failed.into_iter().next() {
+        Some((what, error)) => Err(anyhow!(error).context(format!("{n} runs failed, first {what}"))),
+        None => Ok(told?),
+    }
+}
+
+/// Checks that a sweep may write into `folder`: into one of its own, that is, and not over tables of somebody's.
+fn check_folder(folder: &Path) -> Result<(), Error> {
+    let is_run = |entry: fs::DirEntry| entry.file_name().to_string_lossy().contains("-seed");
+    let ours = folder.join("ledger.jsonl").exists()
+        || fs::read_dir(folder.join("runs")).is_ok_and(|runs| runs.flatten().any(is_run))
+        || fs::read(folder.join("table.json")).is_ok_and(|text| is_table(&text));
+    if ours || check_new_or_empty("out", folder).is_ok() {
+        return Ok(());
+    }
+    let got = format!("{}, which holds something else", folder.display());
+    Err(Error::Setting { name: "out", expected: "a new or an empty folder, or one of a sweep".into(), got })
+}
+
+/// Whether this is a table of ours, as JSON.
+fn is_table(text: &[u8]) -> bool {
+    let value: serde_json::Value = serde_json::from_slice(text).unwrap_or_default();
+    ["axes", "rows", "unfinished"].iter().all(|key| value.get(key).is_some())
 }
 
 /// One run: from its last checkpoint where it was stopped, or else from its beginning.

@@ -9,7 +9,7 @@ use clap::{ArgMatches, Args};
 use ecgan::metrics::{Ending, Observer, Summary};
 use ecgan::report;
 use ecgan::run_folder::{self, RunFolder};
-use ecgan::settings::{Partial, SYNTHETIC, Schedule, Settings};
+use ecgan::settings::{Method, Partial, SYNTHETIC, Schedule, Settings};
 use ecgan::shell::quoted;
 use ecgan::train::{Plan, PlannedClass, PlannedNetwork, finished, plan, resume, steps_done, train};
 use ecgan::{Error, ErrorKind};
@@ -45,10 +45,10 @@ shows the outcome.
 A run that was stopped, by Ctrl-C (once: after the iteration; twice: at once), by
 --max-time or by anything else, goes on with --resume from checkpoints/last.safetensors
 and its own settings. Beside --resume only what leaves the numbers as they are may be
-given: --threads, --no-graph, --data (where the images are now), --max-time, --patience,
---checkpoint-every, --save-every, with --schedule constant --epochs and --max-steps (to
-train on for longer; a cosine's learning rates depend on the run's length), and --device
-(after which the last bits differ).
+given: --threads, --no-graph, --memory-limit, --data (where the images are now),
+--max-time, --patience, --checkpoint-every, --save-every, --tensorboard, with --schedule
+constant --epochs and --max-steps (to train on for longer; a cosine's learning rates
+depend on the run's length), and --device (after which the last bits differ).
 
 Examples:
   ecgan train                        EC-GAN on built-in data, minutes
@@ -228,7 +228,8 @@ fn closing(settings: &Settings, run: &Path, checkpoint: &Path, summary: &Summary
         suggest("generated images", format!("generate --checkpoint {checkpoint} -n 64 --seed 1 --grid fakes.png"));
         suggest("the same without the GAN, to compare", format!("train --config {config} --method classifier"));
     } else {
-        suggest("the same with a GAN, to compare", format!("train --config {config} --method ec-gan"));
+        let method = settings.preset.values().method.unwrap_or(Method::EcGan);
+        suggest("the same with a GAN, to compare", format!("train --config {config} --method {method}"));
     }
     suggest("every setting", "train --help".into());
     if settings.data == SYNTHETIC {

@@ -1,7 +1,7 @@
 //! `ecgan eval`.
 
 use crate::binary::{ecgan, json, refused, stderr, stdout, train};
-use crate::data_sets::pets;
+use crate::data_sets::{idx, pets};
 use crate::tensors_file::TensorsFile;
 use serde_json::Value;
 
@@ -81,6 +81,39 @@ fn a_split_of_other_images_is_refused() {
         refused(here.path(), &[&command[..], &[split]].concat(), 3, message);
     }
     stdout(&ecgan(here.path(), &[&command[..], &["test"]].concat()));
+}
+
+/// A validation part of its own is not drawn from the training images, so these may grow.
+#[test]
+fn a_validation_part_of_its_own_stays_what_it_is() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    std::fs::rename(here.path().join("pets/test"), here.path().join("pets/val")).unwrap();
+    pets(&here.path().join("pets"));
+    train(here.path(), &["--data", "pets", "--out", "run", "--method", "classifier", "--max-steps", "1"]);
+    let fish = here.path().join("pets/train/fish");
+    std::fs::copy(fish.join("0.png"), fish.join("99.png")).unwrap();
+    let command = ["eval", "--checkpoint", "run/checkpoints/last.safetensors", "--data", "pets", "--split"];
+    let val = json(&ecgan(here.path(), &[&command[..], &["val", "--json"]].concat()));
+    assert_eq!(val["total"], 9);
+    refused(here.path(), &[&command[..], &["train"]].concat(), 3, "trained with 6 training images of class fish");
+}
+
+/// IDX files have as many classes as their largest label says.
+#[test]
+fn a_test_without_the_last_digits_is_measured() {
+    let here = tempfile::tempdir().unwrap();
+    idx(&here.path().join("all"), "train", 40);
+    idx(&here.path().join("all"), "t10k", 20);
+    idx(&here.path().join("few"), "t10k", 7);
+    let settings = ["--data", "all", "--out", "run", "--method", "classifier", "--max-steps", "1", "--channels", "1"];
+    train(here.path(), &settings);
+    let command = ["eval", "--checkpoint", "run/checkpoints/last.safetensors", "--data", "few"];
+    let test = json(&ecgan(here.path(), &[&command[..], &["--json"]].concat()));
+    assert_eq!((test["total"].as_u64(), test["per_class"].as_array().unwrap().len()), (Some(7), 10));
+    consistent(&test);
+    // Not what it trained or validated on, and no other classes.
+    refused(here.path(), &[&command[..], &["--split", "train"]].concat(), 3, "trained on the classes 0, 1, 2,");
 }
 
 #[test]

@@ -52,6 +52,34 @@ fn images_are_drawn_by_the_seed() {
 }
 
 #[test]
+fn a_conditional_generator_draws_the_class_that_is_asked_for() {
+    let here = tempfile::tempdir().unwrap();
+    let folder = here.path();
+    pets(&folder.join("pets"));
+    train(folder, &["--data", "pets", "--out", "run", "--method", "conditional", "--max-steps", "1"]);
+    let given = |arguments: &[&str]| generate(folder, arguments)["given"].clone();
+    assert_eq!(given(&["-n", "4", "--dir", "all"]), serde_json::json!([0, 1, 2, 0]));
+    assert_eq!(given(&["-n", "4", "--dir", "dogs", "--class", "dog"]), serde_json::json!([1, 1, 1, 1]));
+    let table = |dir: &str| fs::read_to_string(folder.join(dir).join("labels.csv")).unwrap();
+    let last = |dir| table(dir).lines().map(|line| line.split(',').nth(3).unwrap().into()).collect::<Vec<String>>();
+    assert_eq!(last("all"), ["given", "cat", "dog", "fish", "cat"]);
+    assert_eq!(last("dogs"), ["given", "dog", "dog", "dog", "dog"]);
+    // The second is a dog of the same noise both times, the first is not.
+    let same = |name: &str| ["all", "dogs"].map(|dir| fs::read(folder.join(dir).join(name)).unwrap());
+    let [(first, dog), (second, same_dog)] = [same("00001.png"), same("00002.png")].map(|[a, b]| (a, b));
+    assert!(first != dog && second == same_dog);
+
+    let command = ["generate", "--checkpoint", CHECKPOINT, "--dir", "x", "--class"];
+    refused(folder, &[&command[..], &["bird"]].concat(), 2, "class: expected one of cat, dog, fish, got bird");
+    fs::remove_dir_all(folder.join("run")).unwrap();
+    train(folder, &["--data", "pets", "--out", "run", "--max-steps", "1"]);
+    let message =
+        "class: expected none: the generator of this checkpoint is not given classes (--method conditional), got cat";
+    refused(folder, &[&command[..], &["cat"]].concat(), 2, message);
+    assert!(!folder.join("x").exists());
+}
+
+#[test]
 fn what_cannot_be_drawn_is_refused() {
     let here = tempfile::tempdir().unwrap();
     let folder = here.path();

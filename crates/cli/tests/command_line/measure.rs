@@ -261,3 +261,40 @@ fn a_state_dict_judges_too() {
     let message = "bare.safetensors: 4 classes; the run that it is to judge has 3";
     refused(here.path(), &[&COMMAND[..], &["--judge", "bare.safetensors"]].concat(), 3, message);
 }
+
+/// Of the data that was named, and of the run's own.
+#[test]
+fn nothing_is_written_into_the_data() {
+    let here = tempfile::tempdir().unwrap();
+    trained(here.path(), &[]);
+    let image = || std::fs::read(here.path().join("pets/train/cat/0.png")).unwrap();
+    let before = image();
+    for (arguments, name) in [
+        (&["--pairs", "pets/train/cat/0.png"][..], "pairs"),
+        (&["--pairs", "pets/train/cat/0.png", "--data", "pets"], "pairs"),
+        (&["--features", "pets/f.safetensors"], "features"),
+    ] {
+        let message = format!("{name}: expected a name outside pets, whose images it could be taken for, got pets/");
+        refused(here.path(), &[&COMMAND, arguments].concat(), 2, &message);
+    }
+    assert!(image() == before && !here.path().join("pets/f.safetensors").exists());
+}
+
+/// A class that follows from them would mean nothing.
+#[test]
+fn logits_that_are_not_finite_label_nothing() {
+    let here = tempfile::tempdir().unwrap();
+    trained(here.path(), &[]);
+    let path = here.path().join(CHECKPOINT);
+    let mut file = TensorsFile::read(&path);
+    for name in ["classifier.linear.weight", "classifier.linear.bias"] {
+        let stored = file.tensors.get_mut(name).unwrap();
+        stored.bytes = 3e38f32.to_le_bytes().repeat(stored.bytes.len() / 4);
+    }
+    file.write(&path);
+    let message = "error: a logit of the classifier is not finite";
+    refused(here.path(), &COMMAND, 4, message);
+    refused(here.path(), &["generate", "--checkpoint", CHECKPOINT, "--dir", "fakes"], 4, message);
+    refused(here.path(), &["generate", "--checkpoint", CHECKPOINT, "--grid", "fakes.png"], 4, message);
+    assert!(!here.path().join("fakes").exists() && !here.path().join("fakes.png").exists());
+}

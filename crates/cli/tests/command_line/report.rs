@@ -1,6 +1,6 @@
 //! `ecgan report`, and what a run leaves to look at.
 
-use crate::binary::{ecgan, files, json, metrics, refused, stdout, train};
+use crate::binary::{command, ecgan, files, json, metrics, refused, stderr, stdout, train};
 use crate::data_sets::pets;
 use std::fs;
 use std::path::Path;
@@ -112,4 +112,16 @@ fn tensorboard_gets_its_events_and_the_run_the_same_numbers() {
     }
     let checkpoint = |run: &str| fs::read(here.path().join(run).join("checkpoints/last.safetensors")).unwrap();
     assert!(checkpoint("plain") == checkpoint("watched"), "watching a run changes nothing in it");
+}
+
+#[test]
+fn a_report_that_cannot_be_shown_is_there() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    train(here.path(), &["--data", "pets", "--out", "run", "--max-steps", "1"]);
+    fs::remove_file(here.path().join("run/report.html")).unwrap();
+    let output = command(here.path(), &["report", "run", "--open"]).env("PATH", here.path()).output().unwrap();
+    let message = "error: run/report.html: written, but `xdg-open` cannot show it here; open it in a browser\n";
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(3), message));
+    assert!(here.path().join("run/report.html").exists());
 }

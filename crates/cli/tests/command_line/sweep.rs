@@ -1,10 +1,10 @@
 //! `ecgan sweep`: what is trained, skipped, shared out and compared.
 
-use crate::binary::{json, refused, small, stdout};
+use crate::binary::{json, refused, small, stderr, stdout};
 use crate::data_sets::pets;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 const SWEEP: [&str; 15] = [
     "sweep",
@@ -141,7 +141,10 @@ fn what_cannot_be_meant_is_refused() {
     for (arguments, message) in [
         (["--shard", "3/2"], "expected I/N with I from 1 to N"),
         (["--baseline", "bare"], "baseline: expected one of 0.1, 0.5, classifier, ec-gan, got bare"),
-        (["--grid", "seed=1"], "grid: expected a setting but out and seed"),
+        (
+            ["--grid", "seed=1"],
+            "grid: expected a setting that runs may differ in; of the sweep it is given by --seed and --seeds, got seed",
+        ),
         (["--arm", "a:threshold=2"], "threshold: expected a number from 0 to 1, got 2"),
         (
             ["--by", "val"],
@@ -153,4 +156,69 @@ fn what_cannot_be_meant_is_refused() {
     let message = "seeds: expected seeds up to 9223372036854775807, got 2 from 9223372036854775807 on";
     refused(folder.path(), &[&SWEEP[..], &["--seed", "9223372036854775807"]].concat(), 2, message);
     assert!(!folder.path().join("s").exists());
+}
+
+/// What was begun is done, and what failed is told, whether anybody reads along or not.
+#[test]
+fn a_sweep_that_nobody_reads_trains_on() {
+    let folder = tempfile::tempdir().unwrap();
+    pets(&folder.path().join("pets"));
+    let unread = |more: &[&str]| {
+        let mut command = small(folder.path(), &[&SWEEP, more].concat());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        child.wait_with_output().unwrap()
+    };
+    let output = unread(&[]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(fs::read_to_string(folder.path().join("s/ledger.jsonl")).unwrap().lines().count(), 3);
+    // One that takes no more ends nothing either, but is told of.
+    fs::remove_dir_all(folder.path().join("s")).unwrap();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = small(folder.path(), &[&SWEEP[..], &["--json"]].concat()).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert_eq!(fs::read_to_string(folder.path().join("s/ledger.jsonl")).unwrap().lines().count(), 3);
+    let output = unread(&["--arm", "bad:lr=1e30,lr-c=1e30", "--arm", "good:"]);
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+}
+
+#[test]
+fn a_sweep_writes_into_a_folder_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    pets(&folder.path().join("pets"));
+    fs::create_dir_all(folder.path().join("s/runs/0001-ec-gan-pets")).unwrap();
+    for name in ["table.csv", "table.json"] {
+        fs::write(folder.path().join("s").join(name), "{\"mine\": 1}").unwrap();
+    }
+    refused(folder.path(), &SWEEP, 2, "out: expected a new or an empty folder, or one of a sweep, got s, which holds");
+    assert_eq!(fs::read_to_string(folder.path().join("s/table.csv")).unwrap(), "{\"mine\": 1}");
+    // Its own it knows by what it leaves, be it the table alone.
+    fs::remove_dir_all(folder.path().join("s")).unwrap();
+    for left in ["runs", "ledger.jsonl", "table.json"] {
+        stdout(&sweep(folder.path(), &["--ledger", "l.jsonl"]));
+        fs::copy(folder.path().join("l.jsonl"), folder.path().join("s/ledger.jsonl")).unwrap();
+        let all = ["runs", "ledger.jsonl", "table.json", "table.csv", "table.md", "plot.svg"];
+        for name in all.iter().filter(|name| **name != left) {
+            let path = folder.path().join("s").join(name);
+            let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        }
+        assert!(folder.path().join("s").join(left).exists() || left == "runs", "{left}");
+        stdout(&sweep(folder.path(), &["--ledger", "l.jsonl"]));
+    }
+}
+
+#[test]
+fn what_no_method_of_a_sweep_uses_is_warned_about() {
+    let folder = tempfile::tempdir().unwrap();
+    pets(&folder.path().join("pets"));
+    let warned = |method: &str| {
+        let arguments = ["sweep", "--data", "pets", "--grid", method, "--threshold", "0.5", "--dry-run"];
+        let output = small(folder.path(), &arguments).output().unwrap();
+        stdout(&output);
+        stderr(&output)
+    };
+    let message = "warning: --threshold: not heeded; ";
+    assert_eq!(warned("method=classifier"), format!("{message}method classifier does not use it\n"));
+    assert_eq!(warned("method=classifier,shared-dc"), format!("{message}no method here uses it\n"));
+    assert_eq!(warned("method=classifier,ec-gan"), "");
 }

@@ -45,7 +45,7 @@ impl TensorsFile {
         for (name, Stored { dtype, shape, bytes }) in &self.tensors {
             let from = data.len();
             data.extend(bytes);
-            data.resize(from + shape.iter().product::<usize>() * if dtype == "I64" { 8 } else { 4 }, 0);
+            data.resize(from + shape.iter().product::<usize>() * if dtype.ends_with("64") { 8 } else { 4 }, 0);
             header.insert(name.clone(), json!({"dtype": dtype, "shape": shape, "data_offsets": [from, data.len()]}));
         }
         let header = serde_json::to_vec(&header).unwrap();

@@ -22,7 +22,8 @@ pub fn free() -> Option<usize> {
 /// no limit. What was read from files counts as used, but the system gives it up where somebody needs the memory.
 fn left(max: &str, current: &str, stat: &str) -> Option<usize> {
     let number = |text: &str| text.trim().parse::<usize>().ok();
-    let files = stat.lines().find_map(|line| number(line.strip_prefix("inactive_file ")?)).unwrap_or(0);
+    let of = |name| stat.lines().find_map(|line| number(line.strip_prefix(name)?)).unwrap_or(0);
+    let files = ["inactive_file ", "active_file ", "slab_reclaimable "].map(of).iter().sum();
     Some(number(max)?.saturating_sub(number(current)?.saturating_sub(files)))
 }
 
@@ -48,7 +49,8 @@ mod tests {
     #[test]
     fn files_in_the_cache_take_no_memory_of_a_control_group() {
         let stat = "anon 50\nfile 900\nactive_file 100\ninactive_file 800\n";
-        assert_eq!(left("1000\n", "950\n", stat), Some(850));
+        assert_eq!(left("1000\n", "950\n", stat), Some(950));
+        assert_eq!(left("1000\n", "950\n", "inactive_file 20\nslab_reclaimable 30\n"), Some(100));
         assert_eq!(left("1000\n", "950\n", ""), Some(50));
         assert_eq!(left("1000\n", "1200\n", "inactive_file 100\n"), Some(0));
         assert_eq!(left("1000\n", "10\n", stat), Some(1000), "read one after the other, they may disagree");

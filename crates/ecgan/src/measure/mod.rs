@@ -25,10 +25,11 @@ pub use neighbours::{Nearest, Neighbours, nearest, nearest_others};
 use crate::Error;
 use crate::checkpoint::Checkpoint;
 use crate::data::Images;
-use crate::evaluate::{Split, settings};
-use crate::generate::{bytes, each_batch};
+use crate::evaluate::{Split, check_finite, settings};
+use crate::export::check_outside;
+use crate::generate::{bytes, each_batch, in_turn};
 use crate::pseudo_label::pseudo_labels;
-use crate::settings::{ClassThreshold, FakeLabels, Settings, SplitName};
+use crate::settings::{ClassThreshold, FakeLabels, SYNTHETIC, Settings, SplitName};
 use features::of_classifier;
 use inception::Inception;
 use nn::Network;
@@ -122,6 +123,15 @@ pub enum Event<'a> {
         /// Of so many.
         of: usize,
     },
+}
+
+/// Checks, before the work, that `path`, which the setting `name` gives, is not inside the data that would be measured with.
+///
+/// # Errors
+/// [`Error::Setting`] where it is; what [`measure`] says of the checkpoint.
+pub fn check_outside_data(name: &'static str, path: &Path, options: &Options<'_>) -> Result<(), Error> {
+    let data = settings(&Checkpoint::read(options.checkpoint)?, options.data)?.data;
+    if data == SYNTHETIC { Ok(()) } else { check_outside(name, path, Path::new(&data)) }
 }
 
 /// Draws images as [`crate::generate::generate`] does and measures them.
@@ -218,14 +228,15 @@ fn draw(
 ) -> Result<(Images, Vec<Label>, f64), Error> {
     let settings = settings(read, None)?;
     let threshold = settings.threshold;
-    let conditional = read.meta.condition.map(|condition| condition.classes);
+    let given = read.meta.condition.map(|condition| in_turn(condition.classes, n));
     let thresholds = thresholds(read, &settings)?;
     let thresholds = Tensor::from_slice(device, [thresholds.len()], &thresholds)?;
     let (mut pixels, mut labels) = (Vec::new(), Vec::with_capacity(n));
-    each_batch(generator, conditional, n, seed, device, |x, given| {
+    each_batch(generator, given.as_deref(), n, seed, device, |x, given| {
         pixels.extend(bytes(&x)?);
         let known = given.filter(|_| settings.fake_labels == FakeLabels::Known);
         let found = pseudo_labels(&classifier.evaluate(x)?, &thresholds, known);
+        check_finite(&found.confidence.to_vec()?)?;
         let of = |(class, weight): (i32, f32)| Label { class: class as usize, kept: weight != 0.0 };
         labels.extend(found.labels.to_vec()?.into_iter().zip(found.weights.to_vec()?).map(of));
         Ok(())

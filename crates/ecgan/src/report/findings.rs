@@ -3,7 +3,7 @@
 use super::html::short;
 use super::run::Run;
 use crate::metrics::{EpochMetrics, Evaluation};
-use crate::settings::Augment;
+use crate::settings::{Augment, DiffAugment};
 
 /// Something to look at.
 #[derive(Debug, PartialEq)]
@@ -63,10 +63,16 @@ fn fakes(run: &Run, last: &EpochMetrics, add: &mut impl FnMut(String, &str)) {
     if let (Some(real), Some(fake)) = (last.loss_d_real, last.loss_d_fake)
         && real + fake < D_WINS
     {
+        let suggestion = match run.settings.diff_augment {
+            DiffAugment::None if !run.settings.method.is_shared() => {
+                "The generator then learns little. Try --diff-augment all, lower --lr (--lr-c keeps the classifier's), or \
+                 take more images."
+            }
+            _ => "The generator then learns little. Lower --lr (--lr-c keeps the classifier's), or take more images.",
+        };
         add(
             format!("The discriminator tells every fake: its loss is {} in the last epoch.", short(real + fake)),
-            "The generator then learns little. Lower --lr (--lr-c keeps the classifier's), take more images, or \
-             --augment paper.",
+            suggestion,
         );
     }
     let Some(kept) = last.kept_per_class.as_deref().filter(|kept| kept.len() > 2) else { return };

@@ -46,8 +46,8 @@ fn create_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     // The system's reason alone, without the temporary name.
-    builder.tempfile_in(folder).map_err(|error| match error.get_ref().and_then(|wrapped| wrapped.source()) {
-        Some(reason) => io::Error::new(error.kind(), reason.to_string()),
+    builder.tempfile_in(folder).map_err(|error| match error.to_string().split_once(" at path ") {
+        Some((reason, _)) => io::Error::new(error.kind(), reason),
         None => error,
     })
 }
@@ -78,6 +78,14 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path().join("a")).unwrap().count(), 1);
         write_atomically(&path, |file| file.write_all(b"new")).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    /// In a folder that takes no file from anybody.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_refusal_does_not_tell_of_the_temporary_name() {
+        let message = write_atomically(Path::new("/proc/self/x.txt"), |_| Ok(())).unwrap_err().to_string();
+        assert!(message.starts_with("/proc/self/x.txt: cannot write: ") && !message.contains(UNFINISHED), "{message}");
     }
 
     #[cfg(unix)]

@@ -67,7 +67,11 @@ fn arm(text: &str) -> Result<Value, Error> {
 /// One setting, its value written as in a settings file or, words, without quotes.
 fn setting(name: &'static str, key: &str, value: &str) -> Result<Partial, Error> {
     let key = key.replace('-', "_");
-    if !Partial::KEYS.contains(&key.as_str()) || ["out", "seed"].contains(&key.as_str()) {
+    if let Some(flags) = [("out", "--out"), ("seed", "--seed and --seeds")].iter().find(|(of_all, _)| *of_all == key) {
+        let expected = format!("a setting that runs may differ in; of the sweep it is given by {}", flags.1);
+        return Err(Error::Setting { name, expected, got: key });
+    }
+    if !Partial::KEYS.contains(&key.as_str()) {
         let near = nearest(&key, Partial::KEYS).map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
         let expected = "a setting but out and seed, see `ecgan train --help`".into();
         return Err(Error::Setting { name, expected, got: format!("{key}{near}") });
@@ -111,7 +115,7 @@ mod tests {
             ),
             (
                 "seed=1,2",
-                "grid: expected a setting but out and seed, see `ecgan train --help`, got seed (did you mean seed?)",
+                "grid: expected a setting that runs may differ in; of the sweep it is given by --seed and --seeds, got seed",
             ),
             (
                 "method=gan",

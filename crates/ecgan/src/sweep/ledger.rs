@@ -3,9 +3,10 @@
 
 use super::{Identity, Outcome};
 use crate::{Error, regular_file};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// One cell, finished.
@@ -52,6 +53,22 @@ impl Line {
             seconds: outcomes.iter().map(|o| round(o.summary.seconds, 1)).collect(),
         }
     }
+
+    /// With the seeds of another line that this one has not, in ascending order.
+    fn with(self, other: &Self) -> Self {
+        let new = other.seeds.iter().enumerate().filter(|(_, seed)| !self.seeds.contains(seed));
+        let new = new.map(|(i, seed)| (*seed, other, i));
+        let mut all: Vec<_> = self.seeds.iter().enumerate().map(|(i, seed)| (*seed, &self, i)).chain(new).collect();
+        all.sort_by_key(|(seed, ..)| *seed);
+        Self {
+            seeds: all.iter().map(|(seed, ..)| *seed).collect(),
+            test_accuracy: all.iter().map(|(_, line, i)| line.test_accuracy[*i]).collect(),
+            val_accuracy: all.iter().map(|(_, line, i)| line.val_accuracy[*i]).collect(),
+            kept_fraction: all.iter().map(|(_, line, i)| line.kept_fraction[*i]).collect(),
+            seconds: all.iter().map(|(_, line, i)| line.seconds[*i]).collect(),
+            ..self.clone()
+        }
+    }
 }
 
 /// A file of such lines.
@@ -68,14 +85,14 @@ impl Ledger {
     /// # Errors
     /// [`Error::Io`]; [`Error::BadFile`] naming the line that is none.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let text = match regular_file::read_to_string(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            text => text.map_err(Error::io(path, "read"))?,
+        let bytes = match regular_file::read(path, u64::MAX) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            bytes => bytes.map_err(Error::io(path, "read"))?,
         };
-        // A line without its end was being written when its process was killed.
-        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n')).enumerate();
-        let lines = whole.filter(|(_, line)| !line.trim().is_empty()).map(|(i, line)| {
-            serde_json::from_str(line).map_err(|error| {
+        let whole = &bytes[..without_torn(&bytes)];
+        let lines = whole.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
+        let lines = lines.map(|(i, line)| {
+            parse(line).map_err(|error| {
                 let expected = "expected what `ecgan sweep` wrote, a finished combination a line";
                 Error::BadFile { path: path.into(), problem: format!("line {}: {error}; {expected}", i + 1) }
             })
@@ -88,9 +105,11 @@ impl Ledger {
         self.find(identity).is_some_and(|line| seeds.iter().all(|seed| line.seeds.contains(seed)))
     }
 
-    /// The line of this identity, the one with most seeds.
-    pub fn find(&self, identity: &Identity) -> Option<&Line> {
-        self.lines.iter().filter(|line| line.settings == *identity).max_by_key(|line| line.seeds.len())
+    /// What there is of this identity: its lines as one, by ascending seed. Of a seed in several of them the first counts.
+    pub fn find(&self, identity: &Identity) -> Option<Line> {
+        let mut lines = self.lines.iter().filter(|line| line.settings == *identity);
+        let first = lines.next()?.clone();
+        Some(lines.fold(first, Line::with))
     }
 
     /// Adds a line, to the file too, in the place of a last one without its end.
@@ -107,13 +126,38 @@ impl Ledger {
     }
 }
 
+fn parse(text: &[u8]) -> serde_json::Result<Line> {
+    let line: Line = serde_json::from_slice(text)?;
+    let Line { seeds, test_accuracy, val_accuracy, kept_fraction, seconds, .. } = &line;
+    let lengths = [test_accuracy.len(), val_accuracy.len(), kept_fraction.len(), seconds.len()];
+    if seeds.is_empty() || lengths.iter().any(|&length| length != seeds.len()) {
+        return Err(serde::de::Error::custom("its lists have not one value for each of its seeds"));
+    }
+    Ok(line)
+}
+
+/// How many of these bytes are whole lines: a last one that is none and has no end was being written when its process was
+/// killed.
+fn without_torn(bytes: &[u8]) -> usize {
+    let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    let is_whole = serde_json::from_slice::<IgnoredAny>(&bytes[end..]).is_ok();
+    if is_whole { bytes.len() } else { end }
+}
+
 fn append(path: &Path, line: &[u8]) -> io::Result<()> {
     let mut file = fs::OpenOptions::new().create(true).read(true).append(true).open(path)?;
-    let text = fs::read(path)?;
-    let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-    if whole < text.len() {
+    // Another process may be adding its line, which is not torn. Where files have no locks, the chance is taken.
+    match file.lock() {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+        locked => locked?,
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let whole = without_torn(&bytes);
+    if whole < bytes.len() {
         file.set_len(whole as u64)?;
     }
-    file.write_all(line)?;
+    let ended = bytes[..whole].last().is_none_or(|&byte| byte == b'\n');
+    file.write_all(&[if ended { b"" } else { &b"\n"[..] }, line].concat())?;
     file.sync_all()
 }

@@ -84,7 +84,7 @@ impl Table {
                 let line = ledger.find(&cell.identity())?;
                 let other = named.map_or_else(|| cell.bare_identity(), Cell::identity);
                 let other = (other != cell.identity()).then(|| ledger.find(&other)).flatten();
-                Some(row(cell, line, other, by))
+                Some(row(cell, &line, other.as_ref(), by))
             })
             .collect();
         let axes = cells.first().map(|cell| cell.labels.iter().map(|(name, _)| name.clone()).collect());

@@ -140,8 +140,58 @@ fn a_ledger_reads_back_and_skips_what_it_has() {
     assert_eq!(torn.lines, ledger.lines);
     torn.add(ledger.lines[0].clone()).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), whole.repeat(2));
+    // Also where it ends within a letter. One that is only not ended, as editors leave it, is one.
+    let umlaut = ledger.lines[0].clone();
+    let umlaut = Line { data: "Häuser".into(), ..umlaut };
+    let text = serde_json::to_string(&umlaut).unwrap();
+    let within = text.find('ä').unwrap() + 1;
+    fs::write(&path, [whole.as_bytes(), &text.as_bytes()[..within]].concat()).unwrap();
+    assert_eq!(Ledger::open(&path).unwrap().lines, ledger.lines);
+    fs::write(&path, &text).unwrap();
+    let mut open = Ledger::open(&path).unwrap();
+    assert_eq!(open.lines, [umlaut]);
+    open.add(ledger.lines[0].clone()).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{text}\n{whole}"));
+    let short = whole.replace("\"seeds\":[0,1]", "\"seeds\":[0,1,2]");
+    fs::write(&path, short).unwrap();
+    let message = Ledger::open(&path).unwrap_err().to_string();
+    assert!(message.contains("line 1: its lists have not one value for each of its seeds"), "{message}");
     fs::write(&path, "{}\n").unwrap();
     let message = Ledger::open(&path).unwrap_err().to_string();
     assert!(message.contains("l.jsonl: line 1: missing field"), "{message}");
     assert!(message.ends_with("expected what `ecgan sweep` wrote, a finished combination a line"), "{message}");
+}
+
+/// Seeds may be trained apart, and come together in the table.
+#[test]
+fn lines_of_one_cell_unite() {
+    let cells = grid(&["method=classifier,ec-gan"]);
+    let mut ledger = ledger_of(&[(&cells[0], &[10.0, 20.0]), (&cells[1], &[12.0, 22.0, 35.0])]);
+    let mut later = ledger.lines[0].clone();
+    (later.seeds, later.test_accuracy) = (vec![2, 1], vec![30.0, 99.0]);
+    ledger.lines.push(later);
+    let line = ledger.find(&cells[0].identity()).unwrap();
+    assert_eq!((line.seeds, line.test_accuracy), (vec![0, 1, 2], vec![10.0, 20.0, 30.0]), "the first counts");
+    assert!(ledger.has(&cells[0].identity(), &[2, 0]) && !ledger.has(&cells[0].identity(), &[3]));
+    let table = Table::new(&cells, None, By::Test, &ledger);
+    assert_eq!((table.rows[1].difference.unwrap().mean, table.rows[1].difference.unwrap().n), (3.0, 3));
+}
+
+/// Processes that share a folder share its ledger.
+#[test]
+fn no_line_is_lost_where_several_add_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("l.jsonl");
+    let cells = grid(&["lambda=0.1"]);
+    let line = ledger_of(&[(&cells[0], &[1.0])]).lines[0].clone();
+    fs::write(&path, "{\"torn").unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut ledger = Ledger::open(&path).unwrap();
+                (0..10).for_each(|_| ledger.add(line.clone()).unwrap());
+            });
+        }
+    });
+    assert_eq!(Ledger::open(&path).unwrap().lines.len(), 40);
 }

@@ -1,13 +1,13 @@
 //! What a run leaves in its folder: within an epoch, at the end of each, and at its own.
 //!
-//! The last checkpoint is written last but for copies of the metrics, so whatever it knows of is there, and what is there beyond it is written again
-//! with the same bytes when the run goes on.
+//! The last checkpoint is written last but for copies of the metrics, so whatever it knows of is there, and what is there
+//! beyond it is written again with the same bytes when the run goes on.
 
 use super::{Run, Totals, measured};
 use crate::checkpoint::{self, Best};
 use crate::data::Format;
-use crate::generate::draw;
-use crate::metrics::{Ending, EpochMetrics, Evaluation, Observer, Summary};
+use crate::generate::{draw, in_turn};
+use crate::metrics::{Ending, EpochMetrics, Evaluation, Mirrors, Observer, Summary};
 use crate::{Error, grid, report};
 use std::path::Path;
 
@@ -43,11 +43,18 @@ impl Run<'_> {
         }
         self.folder.append_metrics(metrics)?;
         self.save(&self.folder.last_checkpoint())?;
-        // What mirrors the metrics is not worth failing for; a resumed run writes it anew.
+        // What mirrors the metrics is not worth failing for; it is written anew at the end, or when the run goes on.
         if let Some(Err(error)) = self.mirrors.as_ref().map(|mirrors| mirrors.epoch(metrics)) {
             observer.warning(&format!("{error}; metrics.csv and TensorBoard's events end here, metrics.jsonl goes on"));
             self.mirrors = None;
         }
+        Ok(())
+    }
+
+    /// Writes the mirrors of the metrics whole.
+    pub(super) fn mirror(&mut self) -> Result<(), Error> {
+        let all = self.folder.keep_metrics(|_| true)?;
+        self.mirrors = Some(Mirrors::start(self.folder, self.source.classes(), &all, self.settings.tensorboard)?);
         Ok(())
     }
 
@@ -65,6 +72,11 @@ impl Run<'_> {
         before: f64,
         observer: &mut dyn Observer,
     ) -> Result<Summary, Error> {
+        if self.mirrors.is_none()
+            && let Err(error) = self.mirror()
+        {
+            observer.warning(&error.to_string());
+        }
         let evaluation = self.test().inspect_err(|_| {
             let last = self.folder.last_checkpoint();
             observer.warning(&format!("training is done and {} holds it; only the test failed", last.display()));
@@ -109,9 +121,9 @@ impl Run<'_> {
     /// The same noise every epoch, through the generator as it is now.
     fn samples(&mut self, epoch: usize) -> Result<(), Error> {
         let (seed, image, classes) = (self.settings.seed, self.image, self.source.classes());
-        let conditional = self.settings.condition(classes.len()).is_some();
+        let given = self.settings.condition(classes.len()).map(|of| in_turn(of.classes, SAMPLES));
         let Some((generator, classifier)) = self.iterations.networks.drawing() else { return Ok(()) };
-        let drawn = draw(generator, classifier, conditional, SAMPLES, seed, image, classes, &self.device)?;
+        let drawn = draw(generator, classifier, given, SAMPLES, seed, image, classes, &self.device)?;
         self.folder.write_samples(epoch, &grid::draw(&drawn.images, &drawn.captions()))
     }
 

@@ -149,8 +149,6 @@ struct Run<'a> {
     image: ImageShape,
     labelled: Labelled,
     meta: Meta,
-    /// The lines of `metrics.jsonl` that stood when this process began it.
-    kept: Vec<EpochMetrics>,
     /// From when it trains.
     mirrors: Option<Mirrors>,
     iterations: Iterations,
@@ -180,7 +178,6 @@ impl<'a> Run<'a> {
             settings,
             folder,
             meta: Meta { images: labelled.of_each_class.clone(), ..Meta::new(settings, classes) },
-            kept: Vec::new(),
             mirrors: None,
             iterations,
             position: Position { sums: Totals::new(classes.len()), ..Position::default() },
@@ -202,7 +199,7 @@ impl<'a> Run<'a> {
         self.folder.write_config(self.settings)?;
         let (classes, train) = (self.source.classes(), &self.labelled.split.train);
         self.folder.write_reals(&grid::draw_reals(&self.labelled.images, train, classes)?)?;
-        self.mirrors = Some(Mirrors::start(self.folder, classes, &self.kept, self.settings.tensorboard)?);
+        self.mirror()?;
         observer.started(&Started {
             method: self.settings.method,
             classes: self.source.classes().to_vec(),
@@ -324,7 +321,7 @@ impl<'a> Run<'a> {
         self.iterations.networks.set_learning_rates(self.settings, factor);
         let factor = self.settings.lambda_factor(self.position.step, self.last_step());
         self.iterations.networks.set_lambda(self.settings, factor);
-        self.iterations.networks.set_decays(self.settings, self.position.step);
+        self.iterations.networks.set_decays(self.settings);
         self.iterations.run(&self.labelled.images, indices, self.position.step * self.batch as u64)?;
         self.position.step += 1;
         Ok(())

@@ -170,6 +170,10 @@ fn time_evaluation(ready: &mut Ready) -> Result<f64, Error> {
     let Ready { labelled, iterations, source, device, .. } = ready;
     let indices = &labelled.split.train[..labelled.split.train.len().min(EVALUATED)];
     let began = Instant::now();
-    measured(&mut iterations.networks, &labelled.images, indices, source, device)?;
+    match measured(&mut iterations.networks, &labelled.images, indices, source, device) {
+        // After so many iterations of one batch; training may do better.
+        Ok(_) | Err(Error::NotFinite { .. }) => {}
+        Err(error) => return Err(error),
+    }
     Ok(began.elapsed().as_secs_f64() / indices.len() as f64)
 }

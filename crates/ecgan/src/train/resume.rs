@@ -59,10 +59,10 @@ impl Run<'_> {
         }
         let (goes_on, position) = (self.ending().is_none(), &self.position);
         // The line of an epoch that was cut short gives way to that of the whole epoch.
-        self.kept = self
+        let kept = self
             .folder
             .keep_metrics(|line| line.epoch as u64 <= position.epoch || !goes_on && line.step <= position.step)?;
-        self.seconds = self.kept.last().map_or(0.0, |line| line.seconds);
+        self.seconds = kept.last().map_or(0.0, |line| line.seconds);
         Ok(())
     }
 

@@ -236,7 +236,7 @@ fn a_file_that_cannot_be_written_is_named_and_the_run_goes_on_later() {
     }
 }
 
-/// Puts a folder in the place of `metrics.csv` after the first epoch.
+/// Puts a folder in the place of `metrics.csv` after the first epoch, and takes it away after the second.
 #[derive(Default)]
 struct NoMirror {
     run: std::path::PathBuf,
@@ -254,6 +254,8 @@ impl Observer for NoMirror {
             let mirror = self.run.join("metrics.csv");
             fs::remove_file(&mirror).expect("it was there");
             fs::create_dir(&mirror).expect("a folder in its place");
+        } else if epoch.epoch == 2 {
+            fs::remove_dir(self.run.join("metrics.csv")).expect("still a folder");
         }
     }
 }
@@ -270,6 +272,9 @@ fn a_copy_of_the_metrics_that_cannot_be_written_costs_no_epoch() {
     assert!(left(&folder) == want);
     let told = |warning: &String| warning.contains("metrics.csv: cannot write: ");
     assert_eq!(observer.warnings.iter().filter(|warning| told(warning)).count(), 1, "{:?}", observer.warnings);
+    // At its end it was written anew.
+    let csv = fs::read_to_string(folder.path().join("metrics.csv")).expect("a table");
+    assert_eq!(csv.lines().count(), settings.epochs + 1, "{csv}");
 }
 
 /// Changes tensors of a checkpoint.

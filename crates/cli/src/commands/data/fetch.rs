@@ -1,14 +1,13 @@
 //! `ecgan data fetch`.
 
 use crate::output::{Output, program, tell};
-use crate::progress::LINE_EVERY;
+use crate::progress::{LINE_EVERY, bar};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ecgan::Error;
 use ecgan::data::fetch::{Event, PublishedSet, fetch};
 use ecgan::shell::quoted;
-use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
+use indicatif::ProgressBar;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -103,13 +102,7 @@ impl Progress {
                 let from = if *done > 0 { format!(", from byte {done} on") } else { String::new() };
                 self.say(&format!("{url}: {:.1} MB{from}", *total as f64 / 1e6));
                 (self.total, self.last_line) = (*total, Instant::now());
-                if !self.quiet && std::io::stderr().is_terminal() {
-                    let style = ProgressStyle::with_template(BAR).expect("a constant template").progress_chars("=> ");
-                    let bar = ProgressBar::new(*total).with_style(style);
-                    let bar = bar.with_position(*done).with_elapsed(Duration::ZERO);
-                    // A terminal that cannot move its cursor gets lines.
-                    self.bar = Some(bar).filter(|bar| !bar.is_hidden());
-                }
+                self.bar = bar(BAR, *done, *total).filter(|_| !self.quiet).map(|bar| bar.with_elapsed(Duration::ZERO));
             }
             Event::Arrived(done) => match &self.bar {
                 Some(bar) => bar.set_position(*done),

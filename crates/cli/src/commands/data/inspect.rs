@@ -50,12 +50,14 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<()> {
         }
     }
     let found = inspect(&args.data, &SYNTHETIC).map_err(Error::from)?;
+    // Before a word is printed, which stdout may not take. Where there is none, what was found says why.
+    let sheet =
+        args.sheet.as_ref().map(|path| found.sheet().map_err(Error::from).and_then(|sheet| write_png(path, &sheet)));
     let output = Output::new(args.json, false);
     output.result(&found)?;
     lines(&found).iter().try_for_each(|line| output.line(line))?;
-    if let Some(path) = &args.sheet {
-        let picture = found.sheet().map_err(Error::from)?;
-        write_png(path, &picture)?;
+    if let (Some(path), Some(written)) = (&args.sheet, sheet) {
+        written?;
         output.line(format!("contact sheet {}", path.display()))?;
     }
     let (files, refusals) = (found.unreadable.len(), found.refusals.len());

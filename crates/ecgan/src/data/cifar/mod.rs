@@ -119,11 +119,17 @@ impl Cifar {
     fn records(&self, path: &Path) -> Result<Vec<u8>, DataError> {
         let Version { labels, classes, .. } = *self.version;
         let record = labels + PIXELS;
-        let bytes = regular_file::read(path, LARGEST_BATCH).map_err(|e| DataError::io(path, e))?;
-        if bytes.is_empty() || !bytes.len().is_multiple_of(record) {
-            let expected = format!("a multiple of {record} bytes: {labels} of labels and {PIXELS} of pixels an image");
-            return Err(DataError::unfit(path, format!("{} bytes", bytes.len()), expected));
-        }
+        let whole = |length: u64| {
+            let expected =
+                || format!("a multiple of {record} bytes: {labels} of labels and {PIXELS} of pixels an image");
+            let is_whole = length > 0 && length.is_multiple_of(record as u64);
+            if is_whole { Ok(()) } else { Err(DataError::unfit(path, format!("{length} bytes"), expected())) }
+        };
+        let io = |e| DataError::io(path, e);
+        // Before it is read, and after: somebody may be writing it.
+        whole(regular_file::open(path).map_err(io)?.1)?;
+        let bytes = regular_file::read(path, LARGEST_BATCH).map_err(io)?;
+        whole(bytes.len() as u64)?;
         let class = |record: &[u8]| usize::from(record[labels - 1]);
         if let Some((i, wrong)) = bytes.chunks_exact(record).map(class).enumerate().find(|&(_, class)| class >= classes)
         {

@@ -23,6 +23,9 @@ use std::sync::Arc;
 pub(super) const LOOKED_FOR: &str =
     "train-images-idx3-ubyte, train-labels-idx1-ubyte and the same of t10k (MNIST), gzipped or not";
 
+/// The format's name.
+pub const IDX: &str = "MNIST (IDX files)";
+
 /// Where the files lie: in the folder itself, or where other programs keep them in it.
 const FOLDERS: [&str; 3] = ["", "raw", "MNIST/raw"];
 
@@ -96,7 +99,7 @@ fn found_in(folder: PathBuf) -> Found {
     let numbers = |(_, largest): (PathBuf, u8)| (0..=largest).map(|label| label.to_string()).collect();
     let classes: Vec<String> = known.map_or_else(super::digits, numbers);
     let reader = Box::new(Idx { folder, classes: classes.len() });
-    Found { refusals, ..Found::new("MNIST (IDX files)", classes, reader) }
+    Found { refusals, ..Found::new(IDX, classes, reader) }
 }
 
 /// A part's file of labels, and the largest of them.
