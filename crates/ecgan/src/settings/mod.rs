@@ -285,12 +285,16 @@ impl Settings {
         }
     }
 
-    /// `config.toml`: every setting that the method uses, as resolved. It reads back as a settings file that gives the same
-    /// run, and with another method what the preset has for that one; `out` is left out, being the folder that the file is
-    /// in. A GPU's name is a comment on top.
+    /// `config.toml`: [`Settings::used`], which reads back as a settings file that gives the same run, and with another method
+    /// what the preset has for that one; `out` is left out, being the folder that the file is in. A GPU's name is a comment
+    /// on top.
     pub fn to_toml(&self) -> String {
         let gpu = self.gpu.as_ref().map(|name| format!("# on {name}\n")).unwrap_or_default();
-        let mut all = toml::Table::try_from(self.to_partial()).expect("numbers and words are TOML");
+        gpu + &toml::to_string(&self.used()).expect("numbers and words are TOML")
+    }
+
+    /// These settings as a source that gives all that the method uses, and of those not what follows from it.
+    pub fn used(&self) -> Partial {
         let method = self.method;
         let follows: [(bool, &[&str]); 3] = [
             (architecture(method, None).is_ok_and(|own| own == self.architecture), &["architecture"]),
@@ -298,10 +302,9 @@ impl Settings {
             (method.is_shared(), &["diff_augment", "norm_d"]),
         ];
         let follows = follows.iter().filter(|(follows, _)| *follows).flat_map(|(_, keys)| *keys);
+        let mut all = toml::Table::try_from(self.to_partial()).expect("numbers and words are TOML");
         method.unused().iter().chain(follows).for_each(|key| drop(all.remove(*key)));
-        // As settings again, whose order is that of the help.
-        let used: Partial = all.try_into().expect("they were settings");
-        gpu + &toml::to_string(&used).expect("numbers and words are TOML")
+        all.try_into().expect("they were settings")
     }
 
     /// These settings as a source that gives all of them.

@@ -70,8 +70,8 @@ impl Run<'_> {
         let bad = |what: &str, error: &dyn std::fmt::Display| checkpoint.bad(format!("metadata: {what}: {error}"));
         let before: Partial = toml::from_str(&checkpoint.meta.config).map_err(|error| bad("config", &error))?;
         // One that an older version wrote lacks what has come since.
-        let before = Settings::complete(before).map_err(|error| bad("config", &error))?.to_partial();
-        self.settings.to_partial().continues(&before).map_err(|error| match error {
+        let before = Settings::complete(before).map_err(|error| bad("config", &error))?.used();
+        self.settings.used().continues(&before).map_err(|error| match error {
             // That is about a flag.
             Error::Setting { name: "epochs" | "max_steps", .. } => error,
             error => checkpoint.bad(format!("its settings are not those of config.toml: {error}")),
