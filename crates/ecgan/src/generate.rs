@@ -51,10 +51,10 @@ pub fn generate(
 ) -> Result<Generated, Error> {
     let read = Checkpoint::read(checkpoint)?;
     let (mut generator, mut classifier) = (read.generator(device)?, read.classifier(device)?);
-    let (classes, conditional) = (&read.meta.classes, read.meta.condition.is_some());
+    let (classes, condition) = (&read.meta.classes, read.meta.condition);
     let given = match only.map(|name| (name, classes.iter().position(|class| class == name))) {
-        None => conditional.then(|| in_turn(classes.len(), n)),
-        Some((_, Some(class))) if conditional => Some(vec![class; n]),
+        None => condition.map(|condition| condition.in_turn(n)),
+        Some((_, Some(class))) if condition.is_some() => Some(vec![class; n]),
         Some((name, class)) => {
             let expected = match class {
                 Some(_) => "none: the generator of this checkpoint is not given classes (--method conditional)".into(),
@@ -66,11 +66,6 @@ pub fn generate(
     let drawn = draw(&mut generator, &mut classifier, given, n, seed, read.image(), classes, device)?;
     check_finite(&drawn.confidences)?;
     Ok(drawn)
-}
-
-/// So many classes for `n` images in turn.
-pub fn in_turn(classes: usize, n: usize) -> Vec<usize> {
-    (0..n).map(|i| i % classes).collect()
 }
 
 /// Draws `n` images; both networks use their running statistics. A conditional generator is `given` the class of each.

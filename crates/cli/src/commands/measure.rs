@@ -5,7 +5,7 @@ use crate::output::{Output, tell, warn};
 use crate::progress::{LINE_EVERY, duration};
 use clap::Args;
 use ecgan::export::{FileKind, check_file};
-use ecgan::measure::{Agreement, Event, FeaturesOf, Measures, Options, check_outside_data, measure};
+use ecgan::measure::{Agreement, Event, FeaturesOf, Measures, Options, measure};
 use ecgan::printable::printable;
 use ecgan::run_folder::write_png;
 use ecgan::settings::SplitName;
@@ -85,6 +85,8 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
     let device = args.compute.open()?;
     let (checkpoint, judge) = (args.checkpoint.as_path(), args.judge.as_deref());
     let inception = args.inception.as_deref();
+    let outputs = [("pairs", &args.pairs), ("features", &args.features)];
+    let outputs: Vec<_> = outputs.iter().filter_map(|(name, path)| Some((*name, path.as_deref()?))).collect();
     let options = Options {
         checkpoint,
         judge,
@@ -93,10 +95,8 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
         n: args.n as usize,
         seed: args.seed,
         inception,
+        outputs: &outputs,
     };
-    for (name, path) in [("pairs", &args.pairs), ("features", &args.features)] {
-        path.iter().try_for_each(|path| check_outside_data(name, path, &options))?;
-    }
     let (began, mut last_line) = (Instant::now(), Instant::now());
     let mut event = |event: Event<'_>| match event {
         Event::Warning(message) => warn(message),

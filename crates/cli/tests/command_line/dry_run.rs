@@ -60,3 +60,14 @@ fn of_a_stopped_run_it_tells_what_is_left() {
     let told = json(&command(here.path(), &arguments).output().unwrap());
     assert_eq!((told["plan"]["steps"].as_u64(), told["plan"]["done"].as_u64()), (Some(8), Some(3)), "{told}");
 }
+
+/// The iterations that are timed are of one batch, and what becomes of them is nothing to the run.
+#[test]
+fn a_plan_is_made_where_its_own_iterations_diverge() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    let arguments = ["train", "--data", "pets", "--method", "classifier", "--lr-c", "1e30", "--dry-run"];
+    let output = small(here.path(), &arguments).output().unwrap();
+    stdout(&output);
+    assert!(stderr(&output).contains("an iteration takes "), "{}", stderr(&output));
+}

@@ -27,7 +27,7 @@ use crate::checkpoint::Checkpoint;
 use crate::data::Images;
 use crate::evaluate::{Split, check_finite, settings};
 use crate::export::check_outside;
-use crate::generate::{bytes, each_batch, in_turn};
+use crate::generate::{bytes, each_batch};
 use crate::pseudo_label::pseudo_labels;
 use crate::settings::{ClassThreshold, FakeLabels, SYNTHETIC, Settings, SplitName};
 use features::of_classifier;
@@ -54,6 +54,8 @@ pub struct Options<'a> {
     pub seed: u64,
     /// Weights of an Inception v3, which then gives the features.
     pub inception: Option<&'a Path>,
+    /// Files that will be written of the result, and the settings that name them: none may be inside the data.
+    pub outputs: &'a [(&'static str, &'a Path)],
 }
 
 /// Whose features distances are taken in.
@@ -125,28 +127,24 @@ pub enum Event<'a> {
     },
 }
 
-/// Checks, before the work, that `path`, which the setting `name` gives, is not inside the data that would be measured with.
-///
-/// # Errors
-/// [`Error::Setting`] where it is; what [`measure`] says of the checkpoint.
-pub fn check_outside_data(name: &'static str, path: &Path, options: &Options<'_>) -> Result<(), Error> {
-    let data = settings(&Checkpoint::read(options.checkpoint)?, options.data)?.data;
-    if data == SYNTHETIC { Ok(()) } else { check_outside(name, path, Path::new(&data)) }
-}
-
 /// Draws images as [`crate::generate::generate`] does and measures them.
 ///
 /// `event` is told what is odd, and how far the slow part is. The bits depend on device and SIMD path, not on threads.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::BadFile`] and [`Error::Dataset`]; also where the judge is not of the run's classes and images.
-/// [`Error::Setting`] for fewer than two images, and for the validation part of a run that had none.
+/// [`Error::Setting`] for fewer than two images, for an output inside the data, and for the validation part of a run that had
+/// none.
 pub fn measure(options: &Options<'_>, device: &Device, event: &mut dyn FnMut(Event<'_>)) -> Result<Measured, Error> {
     let Options { n, seed, split, .. } = *options;
     if n < 2 {
         return Err(Error::Setting { name: "n", expected: "at least 2 images".into(), got: n.to_string() });
     }
     let read = Checkpoint::read(options.checkpoint)?;
+    let data = settings(&read, options.data)?.data;
+    if data != SYNTHETIC {
+        options.outputs.iter().try_for_each(|(name, path)| check_outside(name, path, Path::new(&data)))?;
+    }
     let (mut generator, mut classifier) = (read.generator(device)?, read.classifier(device)?);
     let mut judge = options.judge.map(|path| judge::read(path, &read, device)).transpose()?;
     // In f64, and what Inception has, on the processor.
@@ -228,7 +226,7 @@ fn draw(
 ) -> Result<(Images, Vec<Label>, f64), Error> {
     let settings = settings(read, None)?;
     let threshold = settings.threshold;
-    let given = read.meta.condition.map(|condition| in_turn(condition.classes, n));
+    let given = read.meta.condition.map(|condition| condition.in_turn(n));
     let thresholds = thresholds(read, &settings)?;
     let thresholds = Tensor::from_slice(device, [thresholds.len()], &thresholds)?;
     let (mut pixels, mut labels) = (Vec::new(), Vec::with_capacity(n));

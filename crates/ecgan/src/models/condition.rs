@@ -16,6 +16,11 @@ pub struct Condition {
 }
 
 impl Condition {
+    /// The classes that `n` images are made for where none is asked for: each in turn.
+    pub fn in_turn(self, n: usize) -> Vec<usize> {
+        (0..n).map(|i| i % self.classes).collect()
+    }
+
     fn coding(self) -> Coding {
         match self.code {
             ClassCode::Scalar => Coding::Scalar,

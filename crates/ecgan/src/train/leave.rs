@@ -6,7 +6,7 @@
 use super::{Run, Totals, measured};
 use crate::checkpoint::{self, Best};
 use crate::data::Format;
-use crate::generate::{draw, in_turn};
+use crate::generate::draw;
 use crate::metrics::{Ending, EpochMetrics, Evaluation, Mirrors, Observer, Summary};
 use crate::{Error, grid, report};
 use std::path::Path;
@@ -121,7 +121,7 @@ impl Run<'_> {
     /// The same noise every epoch, through the generator as it is now.
     fn samples(&mut self, epoch: usize) -> Result<(), Error> {
         let (seed, image, classes) = (self.settings.seed, self.image, self.source.classes());
-        let given = self.settings.condition(classes.len()).map(|of| in_turn(of.classes, SAMPLES));
+        let given = self.settings.condition(classes.len()).map(|condition| condition.in_turn(SAMPLES));
         let Some((generator, classifier)) = self.iterations.networks.drawing() else { return Ok(()) };
         let drawn = draw(generator, classifier, given, SAMPLES, seed, image, classes, &self.device)?;
         self.folder.write_samples(epoch, &grid::draw(&drawn.images, &drawn.captions()))

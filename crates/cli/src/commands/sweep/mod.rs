@@ -1,18 +1,17 @@
 //! `ecgan sweep`.
 
+mod runs;
+
 use crate::output::{Output, warn};
-use crate::progress::duration;
 use crate::settings_args::{SettingsArgs, unknown_variables, warn_of_unused};
 use crate::{compute, interrupt};
-use anyhow::anyhow;
 use clap::builder::PossibleValue;
 use clap::{ArgMatches, Args, ValueEnum};
 use ecgan::Error;
-use ecgan::metrics::{EpochMetrics, Observer, Started, StepMetrics, Summary};
-use ecgan::run_folder::{RunFolder, check_new_or_empty, write_atomically};
+use ecgan::run_folder::{check_new_or_empty, write_atomically};
 use ecgan::settings::{Method, Partial};
-use ecgan::sweep::{Axis, By, Cell, Identity, Ledger, Line, Table, cells, outcome, run_folder};
-use ecgan::train::{plan, resume, train};
+use ecgan::sweep::{Axis, By, Cell, Identity, Ledger, Table, cells, outcome, run_folder};
+use runs::{expected, train_all};
 use serde::Serialize;
 use std::fs;
 use std::io::Write;
@@ -235,57 +234,6 @@ impl SweepArgs {
     }
 }
 
-/// Trains what is left. A run that diverges or fails does not stop the others; the first such failure is the outcome. Nor does
-/// a stdout that takes no more.
-fn train_all(
-    output: Output,
-    by: By,
-    runs: &[Run],
-    cells: &[Cell],
-    seeds: &[u64],
-    folder: &Path,
-    ledger: &mut Ledger,
-) -> anyhow::Result<()> {
-    let mut failed = Vec::new();
-    let (mut spent, mut told) = (0.0, Ok(()));
-    settle(cells, seeds, folder, ledger)?;
-    for (i, run) in runs.iter().enumerate() {
-        let what = format!("{}, seed {}", label(run.cell), run.seed);
-        match train_one(run, folder) {
-            Ok(summary) => {
-                spent += summary.seconds;
-                let left = spent / (i + 1) as f64 * (runs.len() - i - 1) as f64;
-                // Not the best epoch's, but the last's: what the table has.
-                let last = || Ok::<_, Error>(outcome(&run_folder(folder, run.cell, run.seed)?)?.map(|o| o.last));
-                let accuracy = match by {
-                    By::Test => summary.test_accuracy,
-                    By::Val => last()?.and_then(|last| last.val_accuracy),
-                };
-                let accuracy = accuracy.unwrap_or(f64::NAN);
-                let (of, took) = (runs.len(), duration(summary.seconds));
-                let line = output.line(format!(
-                    "run {}/{of}  {what}: {} {accuracy:.2} %, {took}; {} left",
-                    i + 1,
-                    by.column(),
-                    duration(left)
-                ));
-                told = told.and(line);
-                settle(cells, seeds, folder, ledger)?;
-            }
-            Err(error @ Error::Interrupted) => return Err(error.into()),
-            Err(error) => {
-                warn(format!("{what}: {error}"));
-                failed.push((what, error));
-            }
-        }
-    }
-    let n = failed.len();
-    match failed.into_iter().next() {
-        Some((what, error)) => Err(anyhow!(error).context(format!("{n} runs failed, first {what}"))),
-        None => Ok(told?),
-    }
-}
-
 /// Checks that a sweep may write into `folder`: into one of its own, that is, and not over tables of somebody's.
 fn check_folder(folder: &Path) -> Result<(), Error> {
     let is_run = |entry: fs::DirEntry| entry.file_name().to_string_lossy().contains("-seed");
@@ -303,65 +251,6 @@ fn check_folder(folder: &Path) -> Result<(), Error> {
 fn is_table(text: &[u8]) -> bool {
     let value: serde_json::Value = serde_json::from_slice(text).unwrap_or_default();
     ["axes", "rows", "unfinished"].iter().all(|key| value.get(key).is_some())
-}
-
-/// One run: from its last checkpoint where it was stopped, or else from its beginning.
-fn train_one(run: &Run, folder: &Path) -> Result<Summary, Error> {
-    let path = run_folder(folder, run.cell, run.seed)?;
-    let settings = run.cell.with_seed(run.seed, path.clone());
-    if !path.exists() {
-        let run_folder = RunFolder::create(Some(&path), folder, settings.method, &settings.data_name())?;
-        let trained = kernels::on_a_worker(|| train(&settings, &run_folder, &mut Quiet));
-        run_folder.discard_if_empty();
-        return trained;
-    }
-    // Another process may be at work in it, and has the lock then.
-    let run_folder = RunFolder::open(&path)?;
-    if run_folder.config_file().exists() {
-        match kernels::on_a_worker(|| resume(&settings, &run_folder, &mut Quiet)) {
-            // What is there is damaged, hence of no use; what else is wrong would be wrong with a new run too.
-            Err(Error::BadFile { path: bad, problem }) if bad.starts_with(&path) => {
-                warn(format!("{}: {problem}; the run cannot go on and begins anew", bad.display()));
-            }
-            trained => return trained,
-        }
-    }
-    run_folder.clear()?;
-    kernels::on_a_worker(|| train(&settings, &run_folder, &mut Quiet))
-}
-
-/// How long these runs take, from a timed iteration of each combination, as a sentence.
-fn expected(runs: &[Run]) -> Result<String, Error> {
-    let mut of_cells: Vec<(Identity, f64)> = Vec::new();
-    let mut seconds = 0.0;
-    for run in runs {
-        let identity = run.cell.identity();
-        let known = of_cells.iter().find(|(known, _)| *known == identity).map(|(_, seconds)| *seconds);
-        seconds += match known {
-            Some(seconds) => seconds,
-            None => {
-                let planned = kernels::on_a_worker(|| plan(&run.cell.settings, 0, &mut Quiet))?;
-                of_cells.push((identity, planned.seconds));
-                planned.seconds
-            }
-        };
-    }
-    Ok(format!("about {} on this device", duration(seconds)))
-}
-
-/// Adds the cells all of whose seeds are done to the ledger.
-fn settle(cells: &[Cell], seeds: &[u64], folder: &Path, ledger: &mut Ledger) -> Result<(), Error> {
-    for cell in cells.iter() {
-        if ledger.has(&cell.identity(), seeds) {
-            continue;
-        }
-        let outcomes =
-            seeds.iter().map(|&seed| outcome(&run_folder(folder, cell, seed)?)).collect::<Result<Vec<_>, Error>>()?;
-        if let Some(outcomes) = outcomes.into_iter().collect::<Option<Vec<_>>>() {
-            ledger.add(Line::new(cell, seeds, &outcomes))?;
-        }
-    }
-    Ok(())
 }
 
 /// Writes the table into the sweep's folder, and shows it.
@@ -395,23 +284,4 @@ fn show(args: &SweepArgs, output: Output, folder: &Path, table: &Table) -> anyho
 fn label(cell: &Cell) -> String {
     let labels: Vec<String> = cell.labels.iter().map(|(name, label)| format!("{name} {label}")).collect();
     if labels.is_empty() { "the settings given".into() } else { labels.join(", ") }
-}
-
-/// Says nothing but warnings while a run trains.
-struct Quiet;
-
-impl Observer for Quiet {
-    fn started(&mut self, _: &Started) {}
-
-    fn warning(&mut self, message: &str) {
-        warn(message);
-    }
-
-    fn step(&mut self, _: &StepMetrics) {}
-
-    fn epoch(&mut self, _: &EpochMetrics) {}
-
-    fn interrupted(&self) -> bool {
-        interrupt::requested()
-    }
 }

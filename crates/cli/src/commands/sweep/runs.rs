@@ -1,0 +1,142 @@
+//! The runs of a sweep, one after another.
+
+use super::{Run, label};
+use crate::interrupt;
+use crate::output::{Output, warn};
+use crate::progress::duration;
+use anyhow::anyhow;
+use ecgan::Error;
+use ecgan::metrics::{EpochMetrics, Observer, Started, StepMetrics, Summary};
+use ecgan::run_folder::RunFolder;
+use ecgan::sweep::{By, Cell, Identity, Ledger, Line, outcome, run_folder};
+use ecgan::train::{plan, resume, train};
+use std::path::Path;
+
+/// Trains what is left. A run that diverges or fails does not stop the others; the first such failure is the outcome. Nor does
+/// a stdout that takes no more.
+pub fn train_all(
+    output: Output,
+    by: By,
+    runs: &[Run],
+    cells: &[Cell],
+    seeds: &[u64],
+    folder: &Path,
+    ledger: &mut Ledger,
+) -> anyhow::Result<()> {
+    let mut failed = Vec::new();
+    let (mut spent, mut told) = (0.0, Ok(()));
+    settle(cells, seeds, folder, ledger)?;
+    for (i, run) in runs.iter().enumerate() {
+        let what = format!("{}, seed {}", label(run.cell), run.seed);
+        match train_one(run, folder) {
+            Ok(summary) => {
+                spent += summary.seconds;
+                let left = spent / (i + 1) as f64 * (runs.len() - i - 1) as f64;
+                // Not the best epoch's, but the last's: what the table has.
+                let last = || Ok::<_, Error>(outcome(&run_folder(folder, run.cell, run.seed)?)?.map(|o| o.last));
+                let accuracy = match by {
+                    By::Test => summary.test_accuracy,
+                    By::Val => last()?.and_then(|last| last.val_accuracy),
+                };
+                let accuracy = accuracy.unwrap_or(f64::NAN);
+                let (of, took) = (runs.len(), duration(summary.seconds));
+                let line = output.line(format!(
+                    "run {}/{of}  {what}: {} {accuracy:.2} %, {took}; {} left",
+                    i + 1,
+                    by.column(),
+                    duration(left)
+                ));
+                told = told.and(line);
+                settle(cells, seeds, folder, ledger)?;
+            }
+            Err(error @ Error::Interrupted) => return Err(error.into()),
+            Err(error) => {
+                warn(format!("{what}: {error}"));
+                failed.push((what, error));
+            }
+        }
+    }
+    let n = failed.len();
+    match failed.into_iter().next() {
+        Some((what, error)) => Err(anyhow!(error).context(format!("{n} runs failed, first {what}"))),
+        None => Ok(told?),
+    }
+}
+
+/// One run: from its last checkpoint where it was stopped, or else from its beginning.
+fn train_one(run: &Run, folder: &Path) -> Result<Summary, Error> {
+    let path = run_folder(folder, run.cell, run.seed)?;
+    let settings = run.cell.with_seed(run.seed, path.clone());
+    if !path.exists() {
+        let run_folder = RunFolder::create(Some(&path), folder, settings.method, &settings.data_name())?;
+        let trained = kernels::on_a_worker(|| train(&settings, &run_folder, &mut Quiet));
+        run_folder.discard_if_empty();
+        return trained;
+    }
+    // Another process may be at work in it, and has the lock then.
+    let run_folder = RunFolder::open(&path)?;
+    if run_folder.config_file().exists() {
+        match kernels::on_a_worker(|| resume(&settings, &run_folder, &mut Quiet)) {
+            // What is there is damaged, hence of no use; what else is wrong would be wrong with a new run too.
+            Err(Error::BadFile { path: bad, problem }) if bad.starts_with(&path) => {
+                warn(format!("{}: {problem}; the run cannot go on and begins anew", bad.display()));
+            }
+            trained => return trained,
+        }
+    }
+    run_folder.clear()?;
+    kernels::on_a_worker(|| train(&settings, &run_folder, &mut Quiet))
+}
+
+/// How long these runs take, from a timed iteration of each combination, as a sentence.
+pub fn expected(runs: &[Run]) -> Result<String, Error> {
+    let mut of_cells: Vec<(Identity, f64)> = Vec::new();
+    let mut seconds = 0.0;
+    for run in runs {
+        let identity = run.cell.identity();
+        let known = of_cells.iter().find(|(known, _)| *known == identity).map(|(_, seconds)| *seconds);
+        seconds += match known {
+            Some(seconds) => seconds,
+            None => {
+                let planned = kernels::on_a_worker(|| plan(&run.cell.settings, 0, &mut Quiet))?;
+                of_cells.push((identity, planned.seconds));
+                planned.seconds
+            }
+        };
+    }
+    Ok(format!("about {} on this device", duration(seconds)))
+}
+
+/// Adds the cells all of whose seeds are done to the ledger.
+fn settle(cells: &[Cell], seeds: &[u64], folder: &Path, ledger: &mut Ledger) -> Result<(), Error> {
+    for cell in cells.iter() {
+        if ledger.has(&cell.identity(), seeds) {
+            continue;
+        }
+        let outcomes =
+            seeds.iter().map(|&seed| outcome(&run_folder(folder, cell, seed)?)).collect::<Result<Vec<_>, Error>>()?;
+        if let Some(outcomes) = outcomes.into_iter().collect::<Option<Vec<_>>>() {
+            ledger.add(Line::new(cell, seeds, &outcomes))?;
+        }
+    }
+    Ok(())
+}
+
+/// Says nothing but warnings while a run trains.
+struct Quiet;
+
+impl Observer for Quiet {
+    fn started(&mut self, _: &Started) {}
+
+    fn warning(&mut self, message: &str) {
+        warn(message);
+    }
+
+    fn step(&mut self, _: &StepMetrics) {}
+
+    fn epoch(&mut self, _: &EpochMetrics) {}
+
+    fn interrupted(&self) -> bool {
+        interrupt::requested()
+    }
+}
