@@ -152,6 +152,20 @@ fn each_odd_thing_is_found_and_a_sound_run_has_none() {
     assert_eq!(found, ["Accuracy is 99.0 % in training and 80.0 % in the test."]);
 }
 
+/// DiffAugment is proposed to those who can take it and have not yet.
+#[test]
+fn what_helps_against_a_discriminator_that_wins_depends_on_the_settings() {
+    let here = tempfile::tempdir().unwrap();
+    let won = EpochMetrics { loss_d_real: Some(0.01), loss_d_fake: Some(0.02), ..epoch(1) };
+    for (config, proposed) in [("", true), ("diff_augment = \"all\"\n", false), ("method = \"shared-dc\"\n", false)] {
+        folder(here.path(), config, std::slice::from_ref(&won), &[]);
+        let found = findings(&Run::read(here.path()).unwrap());
+        assert_eq!(found.len(), 1, "{config}");
+        assert_eq!(found[0].suggestion.contains("--diff-augment all"), proposed, "{config}{}", found[0].suggestion);
+        assert!(found[0].suggestion.contains("ower --lr"), "{}", found[0].suggestion);
+    }
+}
+
 #[test]
 fn a_command_breaks_between_flags_only() {
     let here = tempfile::tempdir().unwrap();

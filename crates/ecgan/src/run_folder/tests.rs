@@ -148,3 +148,23 @@ fn a_killed_run_is_taken_over_and_cleaned() {
     assert!(matches!(RunFolder::create(Some(&empty), root.path(), Method::EcGan, "d"), Err(Error::Locked { .. })));
     drop(run);
 }
+
+#[test]
+fn a_folder_that_is_cleared_stays_ours_and_what_a_link_leads_to_is_spared() {
+    let root = tempfile::tempdir().unwrap();
+    let (out, others) = (root.path().join("run"), root.path().join("others"));
+    fs::create_dir_all(out.join("samples")).unwrap();
+    fs::create_dir(&others).unwrap();
+    for file in [out.join("config.toml"), out.join("samples/epoch-0001.png"), others.join("kept")] {
+        fs::write(file, "").unwrap();
+    }
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&others, out.join("link")).unwrap();
+    let run = RunFolder::open(&out).unwrap();
+    run.clear().unwrap();
+    let left: Vec<_> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, [lock::NAME]);
+    assert!(others.join("kept").exists());
+    assert!(matches!(RunFolder::open(&out), Err(Error::Locked { .. })));
+    drop(run);
+}

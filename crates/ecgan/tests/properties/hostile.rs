@@ -1,11 +1,13 @@
 //! Files that are not checkpoints of ours, or not any more: an error that names the file and the field, never a panic.
 
-use crate::settings;
+use crate::{Silent, settings};
 use ecgan::checkpoint::{self, Checkpoint, Meta, Position};
 use ecgan::evaluate::evaluate;
 use ecgan::models::{ImageShape, ResNet18};
 use ecgan::networks::Networks;
-use ecgan::settings::{Partial, SplitName};
+use ecgan::run_folder::RunFolder;
+use ecgan::settings::{DeviceChoice, Partial, SplitName};
+use ecgan::train::train_with;
 use ecgan::{Error, ErrorKind};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -187,4 +189,15 @@ fn tensors_that_do_not_fit_are_named() {
     assert_eq!(no_generator, ": no generator; expected a checkpoint of a method with a GAN");
     let nothing = refusal(&|p| p.tensors.clear());
     assert!(nothing.contains("`conv1.weight` is missing"), "{nothing}");
+}
+
+/// An allocation that fails would end the process without a word.
+#[test]
+fn a_classifier_beyond_the_memory_of_any_machine_is_refused() {
+    let settings = settings(Partial { device: Some(DeviceChoice::Cpu), ..Partial::default() });
+    let root = tempfile::tempdir().expect("a temporary folder");
+    let folder = RunFolder::create(None, root.path(), settings.method, "synthetic").expect("a new folder");
+    let error = train_with(&ResNet18 { width: 1 << 16 }, &settings, &folder, &mut Silent).expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.to_string().starts_with("width: expected a classifier that fits into the "), "{error}");
 }

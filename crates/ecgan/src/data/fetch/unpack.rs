@@ -41,11 +41,7 @@ pub fn unpack(path: &Path, archive: &Archive, parent: &Path) -> Result<(), DataE
         }
         let target = temporary.path().join(missing.swap_remove(at));
         let mut out = File::create_new(&target).map_err(|e| DataError::write(&target, e))?;
-        // The one may be damaged, the other full: tell which.
-        copy(&mut entry, &mut out).map_err(|failure| match failure {
-            Copy::Read(error) => damaged(error),
-            Copy::Write(error) => DataError::write(&target, error),
-        })?;
+        copy(&mut entry, &mut out).map_err(|failure| failure.of(damaged, &target))?;
         out.sync_all().map_err(|e| DataError::write(&target, e))?;
     }
     if let Some(name) = missing.first() {
@@ -91,9 +87,21 @@ fn open_to_others(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// What ended a copy: the archive may be damaged, the disk full.
+#[derive(Debug)]
 enum Copy {
     Read(io::Error),
     Write(io::Error),
+}
+
+impl Copy {
+    /// Tells which of the two it was.
+    fn of(self, damaged: impl FnOnce(io::Error) -> DataError, target: &Path) -> DataError {
+        match self {
+            Self::Read(error) => damaged(error),
+            Self::Write(error) => DataError::write(target, error),
+        }
+    }
 }
 
 fn copy(from: &mut impl Read, to: &mut impl io::Write) -> Result<(), Copy> {
@@ -188,6 +196,18 @@ mod tests {
         let others =
             [".unpacking-other-aB3xY9", ".unpacking-set-a-3xY9", ".unpacking-set-aB3xY", ".unpacking-set-abcdef"];
         assert_eq!(left, [&others[..], &["set"]].concat());
+    }
+
+    #[test]
+    fn a_full_disk_is_not_taken_for_a_damaged_archive() {
+        let damaged = |error| DataError::unfit(Path::new("set.tar.gz"), format!("damaged: {error}"), "a whole one");
+        let message = |failure: Copy| failure.of(damaged, Path::new("set/a.bin")).to_string();
+        let full = copy(&mut &b"AA"[..], &mut &mut [0; 1][..]).unwrap_err();
+        let full = message(full);
+        assert!(full.starts_with("set/a.bin: ") && !full.contains("damaged"), "{full}");
+        let broken = copy(&mut GzDecoder::new(&b"no archive"[..]), &mut io::sink()).unwrap_err();
+        let broken = message(broken);
+        assert!(broken.starts_with("set.tar.gz: damaged: "), "{broken}");
     }
 
     #[test]
