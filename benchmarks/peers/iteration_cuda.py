@@ -4,7 +4,8 @@
 usage: benchmarks/peers/iteration_cuda.py [--batch 64] [--width 16] [--precision f32|tf32|bf16] [--steps 200]
                                           [--mode eager compile graph ..] [--serve] [--device cuda]
 
-The iteration is that of iteration.py beside this file, whose networks it takes; channels last, fused Adam, cuDNN's own
+The iteration is that of iteration.py beside this file, whose networks it takes; channels last unless compiled (2.11 then fails at the
+generator's 1x1 input; its compiler chooses the convolutions' layout itself), fused Adam, cuDNN's own
 search for the fastest algorithm, noise drawn on the device. Modes: `eager`; `compile`, the networks through
 torch.compile; `reduce-overhead`, the same with that mode of it, PyTorch's own CUDA graphs; `graph`, the whole iteration with
 its three Adam steps recorded as one CUDA graph and replayed; `compile-graph`, both; `autotune-graph`, the same with
@@ -35,7 +36,7 @@ class EcGan:
 
     def __init__(self, a, mode):
         device, compiled = torch.device(a.device), MODES[mode]
-        layout = torch.contiguous_format if mode.endswith("nchw") else torch.channels_last
+        layout = torch.contiguous_format if compiled or mode.endswith("nchw") else torch.channels_last
         gpu = device.type == "cuda"
         nets = [net.to(device, memory_format=layout) for net in (generator(), discriminator(), classifier(a.width))]
         # A recorded step needs Adam's step count on the device.

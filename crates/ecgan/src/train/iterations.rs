@@ -113,7 +113,8 @@ impl Iterations {
             launched: 0,
             recorded: None,
             parts: VecDeque::new(),
-            rows: Tensor::uninit(device, [capacity, COLUMNS + feed.classes]),
+            // Read as a whole, also before all of them are written.
+            rows: Tensor::zeros(device, [capacity, COLUMNS + feed.classes]),
             next: Tensor::zeros(device, [1]),
             device: device.clone(),
             run: 0,

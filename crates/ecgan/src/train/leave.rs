@@ -1,7 +1,8 @@
 //! What a run leaves in its folder: within an epoch, at the end of each, and at its own.
 //!
 //! The last checkpoint is written last but for copies of the metrics, so whatever it knows of is there, and what is there
-//! beyond it is written again with the same bytes when the run goes on.
+//! beyond it is written again with the same bytes when the run goes on. Epochs that are much shorter than it takes to write, as on a
+//! GPU, share one.
 
 use super::{Run, Totals, measured};
 use crate::checkpoint::{self, Best};
@@ -10,9 +11,27 @@ use crate::generate::draw;
 use crate::metrics::{Ending, EpochMetrics, Evaluation, Mirrors, Observer, Summary};
 use crate::{Error, grid, report};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Images of a sample grid.
 const SAMPLES: usize = 64;
+
+/// Between two checkpoints at the ends of epochs pass at least so many times what the first took to write.
+const APART: u32 = 20;
+
+/// Of the last checkpoint: the iterations it knows of, when it was written, and how long that took.
+#[derive(Default)]
+pub(super) struct Saved {
+    pub(super) step: u64,
+    written: Option<(Instant, Duration)>,
+}
+
+impl Saved {
+    /// Whether an epoch's end is to be saved.
+    fn due(&self) -> bool {
+        self.written.is_none_or(|(at, took)| at.elapsed() >= APART * took)
+    }
+}
 
 impl Run<'_> {
     /// Writes what an epoch leaves: samples, metrics, checkpoints. Weights that are not finite are not saved.
@@ -42,7 +61,9 @@ impl Run<'_> {
             self.save(&self.folder.epoch_checkpoint(self.position.epoch))?;
         }
         self.folder.append_metrics(metrics)?;
-        self.save(&self.folder.last_checkpoint())?;
+        if self.saved.due() {
+            self.write_last()?;
+        }
         // What mirrors the metrics is not worth failing for; it is written anew at the end, or when the run goes on.
         if let Some(Err(error)) = self.mirrors.as_ref().map(|mirrors| mirrors.epoch(metrics)) {
             observer.warning(&format!("{error}; metrics.csv and TensorBoard's events end here, metrics.jsonl goes on"));
@@ -59,9 +80,17 @@ impl Run<'_> {
     }
 
     /// Writes the last checkpoint within an epoch.
-    pub(super) fn save_last(&self) -> Result<(), Error> {
+    pub(super) fn save_last(&mut self) -> Result<(), Error> {
         self.check_finite()?;
-        self.save(&self.folder.last_checkpoint())
+        self.write_last()
+    }
+
+    /// Writes the last checkpoint, of weights that are finite.
+    pub(super) fn write_last(&mut self) -> Result<(), Error> {
+        let began = Instant::now();
+        self.save(&self.folder.last_checkpoint())?;
+        self.saved = Saved { step: self.position.step, written: Some((Instant::now(), began.elapsed())) };
+        Ok(())
     }
 
     /// Measures the last weights on the test images and writes what a finished run leaves. `before` is the training
@@ -132,5 +161,17 @@ impl Run<'_> {
         let images = self.source.read_test(Format { size: self.image.size, channels: self.image.channels })?;
         let all: Vec<usize> = (0..images.len()).collect();
         measured(&mut self.iterations.networks, &images, &all, &self.source, &self.device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_epochs_share_a_checkpoint() {
+        assert!(Saved::default().due(), "the first epoch's end");
+        let after = |took| Saved { step: 1, written: Some((Instant::now(), took)) };
+        assert!(after(Duration::ZERO).due() && !after(Duration::from_secs(60)).due());
     }
 }

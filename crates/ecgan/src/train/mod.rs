@@ -20,6 +20,7 @@ use crate::run_folder::RunFolder;
 use crate::settings::Settings;
 use crate::{Error, grid};
 pub use iterations::{Feed, Iterations};
+use leave::Saved;
 use nn::Builder;
 pub use plan::{Plan, PlannedClass, PlannedNetwork, plan, steps_done};
 pub use resume::finished;
@@ -154,6 +155,8 @@ struct Run<'a> {
     iterations: Iterations,
     batch: usize,
     position: Position,
+    /// Of the last checkpoint.
+    saved: Saved,
     /// When this process began it.
     began: Instant,
     /// Training time so far, in seconds; what is lost with an epoch's part is not in it.
@@ -186,6 +189,7 @@ impl<'a> Run<'a> {
             image,
             labelled,
             batch,
+            saved: Saved::default(),
             began,
             seconds: 0.0,
             val_accuracy: None,
@@ -249,20 +253,21 @@ impl<'a> Run<'a> {
 
     /// Trains to the end.
     fn epochs(&mut self, observer: &mut dyn Observer) -> Result<Ending, Error> {
-        loop {
-            if let Some(ending) = self.ending() {
-                return Ok(ending);
-            }
+        let mut ending = self.ending();
+        while ending.is_none() {
             let metrics = self.epoch(observer)?;
             self.finish_epoch(&metrics, observer)?;
             observer.epoch(&metrics);
-            if observer.interrupted() {
+            let interrupted = observer.interrupted();
+            ending = self.ending().or_else(|| self.time_is_up().then_some(Ending::MaxTime));
+            if (interrupted || ending.is_some()) && self.saved.step != self.position.step {
+                self.write_last()?;
+            }
+            if interrupted {
                 return Err(Error::Interrupted);
             }
-            if self.time_is_up() {
-                return Ok(self.ending().unwrap_or(Ending::MaxTime));
-            }
         }
+        Ok(ending.expect("what ended the loop"))
     }
 
     /// From where the run stands to the end of the epoch, or to where a limit cuts it short.

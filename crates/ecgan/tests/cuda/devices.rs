@@ -16,14 +16,18 @@ pub fn devices() -> Vec<Device> {
     let mut devices = Vec::new();
     #[cfg(feature = "cuda-host")]
     devices.push(Cuda::host(kernels::cuda::Order::Ascending));
-    if std::env::var_os("ECGAN_CUDA_TESTS").is_some_and(|value| value == "1") {
-        devices.push(Cuda::open(0).unwrap_or_else(|error| panic!("ECGAN_CUDA_TESTS=1, but {error}")));
-    }
+    devices.extend(gpu());
     if devices.is_empty() {
         println!("skipped: neither the feature cuda-host nor ECGAN_CUDA_TESTS=1");
     }
     let open = |cuda| Device::cuda(cuda, Precision::F32).expect("it has f32").poisoned();
     devices.into_iter().map(open).collect()
+}
+
+/// The first GPU, with `ECGAN_CUDA_TESTS=1`.
+pub fn gpu() -> Option<Cuda> {
+    let wanted = std::env::var_os("ECGAN_CUDA_TESTS").is_some_and(|value| value == "1");
+    wanted.then(|| Cuda::open(0).unwrap_or_else(|error| panic!("ECGAN_CUDA_TESTS=1, but {error}")))
 }
 
 /// Small networks by these settings.

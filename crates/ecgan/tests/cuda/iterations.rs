@@ -18,7 +18,7 @@ const CLOSE: f64 = 1e-5;
 /// The same where an operand of a rectifier fell on the other side of 0.
 const CROSSED: f64 = 2e-2;
 
-fn ec_gan<T: Real>(device: &Device, update: ClassifierUpdate) -> EcGan<T> {
+fn ec_gan<T: Real>(device: &Device, update: ClassifierUpdate, fake_statistics: FakeStatistics) -> EcGan<T> {
     // By this eps a step is smooth in the gradient: with Adam's own, one near 0 steps by its sign alone.
     let adam = AdamConfig { eps: 1e-2, ..AdamConfig::dcgan(2e-4, 1e-3) };
     let config = EcGanConfig {
@@ -27,7 +27,7 @@ fn ec_gan<T: Real>(device: &Device, update: ClassifierUpdate) -> EcGan<T> {
         threshold: 0.1,
         class_threshold: ClassThreshold::Same,
         update,
-        fake_statistics: FakeStatistics::Shared,
+        fake_statistics,
         fake_labels: FakeLabels::Pseudo,
         fake_mean: Reduction::Kept,
         fakes_from_average: false,
@@ -79,10 +79,17 @@ fn close(what: &str, got: f64, want: f64) {
 fn three_iterations_match_the_cpu() {
     for device in devices() {
         let mut distances = Vec::new();
-        for update in [ClassifierUpdate::Summed, ClassifierUpdate::TwoSteps] {
-            let mut exact = ec_gan::<f64>(&Device::cpu(), update);
-            let mut ec_gan = ec_gan::<f32>(&device, update);
-            for step in 0..3 {
+        let (summed, two_steps) = (ClassifierUpdate::Summed, ClassifierUpdate::TwoSteps);
+        for (update, fake_statistics, steps) in [
+            (summed, FakeStatistics::Shared, 3),
+            (two_steps, FakeStatistics::Shared, 3),
+            (summed, FakeStatistics::Frozen, 1),
+            (two_steps, FakeStatistics::Frozen, 1),
+            (summed, FakeStatistics::Running, 1),
+        ] {
+            let mut exact = ec_gan::<f64>(&Device::cpu(), update, fake_statistics);
+            let mut ec_gan = ec_gan::<f32>(&device, update, fake_statistics);
+            for step in 0..steps {
                 round(&mut exact, &mut ec_gan);
                 let (x, labels) = batch(BATCH, step);
                 let z: Vec<f32> = (0..BATCH * NOISE).scan(Philox::new(step, 9), |z, _| Some(z.normal())).collect();
@@ -101,7 +108,8 @@ fn three_iterations_match_the_cpu() {
                     let z = Tensor::from_slice(&cpu, sz, &wide(&z)).unwrap();
                     exact.step(&x, &on_cpu, &Noise::plain(z)).unwrap().read(&labels).unwrap()
                 };
-                let what = |name: &str| format!("{device}, {update:?}, iteration {}: {name}", step + 1);
+                let what =
+                    |name: &str| format!("{device}, {update:?}, {fake_statistics}, iteration {}: {name}", step + 1);
                 let (gan, gan64) = (got.gan.unwrap(), want.gan.unwrap());
                 close(&what("loss_d_real"), gan.loss_d_real, gan64.loss_d_real);
                 close(&what("loss_d_fake"), gan.loss_d_fake, gan64.loss_d_fake);

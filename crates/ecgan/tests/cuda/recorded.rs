@@ -5,7 +5,7 @@ use ecgan::checkpoint::{self, Checkpoint, Meta, Position};
 use ecgan::generate::draw;
 use ecgan::methods::Thresholds;
 use ecgan::models::noise;
-use ecgan::settings::{Augment, ClassThreshold, DiffAugment, Method, NormD, Partial, Preset, Settings};
+use ecgan::settings::{Augment, ClassThreshold, DiffAugment, FakeStatistics, Method, NormD, Partial, Preset, Settings};
 use ecgan::train::{Feed, Iterations, Totals};
 use std::ops::Range;
 use tensor::rng::Stream;
@@ -67,6 +67,30 @@ fn train(device: &Device, given: &Partial, record: bool, resident: Option<usize>
     let mut iterations = begin(device, given, record, resident);
     let found = iterate(&mut iterations, given, 0..3);
     (left(&iterations, found), iterations)
+}
+
+/// What keeps fakes out of the running statistics does so in a replay too.
+#[test]
+fn a_replay_treats_the_statistics_of_fakes_as_launching_does() {
+    for device in devices() {
+        let all = [FakeStatistics::Shared, FakeStatistics::Frozen, FakeStatistics::Running].map(|fake_statistics| {
+            let given = Partial {
+                preset: Some(Preset::Paper),
+                threshold: Some(0.0),
+                fake_statistics: Some(fake_statistics),
+                ..Partial::default()
+            };
+            let (launched, _) = train(&device, &given, false, None);
+            let (recorded, _) = train(&device.poisoned(), &given, true, None);
+            assert_eq!((&launched.found, &launched.counts), (&recorded.found, &recorded.counts), "{device}");
+            assert!(launched.bits == recorded.bits, "{device} {fake_statistics}: bits");
+            recorded
+        });
+        let [shared, frozen, running] = &all;
+        assert_eq!(shared.found, frozen.found, "{device}: the same is learned");
+        assert!(shared.bits != frozen.bits && shared.counts != frozen.counts, "{device}: the same statistics");
+        assert!(running.found != frozen.found, "{device}: the same is learned");
+    }
 }
 
 #[test]
