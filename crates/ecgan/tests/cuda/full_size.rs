@@ -10,12 +10,15 @@ use tensor::Device;
 
 const BATCH: usize = 64;
 
+/// Images that the classifier is measured on.
+const OTHERS: usize = 100;
+
 /// The classifier's running statistics after eight iterations, and its logits for other images.
 fn trained(device: &Device, fake_statistics: FakeStatistics) -> [Vec<f32>; 2] {
     let given = Partial { preset: Some(Preset::Paper), fake_statistics: Some(fake_statistics), ..Partial::default() };
     let settings = Settings::resolve(given).expect("settings in their range");
     let networks = Networks::new(device, &settings, &settings.classifier(), IMAGE, CLASSES);
-    let all = images(9 * BATCH);
+    let all = images(8 * BATCH + OTHERS);
     let feed = Feed { batch: BATCH, augment: Augment::None, seed: 1, classes: CLASSES, record: true, resident: None };
     let mut iterations = Iterations::new(device, networks, &all, feed).expect("room");
     for step in 0..8 {
@@ -28,7 +31,7 @@ fn trained(device: &Device, fake_statistics: FakeStatistics) -> [Vec<f32>; 2] {
     }
     let classifier = iterations.networks.classifier().product();
     let statistics = classifier.buffers().flat().to_vec().expect("it ran");
-    let others: Vec<usize> = (8 * BATCH..9 * BATCH).collect();
+    let others: Vec<usize> = (8 * BATCH..8 * BATCH + OTHERS).collect();
     let logits = classifier.evaluate(augment::plain(device, &all, &others).expect("held")).expect("the shapes fit");
     [statistics, logits.to_vec().expect("it ran")]
 }
