@@ -1,5 +1,6 @@
 //! The numbers a buffer can hold.
 
+use crate::compiled::Compiled;
 use std::fmt::{Debug, Display};
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
@@ -14,6 +15,7 @@ impl Element for u8 {}
 /// Floating-point numbers the kernels compute with: `f32`, and `f64` for gradient checks and goldens.
 pub trait Real:
     Element
+    + Compiled
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>

@@ -16,6 +16,7 @@ pub mod batch_norm;
 pub mod bce_with_logits;
 pub mod class_planes;
 pub mod class_threshold;
+pub mod compiled;
 pub mod conv2d;
 pub mod conv_transpose2d;
 pub mod cross_entropy;

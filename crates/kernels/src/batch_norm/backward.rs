@@ -58,11 +58,27 @@ pub fn backward<'a, T: Real>(
         return cuda::backward(cuda, normalize, statistics, x, y, dy, vectors, dgamma, dbeta, dresidual, workspace);
     }
     let (x, y, dy, dresidual) = (x.host(), y.map(View::host), dy.host(), dresidual.map(ViewMut::host));
-    let [mean, var, gamma, beta] = [mean, var, gamma, beta].map(View::host);
+    let vectors = [mean, var, gamma, beta].map(View::host);
     let [dgamma, dbeta] = [dgamma, dbeta].map(|out| out.map(|(out, store)| (out.host(), store)));
+    T::batch_norm_backward(device, normalize, statistics, x, y, dy, vectors, dgamma, dbeta, dresidual);
+}
 
+/// [`backward`] on a CPU.
+pub(crate) fn cpu<T: Real>(
+    device: &Device,
+    normalize: Normalize<T>,
+    statistics: BatchStatistics,
+    x: &[T],
+    y: Option<&[T]>,
+    dy: &mut [T],
+    [mean, var, gamma, beta]: [&[T]; 4],
+    mut dgamma: Option<(&mut [T], Store)>,
+    mut dbeta: Option<(&mut [T], Store)>,
+    mut dresidual: Option<&mut [T]>,
+) {
+    let channels = normalize.channels;
+    let groups = mean.len() / channels;
     let len = x.len() / groups;
-    let (mut dresidual, mut dgamma, mut dbeta) = (dresidual, dgamma, dbeta);
     for group in 0..groups {
         let of_group = group * len..(group + 1) * len;
         let [mean, var] = [mean, var].map(|v| &v[group * channels..][..channels]);

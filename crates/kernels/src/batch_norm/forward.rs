@@ -21,8 +21,8 @@ pub fn forward<'a, T: Real>(
     let (x, y) = (x.into(), y.into());
     let [mean, var, gamma, beta] = [mean.into(), var.into(), gamma.into(), beta.into()];
     let _span = device.span("batch_norm.forward", || work(normalize.channels, x, residual));
-    let Normalize { channels, eps, slope } = normalize;
-    let groups = groups(channels, x.len(), mean.len());
+    let channels = normalize.channels;
+    groups(channels, x.len(), mean.len());
     assert!(x.len() == y.len() && residual.is_none_or(|r| r.len() == x.len()), "batch_norm: x, residual and y");
     let fit = var.len() == mean.len() && gamma.len() == channels && beta.len() == channels;
     assert!(fit, "batch_norm: mean, var, gamma and beta");
@@ -30,9 +30,20 @@ pub fn forward<'a, T: Real>(
         let vectors = [mean, var, gamma, beta].map(View::on_gpu);
         return cuda::forward(cuda, normalize.narrow(), x.on_gpu(), vectors, residual.map(View::on_gpu), y.on_gpu());
     }
-    let (x, residual, y) = (x.host(), residual.map(View::host), y.host());
-    let [mean, var, gamma, beta] = [mean, var, gamma, beta].map(View::host);
-    let len = x.len() / groups;
+    let vectors = [mean, var, gamma, beta].map(View::host);
+    T::batch_norm_forward(device, normalize, x.host(), vectors, residual.map(View::host), y.host());
+}
+
+/// [`forward`] on a CPU.
+pub(crate) fn cpu<T: Real>(
+    device: &Device,
+    Normalize { channels, eps, slope }: Normalize<T>,
+    x: &[T],
+    [mean, var, gamma, beta]: [&[T]; 4],
+    residual: Option<&[T]>,
+    y: &mut [T],
+) {
+    let len = x.len() / (mean.len() / channels);
     for (group, y) in y.chunks_exact_mut(len).enumerate() {
         let of_group = group * len..(group + 1) * len;
         let (x, residual) = (&x[of_group.clone()], residual.map(|r| &r[of_group]));

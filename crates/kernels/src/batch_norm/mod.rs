@@ -8,10 +8,10 @@
 //! Where mean and var are several rows of channels, the rows of x are as many groups, one after the other, each normalised
 //! by statistics of its own: a batch of real and one of generated images in one pass.
 
-mod backward;
+pub(crate) mod backward;
 pub mod cuda;
-mod forward;
-mod statistics;
+pub(crate) mod forward;
+pub(crate) mod statistics;
 #[cfg(test)]
 mod tests;
 

@@ -45,9 +45,8 @@ pub fn statistics<'a, T: Real>(
         return cuda::statistics(cuda, channels, x.on_gpu(), mean.on_gpu(), var.on_gpu(), running, workspace);
     }
     let (x, mean, var) = (x.host(), mean.host(), var.host());
+    T::batch_norm_statistics(device, channels, x, mean, var);
     let len = x.len() / groups;
-    let vectors = mean.chunks_exact_mut(channels).zip(var.chunks_exact_mut(channels));
-    x.chunks_exact(len).zip(vectors).for_each(|(x, (mean, var))| of_group(device, channels, x, mean, var));
     if let Some(Running { momentum, mean: mut running_mean, var: mut running_var, groups: moving }) = running {
         let vectors = mean.chunks_exact(channels).zip(var.chunks_exact(channels));
         for (mean, var) in vectors.take(moving) {
@@ -55,6 +54,13 @@ pub fn statistics<'a, T: Real>(
             update_running(device, len / channels, momentum, mean, var, running_mean, running_var);
         }
     }
+}
+
+/// Mean and biased variance on a CPU.
+pub(crate) fn cpu<T: Real>(device: &Device, channels: usize, x: &[T], mean: &mut [T], var: &mut [T]) {
+    let len = x.len() / (mean.len() / channels);
+    let vectors = mean.chunks_exact_mut(channels).zip(var.chunks_exact_mut(channels));
+    x.chunks_exact(len).zip(vectors).for_each(|(x, (mean, var))| of_group(device, channels, x, mean, var));
 }
 
 /// The statistics of one group.

@@ -4,26 +4,10 @@
 //! few to fill a GPU, K is split, each split writes a partial result to the workspace, and a second kernel adds them in
 //! order. Both depend on the shape alone, so the bits do too. They need compute capability 8.0.
 
-use super::Conv2d;
+use super::{Conv2d, Pass};
 use crate::cuda::{Cuda, CudaError, Grid, Kernel, Precision, by_value};
 use crate::view::{DeviceSlice, DeviceSliceMut, View, ViewMut};
 use crate::{Device, Real, Store};
-
-/// A pass of a convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pass {
-    /// See [`forward`](super::forward).
-    Forward,
-    /// See [`backward_input`](super::backward_input).
-    BackwardInput,
-    /// See [`backward_weight`](super::backward_weight).
-    BackwardWeight,
-}
-
-impl Pass {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Forward, Self::BackwardInput, Self::BackwardWeight];
-}
 
 /// A block's tile of the product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,16 +7,14 @@
 
 mod ahead;
 mod correlate;
+pub(crate) mod cpu;
 pub mod cuda;
 mod plan;
 mod weight;
 mod winograd;
 
-use crate::gemm::tiles::MAX_DOTS;
-use crate::gemm::{self, Transpose};
 use crate::view::{View, ViewMut};
 use crate::{Device, Real, Store, Work};
-use correlate::correlate;
 
 /// The geometry of a convolution: x `[n, h, w, c]`, weights `[o, kernel, c]`, y `[n, oh, ow, o]`.
 #[repr(C)]
@@ -144,6 +142,30 @@ impl Side {
     }
 }
 
+/// A pass of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// See [`forward`].
+    Forward,
+    /// See [`backward_input`].
+    BackwardInput,
+    /// See [`backward_weight`].
+    BackwardWeight,
+}
+
+impl Pass {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Forward, Self::BackwardInput, Self::BackwardWeight];
+}
+
+/// A pass where the operands are.
+fn run<T: Real>(device: &Device, pass: Pass, g: &Conv2d, operands: [View<T>; 2], out: ViewMut<T>, store: Store) {
+    match device.gpu() {
+        Some(cuda) => cuda::pass(device, cuda, pass, g, operands, out, store),
+        None => T::conv2d(device, pass, g, operands.map(View::host), out.host(), store),
+    }
+}
+
 /// `y (=|+=) x * w`.
 pub fn forward<'a, T: Real>(
     device: &Device,
@@ -156,19 +178,7 @@ pub fn forward<'a, T: Real>(
     let (x, w, y) = (x.into(), w.into(), y.into());
     let _span = device.span("conv2d.forward", || Work::conv2d(g, x.bytes() + w.bytes() + store.bytes(y.bytes())));
     g.check("forward", x.len(), w.len(), y.len());
-    if let Some(cuda) = device.gpu() {
-        return cuda::pass(device, cuda, cuda::Pass::Forward, g, [x, w], y, store);
-    }
-    let (x, w, y) = (x.host(), w.host(), y.host());
-    if let Some(winograd) = winograd::choose(device, g) {
-        return winograd::forward(device, &winograd, g, x, w, y, store);
-    }
-    // A few columns are sums along rows, which `correlate` has kernels for.
-    if g.is_dense() && g.o > MAX_DOTS {
-        let sizes = [g.n, g.o, g.input().image()];
-        return gemm::product(device, (Transpose::No, Transpose::Yes), sizes, x, w, y, store);
-    }
-    correlate(device, &plan::forward(g), g.n, (g.input(), x), (w, false), (g.output(), y), store);
+    run(device, Pass::Forward, g, [x, w], y, store);
 }
 
 /// `y = x * w`, and the mean and biased variance of each channel of y, as [`batch_norm::statistics`] has them, from parts
@@ -187,14 +197,14 @@ pub fn forward_with_statistics<'a, T: Real>(
     var: impl Into<ViewMut<'a, T>>,
 ) -> bool {
     let (x, w, y) = (x.into(), w.into(), y.into());
-    let Some(winograd) = winograd::choose(device, g).filter(|_| device.gpu().is_none()) else {
+    if device.gpu().is_some() {
         forward(device, g, x, w, y, Store::Set);
         return false;
-    };
-    g.check("forward", x.len(), w.len(), y.len());
+    }
     let _span = device.span("conv2d.forward", || Work::conv2d(g, x.bytes() + w.bytes() + y.bytes()));
+    g.check("forward", x.len(), w.len(), y.len());
     let moments = [mean.into().host(), var.into().host()];
-    winograd::forward_with_statistics(device, &winograd, g, x.host(), w.host(), y.host(), moments)
+    T::conv2d_with_statistics(device, g, [x.host(), w.host()], y.host(), moments)
 }
 
 /// The gradient of the input: `dx[n, iy, ix, c] (=|+=) sum of dy[n, oy, ox, o] w[o, ky, kx, c]` over the output pixels
@@ -211,18 +221,7 @@ pub fn backward_input<'a, T: Real>(
     let _span =
         device.span("conv2d.backward_input", || Work::conv2d(g, dy.bytes() + w.bytes() + store.bytes(dx.bytes())));
     g.check("backward_input", dx.len(), w.len(), dy.len());
-    if let Some(cuda) = device.gpu() {
-        return cuda::pass(device, cuda, cuda::Pass::BackwardInput, g, [dy, w], dx, store);
-    }
-    let (dy, w, dx) = (dy.host(), w.host(), dx.host());
-    if let Some(winograd) = winograd::choose(device, g) {
-        return winograd::adjoint(device, &winograd, g, dy, w, dx, store);
-    }
-    if g.is_dense() {
-        let sizes = [g.n, g.input().image(), g.o];
-        return gemm::product(device, (Transpose::No, Transpose::No), sizes, dy, w, dx, store);
-    }
-    correlate(device, &plan::adjoint(g), g.n, (g.output(), dy), (w, true), (g.input(), dx), store);
+    run(device, Pass::BackwardInput, g, [dy, w], dx, store);
 }
 
 /// The gradient of the weights:
@@ -239,18 +238,7 @@ pub fn backward_weight<'a, T: Real>(
     let _span =
         device.span("conv2d.backward_weight", || Work::conv2d(g, x.bytes() + dy.bytes() + store.bytes(dw.bytes())));
     g.check("backward_weight", x.len(), dw.len(), dy.len());
-    if let Some(cuda) = device.gpu() {
-        return cuda::pass(device, cuda, cuda::Pass::BackwardWeight, g, [x, dy], dw, store);
-    }
-    let (x, dy, dw) = (x.host(), dy.host(), dw.host());
-    if let Some(winograd) = winograd::choose(device, g) {
-        return winograd::backward_weight(device, &winograd, g, x, dy, dw, store);
-    }
-    if g.is_dense() {
-        let sizes = [g.o, g.input().image(), g.n];
-        return gemm::product(device, (Transpose::Yes, Transpose::No), sizes, dy, x, dw, store);
-    }
-    weight::backward_weight(device, g, x, dy, dw, store);
+    run(device, Pass::BackwardWeight, g, [x, dy], dw, store);
 }
 
 #[cfg(test)]

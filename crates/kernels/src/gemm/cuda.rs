@@ -2,7 +2,7 @@
 
 use super::Transpose;
 use crate::conv2d::Conv2d;
-use crate::conv2d::cuda::{self as conv2d, Pass};
+use crate::conv2d::{Pass, cuda as conv2d};
 use crate::cuda::Cuda;
 use crate::view::{View, ViewMut};
 use crate::{Device, Real, Store};

@@ -90,16 +90,15 @@ pub fn gemm<'a, T: Real>(
     if let Some(cuda) = device.gpu() {
         return cuda::gemm(device, cuda, (ta, tb), [m, n, k], a, b, c, store);
     }
-    product(device, (ta, tb), [m, n, k], a.host(), b.host(), c.host(), store);
+    T::gemm(device, (ta, tb), [m, n, k], [a, b].map(View::host), c.host(), store);
 }
 
-/// [`gemm`] as part of another operation.
-pub(crate) fn product<T: Real>(
+/// [`gemm`] on a CPU.
+pub(crate) fn cpu<T: Real>(
     device: &Device,
     (ta, tb): (Transpose, Transpose),
     [m, n, k]: [usize; 3],
-    a: &[T],
-    b: &[T],
+    [a, b]: [&[T]; 2],
     c: &mut [T],
     store: Store,
 ) {

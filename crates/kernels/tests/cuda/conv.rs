@@ -1,7 +1,8 @@
 //! Convolution and matrix products: every pass, tile and precision against the CPU in f64, and the errors' sizes.
 
 use crate::common::{devices, down, normal, up, wide};
-use kernels::conv2d::cuda::{Pass, Schedule, Tile, run, workspace};
+use kernels::conv2d::Pass;
+use kernels::conv2d::cuda::{Schedule, Tile, run, workspace};
 use kernels::conv2d::{self, Conv2d};
 use kernels::cuda::{Cuda, Precision};
 use kernels::gemm::{self, Transpose};
