@@ -8,8 +8,24 @@ use crate::conv2d::{self, Conv2d, Pass};
 use crate::gemm::{self, Transpose};
 use crate::{Device, Store};
 
-/// What [`Real`](crate::Real)'s types have compiled; call [`gemm`](gemm::gemm) and [`conv2d`], which do more than this.
-pub trait Compiled: Sized {
+/// A method for each kernel, and for both types the method that calls it.
+macro_rules! compiled {
+    ($($(#[$meta:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $kernel:path;)*) => {
+        /// What [`Real`](crate::Real)'s types have compiled; call [`gemm`](gemm::gemm), [`conv2d`] and [`batch_norm`], which do
+        /// more than this.
+        pub trait Compiled: Sized {
+            $($(#[$meta])* fn $name($($arg: $ty),*) $(-> $ret)?;)*
+        }
+        impl Compiled for f32 {
+            $(fn $name($($arg: $ty),*) $(-> $ret)? { $kernel($($arg),*) })*
+        }
+        impl Compiled for f64 {
+            $(fn $name($($arg: $ty),*) $(-> $ret)? { $kernel($($arg),*) })*
+        }
+    };
+}
+
+compiled! {
     /// [`gemm`](gemm::gemm) of m, n, k on a CPU.
     fn gemm(
         device: &Device,
@@ -18,10 +34,17 @@ pub trait Compiled: Sized {
         operands: [&[Self]; 2],
         c: &mut [Self],
         store: Store,
-    );
+    ) = gemm::cpu;
 
     /// A pass of a convolution on a CPU: of the operands and the result in the order in which that pass names them.
-    fn conv2d(device: &Device, pass: Pass, g: &Conv2d, operands: [&[Self]; 2], out: &mut [Self], store: Store);
+    fn conv2d(
+        device: &Device,
+        pass: Pass,
+        g: &Conv2d,
+        operands: [&[Self]; 2],
+        out: &mut [Self],
+        store: Store,
+    ) = conv2d::cpu::pass;
 
     /// [`forward_with_statistics`](conv2d::forward_with_statistics) of x and w to y, mean and variance, on a CPU.
     fn conv2d_with_statistics(
@@ -30,10 +53,16 @@ pub trait Compiled: Sized {
         operands: [&[Self]; 2],
         y: &mut [Self],
         moments: [&mut [Self]; 2],
-    ) -> bool;
+    ) -> bool = conv2d::cpu::forward_with_statistics;
 
     /// [`statistics`](batch_norm::statistics) on a CPU, the running ones left alone.
-    fn batch_norm_statistics(device: &Device, channels: usize, x: &[Self], mean: &mut [Self], var: &mut [Self]);
+    fn batch_norm_statistics(
+        device: &Device,
+        channels: usize,
+        x: &[Self],
+        mean: &mut [Self],
+        var: &mut [Self],
+    ) = batch_norm::statistics::cpu;
 
     /// [`batch_norm::forward`] on a CPU.
     fn batch_norm_forward(
@@ -43,7 +72,7 @@ pub trait Compiled: Sized {
         vectors: [&[Self]; 4],
         residual: Option<&[Self]>,
         y: &mut [Self],
-    );
+    ) = batch_norm::forward::cpu;
 
     /// [`batch_norm::backward`] on a CPU.
     fn batch_norm_backward(
@@ -57,67 +86,5 @@ pub trait Compiled: Sized {
         dgamma: Option<(&mut [Self], Store)>,
         dbeta: Option<(&mut [Self], Store)>,
         dresidual: Option<&mut [Self]>,
-    );
+    ) = batch_norm::backward::cpu;
 }
-
-macro_rules! compiled {
-    ($($t:ty),*) => {$(
-        impl Compiled for $t {
-            fn gemm(
-                device: &Device,
-                transposes: (Transpose, Transpose),
-                sizes: [usize; 3],
-                operands: [&[Self]; 2],
-                c: &mut [Self],
-                store: Store,
-            ) {
-                gemm::cpu(device, transposes, sizes, operands, c, store);
-            }
-
-            fn conv2d(device: &Device, pass: Pass, g: &Conv2d, operands: [&[Self]; 2], out: &mut [Self], store: Store) {
-                conv2d::cpu::pass(device, pass, g, operands, out, store);
-            }
-
-            fn conv2d_with_statistics(
-                device: &Device,
-                g: &Conv2d,
-                operands: [&[Self]; 2],
-                y: &mut [Self],
-                moments: [&mut [Self]; 2],
-            ) -> bool {
-                conv2d::cpu::forward_with_statistics(device, g, operands, y, moments)
-            }
-
-            fn batch_norm_statistics(device: &Device, channels: usize, x: &[Self], mean: &mut [Self], var: &mut [Self]) {
-                batch_norm::statistics::cpu(device, channels, x, mean, var);
-            }
-
-            fn batch_norm_forward(
-                device: &Device,
-                normalize: Normalize<Self>,
-                x: &[Self],
-                vectors: [&[Self]; 4],
-                residual: Option<&[Self]>,
-                y: &mut [Self],
-            ) {
-                batch_norm::forward::cpu(device, normalize, x, vectors, residual, y);
-            }
-
-            fn batch_norm_backward(
-                device: &Device,
-                normalize: Normalize<Self>,
-                statistics: BatchStatistics,
-                x: &[Self],
-                y: Option<&[Self]>,
-                dy: &mut [Self],
-                vectors: [&[Self]; 4],
-                dgamma: Option<(&mut [Self], Store)>,
-                dbeta: Option<(&mut [Self], Store)>,
-                dresidual: Option<&mut [Self]>,
-            ) {
-                batch_norm::backward::cpu(device, normalize, statistics, x, y, dy, vectors, dgamma, dbeta, dresidual);
-            }
-        }
-    )*};
-}
-compiled!(f32, f64);

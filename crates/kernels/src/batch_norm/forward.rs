@@ -22,7 +22,7 @@ pub fn forward<'a, T: Real>(
     let [mean, var, gamma, beta] = [mean.into(), var.into(), gamma.into(), beta.into()];
     let _span = device.span("batch_norm.forward", || work(normalize.channels, x, residual));
     let channels = normalize.channels;
-    groups(channels, x.len(), mean.len());
+    groups(channels, x.len(), mean.len()); // asserts that they fit
     assert!(x.len() == y.len() && residual.is_none_or(|r| r.len() == x.len()), "batch_norm: x, residual and y");
     let fit = var.len() == mean.len() && gamma.len() == channels && beta.len() == channels;
     assert!(fit, "batch_norm: mean, var, gamma and beta");
