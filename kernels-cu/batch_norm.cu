@@ -88,13 +88,31 @@ __device__ __forceinline__ void join_moments(float& count_a, Four& mean_a, Four&
     count_a += count_b;
 }
 
+// The moments of all threads with the same channels, as a tree over the block's rows; threadIdx.y 0 has them.
+__device__ __forceinline__ void join_block(float& count, Four& mean, Four& m2) {
+    SHARED(Four, means, [256]);
+    SHARED(Four, m2s, [256]);
+    SHARED(float, counts, [256]);
+    const u32 own = threadIdx.y * blockDim.x + threadIdx.x;
+    means[own] = mean;
+    m2s[own] = m2;
+    counts[own] = count;
+    for (u32 half = blockDim.y / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (threadIdx.y < half) {
+            const u32 other = own + half * blockDim.x;
+            join_moments(count, mean, m2, counts[other], means[other], m2s[other]);
+            means[own] = mean;
+            m2s[own] = m2;
+            counts[own] = count;
+        }
+    }
+}
+
 // partial[chunk] = the mean of x - x[0] over the chunk's rows, and the sum of squared deviations from it, a row of
 // channels each. Differences from the first row are exact where x is far from 0 and varies little.
 extern "C" __global__ void __launch_bounds__(256)
 batch_norm_statistics_partial(BatchNorm g, const float* x, float* partial) {
-    SHARED(Four, means, [256]);
-    SHARED(Four, m2s, [256]);
-    SHARED(float, counts, [256]);
     const int c = first_channel(), end = min(static_cast<int>(blockIdx.x + 1) * g.chunk, g.rows);
     x += g.elements();
     const Four origin = load_four(x, c, g.channels);
@@ -125,20 +143,7 @@ batch_norm_statistics_partial(BatchNorm g, const float* x, float* partial) {
         }
         join_moments(count, mean, m2, static_cast<float>(rows), sum, squares);
     }
-    const u32 own = threadIdx.y * blockDim.x + threadIdx.x;
-    means[own] = mean;
-    m2s[own] = m2;
-    counts[own] = count;
-    for (u32 half = blockDim.y / 2; half > 0; half /= 2) {
-        __syncthreads();
-        if (threadIdx.y < half) {
-            const u32 other = own + half * blockDim.x;
-            join_moments(count, mean, m2, counts[other], means[other], m2s[other]);
-            means[own] = mean;
-            m2s[own] = m2;
-            counts[own] = count;
-        }
-    }
+    join_block(count, mean, m2);
     if (threadIdx.y == 0) {
         partial += (static_cast<u64>(blockIdx.z) * gridDim.x + blockIdx.x) * 2 * g.channels;
         store_four(partial, c, g.channels, mean);
@@ -146,54 +151,90 @@ batch_norm_statistics_partial(BatchNorm g, const float* x, float* partial) {
     }
 }
 
-// A block of the joining kernels: eight channels by 32 threads, each with every 32nd chunk.
-constexpr int JOINED = 8, JOINERS = 32;
-
-// The sums of two numbers over the JOINERS threads of a channel, in order; in thread 0 of the channel. May be called again.
-__device__ __forceinline__ void join_two(double& first, double& second) {
-    SHARED(double, firsts, [JOINERS][JOINED]);
-    SHARED(double, seconds, [JOINERS][JOINED]);
-    firsts[threadIdx.y][threadIdx.x] = first;
-    seconds[threadIdx.y][threadIdx.x] = second;
-    __syncthreads();
-    if (threadIdx.y == 0) {
-        for (int j = 1; j < JOINERS; j++) {
-            first += firsts[j][threadIdx.x];
-            second += seconds[j][threadIdx.x];
-        }
+// joined[run] = the moments of g.chunk neighbouring parts of `rows` rows each, as conv2d.cuh writes them.
+extern "C" __global__ void __launch_bounds__(256)
+batch_norm_join_parts(BatchNorm g, int rows, const float* parts, float* joined) {
+    const int c = first_channel();
+    Four mean = {}, m2 = {};
+    float count = 0.0f;
+    parts += static_cast<u64>(blockIdx.x) * g.chunk * 2 * g.channels;
+    UNROLL_BY(4)
+    for (int part = threadIdx.y; part < g.chunk; part += blockDim.y) {
+        const float* moments = parts + static_cast<u64>(part) * 2 * g.channels;
+        join_moments(count, mean, m2, static_cast<float>(rows), load_four(moments, c, g.channels),
+                     load_four(moments + g.channels, c, g.channels));
     }
-    __syncthreads();
+    join_block(count, mean, m2);
+    if (threadIdx.y == 0) {
+        joined += static_cast<u64>(blockIdx.x) * 2 * g.channels;
+        store_four(joined, c, g.channels, mean);
+        store_four(joined + g.channels, c, g.channels, m2);
+    }
 }
 
-// mean and biased variance of each group from its partial moments, and where wanted the running statistics, which those of
-// the first `moving` groups move one after the other as PyTorch does.
-// With the means relative to one row and f64, M2 = sum m2 + sum n mean^2 - (sum n mean)^2 / rows loses nothing.
-extern "C" __global__ void __launch_bounds__(256)
+// A block of the joining kernels: eight channels by JOINERS threads, each with every JOINERS-th chunk, of one or two groups at
+// a time.
+constexpr int JOINED = 8, JOINERS = 64;
+
+// The sums of two numbers over the JOINERS threads of a channel and group, as a tree; threadIdx.y 0 has them.
+__device__ __forceinline__ void join_two(double& first, double& second) {
+    SHARED(double, firsts, [2 * JOINERS * JOINED]);
+    SHARED(double, seconds, [2 * JOINERS * JOINED]);
+    const u32 own = (threadIdx.z * JOINERS + threadIdx.y) * JOINED + threadIdx.x;
+    firsts[own] = first;
+    seconds[own] = second;
+    for (u32 half = JOINERS / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (threadIdx.y < half) {
+            first += firsts[own + half * JOINED];
+            second += seconds[own + half * JOINED];
+            firsts[own] = first;
+            seconds[own] = second;
+        }
+    }
+}
+
+// mean and biased variance of each group from the moments of its chunks, and where wanted the running statistics, which those of
+// the first `moving` groups move one after the other as PyTorch does. The chunks' means are relative to the group's first row
+// of x, where that is not null.
+// With means relative to the first chunk's and f64, M2 = sum m2 + sum n mean^2 - (sum n mean)^2 / rows loses nothing.
+extern "C" __global__ void __launch_bounds__(1024)
 batch_norm_statistics(BatchNorm g, int chunks, const float* x, const float* partial, float* mean, float* var,
                       float* running_mean, float* running_var, int moving, float momentum) {
+    SHARED(float2, found, [2][JOINED]);
     const int c = static_cast<int>(blockIdx.x) * JOINED + threadIdx.x;
     UNROLL_BY(1)
-    for (int group = 0; group < g.groups; group++) {
-        double sum = 0.0, squares = 0.0;
-        if (c < g.channels) {
+    for (int first = 0; first < g.groups; first += blockDim.z) {
+        const int group = first + threadIdx.z;
+        const bool own = c < g.channels && group < g.groups;
+        double sum = 0.0, squares = 0.0, shift = 0.0;
+        if (own) {
+            const float* of_group = partial + static_cast<u64>(group) * chunks * 2 * g.channels + c;
+            shift = of_group[0];
             UNROLL_BY(4)
             for (int chunk = threadIdx.y; chunk < chunks; chunk += JOINERS) {
-                const float* moments = partial + (static_cast<u64>(group) * chunks + chunk) * 2 * g.channels + c;
-                const double rows = min(g.chunk, g.rows - chunk * g.chunk), at = moments[0];
+                const float* moments = of_group + static_cast<u64>(chunk) * 2 * g.channels;
+                const double rows = min(g.chunk, g.rows - chunk * g.chunk), at = moments[0] - shift;
                 sum += rows * at;
                 squares += moments[g.channels] + rows * at * at;
             }
         }
         join_two(sum, squares);
-        if (threadIdx.y == 0 && c < g.channels) {
+        if (threadIdx.y == 0 && own) {
             const double at = sum / g.rows, m2 = squares - sum * at;
-            const float m = static_cast<float>(x[static_cast<u64>(group) * g.rows * g.channels + c] + at);
-            const float v = static_cast<float>((m2 > 0.0 ? m2 : 0.0) / g.rows);
+            const double origin = x == nullptr ? 0.0 : x[static_cast<u64>(group) * g.rows * g.channels + c];
+            const float m = static_cast<float>(origin + (shift + at)), v = static_cast<float>((m2 > 0.0 ? m2 : 0.0) / g.rows);
             mean[group * g.channels + c] = m;
             var[group * g.channels + c] = v;
-            if (group < moving) {
-                const float unbiased = v * static_cast<float>(static_cast<double>(g.rows) / (g.rows - 1));
-                running_mean[c] = (1.0f - momentum) * running_mean[c] + momentum * m;
+            found[threadIdx.z][threadIdx.x] = make_float2(m, v);
+        }
+        // The next groups' numbers may come, and the running statistics read all of these.
+        __syncthreads();
+        if (threadIdx.y == 0 && threadIdx.z == 0 && c < g.channels) {
+            for (int group = first; group < min(moving, first + static_cast<int>(blockDim.z)); group++) {
+                const float2 of = found[group - first][threadIdx.x];
+                const float unbiased = of.y * static_cast<float>(static_cast<double>(g.rows) / (g.rows - 1));
+                running_mean[c] = (1.0f - momentum) * running_mean[c] + momentum * of.x;
                 running_var[c] = (1.0f - momentum) * running_var[c] + momentum * unbiased;
             }
         }
@@ -265,15 +306,18 @@ batch_norm_sums_partial(BatchNorm g, const float* x, const float* y, const float
 
 // dgamma, dbeta (where not null) over all groups, and for each of dx = factor (dz - center - (x - mean) slant) the three
 // constants, a row each; the statistics are x's own (`batch`) or given ones.
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(1024)
 batch_norm_sums(BatchNorm g, int chunks, int batch, const float* partial, const float* var, const float* gamma, float* dgamma,
                 int add_dgamma, float* dbeta, int add_dbeta, float* constants) {
+    SHARED(double, totals, [2][2][JOINED]);
     const int c = static_cast<int>(blockIdx.x) * JOINED + threadIdx.x;
     double dgamma_sum = 0.0, dbeta_sum = 0.0;
     UNROLL_BY(1)
-    for (int group = 0; group < g.groups; group++) {
+    for (int first = 0; first < g.groups; first += blockDim.z) {
+        const int group = first + threadIdx.z;
+        const bool own = c < g.channels && group < g.groups;
         double sum = 0.0, sum_d = 0.0;
-        if (c < g.channels) {
+        if (own) {
             UNROLL_BY(4)
             for (int chunk = threadIdx.y; chunk < chunks; chunk += JOINERS) {
                 const float* sums = partial + (static_cast<u64>(group) * chunks + chunk) * 2 * g.channels + c;
@@ -282,17 +326,25 @@ batch_norm_sums(BatchNorm g, int chunks, int batch, const float* partial, const 
             }
         }
         join_two(sum, sum_d);
-        if (threadIdx.y == 0 && c < g.channels) {
+        if (threadIdx.y == 0 && own) {
             const double s = 1.0 / sqrt(static_cast<double>(var[group * g.channels + c]) + g.eps);
-            float* own = constants + static_cast<u64>(group) * 3 * g.channels + c;
-            own[0] = static_cast<float>(gamma[c] * s);
-            own[g.channels] = batch ? static_cast<float>(sum / g.rows) : 0.0f;
-            own[2 * g.channels] = batch ? static_cast<float>(sum_d * s * s / g.rows) : 0.0f;
+            float* of_group = constants + static_cast<u64>(group) * 3 * g.channels + c;
+            of_group[0] = static_cast<float>(gamma[c] * s);
+            of_group[g.channels] = batch ? static_cast<float>(sum / g.rows) : 0.0f;
+            of_group[2 * g.channels] = batch ? static_cast<float>(sum_d * s * s / g.rows) : 0.0f;
             dgamma_sum += sum_d * s;
             dbeta_sum += sum;
+            totals[threadIdx.z][0][threadIdx.x] = dgamma_sum;
+            totals[threadIdx.z][1][threadIdx.x] = dbeta_sum;
         }
+        // The next groups' numbers may come, and one thread reads all totals.
+        __syncthreads();
     }
-    if (threadIdx.y == 0 && c < g.channels) {
+    if (threadIdx.y == 0 && threadIdx.z == 0 && c < g.channels) {
+        if (blockDim.z == 2) {
+            dgamma_sum += totals[1][0][threadIdx.x];
+            dbeta_sum += totals[1][1][threadIdx.x];
+        }
         if (dgamma != nullptr) {
             store(dgamma + c, static_cast<float>(dgamma_sum), add_dgamma);
         }

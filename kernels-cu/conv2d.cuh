@@ -105,9 +105,22 @@ struct Place {
     }
 };
 
-// Blocks: (tiles of pixels x tiles of channels, channels first; splits; phases).
+// Where this block's moments go: `parts` has a row of means and one of squared deviations for each tile of `pixels` rows of
+// each phase, in order.
 template <class Tile>
-__device__ __forceinline__ void conv2d_forward(const Conv2d& g, const float* x, const float* w, float* out) {
+__device__ __forceinline__ Moments moments_in(float* parts, const Conv2d& g, int pixels, int columns) {
+    if (parts == nullptr) {
+        return {};
+    }
+    const Place<Tile> at(g, columns);
+    const int part = static_cast<int>(blockIdx.z) * (pixels / Tile::M) + at.row / Tile::M;
+    return {parts + static_cast<u64>(part) * 2 * columns, at.column, columns};
+}
+
+// Blocks: (tiles of pixels x tiles of channels, channels first; splits; phases). Where `parts` is not null, which takes one split
+// and whole tiles of pixels, as many in each phase, it gets the moments of each.
+template <class Tile>
+__device__ __forceinline__ void conv2d_forward(const Conv2d& g, const float* x, const float* w, float* out, float* parts) {
     const Place<Tile> at(g, g.o);
     const int pixels = g.n * g.oh * g.ow, depth = g.kh * g.kw * g.c;
     const Axis down = forward_axis(g.oh, g.kh, g.sh, g.ph, g.down), across = forward_axis(g.ow, g.kw, g.sw, g.pw, g.across);
@@ -117,11 +130,12 @@ __device__ __forceinline__ void conv2d_forward(const Conv2d& g, const float* x, 
     MatrixRows<Tile::N, Tile::DEPTH, Tile::THREADS> b(w, g.o, depth, g.four_w, at.column, k);
     out += static_cast<u64>(blockIdx.y) * pixels * g.o;
     const Line line{g.o, at.column, g.accumulate, whole_tile(out, g.o, at.column, Tile::N)};
-    multiply_tile<Tile>(a, b, share.count, PixelLines{line, out, at.row, pixels, down, across, g.oh, g.ow});
+    multiply_tile<Tile>(a, b, share.count, PixelLines{line, out, at.row, pixels, down, across, g.oh, g.ow},
+                        [&] { return moments_in<Tile>(parts, g, pixels, g.o); });
 }
 
 template <class Tile>
-__device__ __forceinline__ void conv2d_backward_input(const Conv2d& g, const float* dy, const float* w, float* out) {
+__device__ __forceinline__ void conv2d_backward_input(const Conv2d& g, const float* dy, const float* w, float* out, float* parts) {
     const Place<Tile> at(g, g.c);
     const int phase = static_cast<int>(blockIdx.z), phase_y = g.across.stride.of(phase), phase_x = phase - phase_y * g.sw;
     const Axis down = phase_axis(g.h, g.kh, g.sh, g.ph, phase_y, g.down);
@@ -136,7 +150,8 @@ __device__ __forceinline__ void conv2d_backward_input(const Conv2d& g, const flo
     PhaseWeights<Tile::N, Tile::DEPTH, Tile::THREADS> b(w, g, down, across, at.column, k);
     out += static_cast<u64>(blockIdx.y) * g.n * g.h * g.w * g.c;
     const Line line{g.c, at.column, g.accumulate, whole_tile(out, g.c, at.column, Tile::N)};
-    multiply_tile<Tile>(a, b, share.count, PixelLines{line, out, at.row, pixels, down, across, g.h, g.w});
+    multiply_tile<Tile>(a, b, share.count, PixelLines{line, out, at.row, pixels, down, across, g.h, g.w},
+                        [&] { return moments_in<Tile>(parts, g, pixels, g.c); });
 }
 
 template <class Tile>
@@ -149,5 +164,5 @@ __device__ __forceinline__ void conv2d_backward_weight(const Conv2d& g, const fl
     MatrixColumns<Tile::N, Tile::DEPTH, Tile::THREADS> b(dy, pixels, g.o, g.four_y, at.column, k);
     out += static_cast<u64>(blockIdx.y) * rows * g.o;
     const Line line{rows, at.row, g.accumulate, whole_tile(out, rows, at.row, Tile::M)};
-    multiply_tile<Tile>(a, b, share.count, WeightLines{line, out, at.column, g.o});
+    multiply_tile<Tile>(a, b, share.count, WeightLines{line, out, at.column, g.o}, [] { return Moments{}; });
 }

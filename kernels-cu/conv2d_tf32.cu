@@ -9,37 +9,37 @@ typedef Mma<Tf32, 128, 32, 16, 4, 32, 32> Tile128x32;
 typedef Mma<Tf32, 128, 16, 16, 4, 32, 16> Tile128x16;
 
 extern "C" __global__ void __launch_bounds__(256, 2)
-conv2d_tf32_forward_128x128(Conv2d g, const float* x, const float* w, float* y) {
-    conv2d_forward<Tile128x128>(g, x, w, y);
+conv2d_tf32_forward_128x128(Conv2d g, const float* x, const float* w, float* y, float* parts) {
+    conv2d_forward<Tile128x128>(g, x, w, y, parts);
 }
 extern "C" __global__ void __launch_bounds__(256, 3)
-conv2d_tf32_forward_64x64(Conv2d g, const float* x, const float* w, float* y) {
-    conv2d_forward<Tile64x64>(g, x, w, y);
+conv2d_tf32_forward_64x64(Conv2d g, const float* x, const float* w, float* y, float* parts) {
+    conv2d_forward<Tile64x64>(g, x, w, y, parts);
 }
 extern "C" __global__ void __launch_bounds__(128, 4)
-conv2d_tf32_forward_128x32(Conv2d g, const float* x, const float* w, float* y) {
-    conv2d_forward<Tile128x32>(g, x, w, y);
+conv2d_tf32_forward_128x32(Conv2d g, const float* x, const float* w, float* y, float* parts) {
+    conv2d_forward<Tile128x32>(g, x, w, y, parts);
 }
 extern "C" __global__ void __launch_bounds__(128, 4)
-conv2d_tf32_forward_128x16(Conv2d g, const float* x, const float* w, float* y) {
-    conv2d_forward<Tile128x16>(g, x, w, y);
+conv2d_tf32_forward_128x16(Conv2d g, const float* x, const float* w, float* y, float* parts) {
+    conv2d_forward<Tile128x16>(g, x, w, y, parts);
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2)
-conv2d_tf32_backward_input_128x128(Conv2d g, const float* dy, const float* w, float* dx) {
-    conv2d_backward_input<Tile128x128>(g, dy, w, dx);
+conv2d_tf32_backward_input_128x128(Conv2d g, const float* dy, const float* w, float* dx, float* parts) {
+    conv2d_backward_input<Tile128x128>(g, dy, w, dx, parts);
 }
 extern "C" __global__ void __launch_bounds__(256, 3)
-conv2d_tf32_backward_input_64x64(Conv2d g, const float* dy, const float* w, float* dx) {
-    conv2d_backward_input<Tile64x64>(g, dy, w, dx);
+conv2d_tf32_backward_input_64x64(Conv2d g, const float* dy, const float* w, float* dx, float* parts) {
+    conv2d_backward_input<Tile64x64>(g, dy, w, dx, parts);
 }
 extern "C" __global__ void __launch_bounds__(128, 4)
-conv2d_tf32_backward_input_128x32(Conv2d g, const float* dy, const float* w, float* dx) {
-    conv2d_backward_input<Tile128x32>(g, dy, w, dx);
+conv2d_tf32_backward_input_128x32(Conv2d g, const float* dy, const float* w, float* dx, float* parts) {
+    conv2d_backward_input<Tile128x32>(g, dy, w, dx, parts);
 }
 extern "C" __global__ void __launch_bounds__(128, 4)
-conv2d_tf32_backward_input_128x16(Conv2d g, const float* dy, const float* w, float* dx) {
-    conv2d_backward_input<Tile128x16>(g, dy, w, dx);
+conv2d_tf32_backward_input_128x16(Conv2d g, const float* dy, const float* w, float* dx, float* parts) {
+    conv2d_backward_input<Tile128x16>(g, dy, w, dx, parts);
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2)

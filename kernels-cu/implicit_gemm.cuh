@@ -27,6 +27,10 @@ struct Fma {
 
     template <class A, class B>
     struct Sums {
+        // For write_moments: what a thread has, which lanes have the same columns, and how many warps.
+        static constexpr int ROWS = TM, COLUMNS = TN, APART = TX, SLOTS = THREADS / 32;
+        static_assert(32 % TX == 0, "each warp has all columns");
+
         float sums[TM][TN];
         int tx, ty;
         typename A::template Rows<TY> a_rows;
@@ -42,9 +46,11 @@ struct Fma {
         __device__ __forceinline__ int row(int i) const {
             return A::ALONG_ROWS ? i / 4 * (4 * TY) + ty * 4 + i % 4 : ty + TY * i;
         }
-        __device__ __forceinline__ int column(int j) const {
+        __device__ __forceinline__ int column_at(int j) const {
             return B::ALONG_ROWS ? j / 4 * (4 * TX) + tx * 4 + j % 4 : tx + TX * j;
         }
+        __device__ __forceinline__ float value(int i, int j) const { return sums[i][j]; }
+        __device__ __forceinline__ int slot() const { return static_cast<int>(threadIdx.x) / 32; }
 
         // Half of the tile along k, the first or the second.
         template <int HALF>
@@ -114,17 +120,17 @@ struct Fma {
             constexpr int LINES = Out::TRANSPOSED ? TN : TM, ACROSS = Out::TRANSPOSED ? TM : TN;
             UNROLL
             for (int i = 0; i < LINES; i++) {
-                float* line = out.line(Out::TRANSPOSED ? column(i) : row(i));
+                float* line = out.line(Out::TRANSPOSED ? column_at(i) : row(i));
                 const auto sum = [&](int j) { return Out::TRANSPOSED ? sums[j][i] : sums[i][j]; };
                 if constexpr (Out::TRANSPOSED ? A::ALONG_ROWS : B::ALONG_ROWS) {
                     UNROLL
                     for (int j = 0; j < ACROSS; j += 4) {
-                        out.four(line, Out::TRANSPOSED ? row(j) : column(j), make_float4(sum(j), sum(j + 1), sum(j + 2), sum(j + 3)));
+                        out.four(line, Out::TRANSPOSED ? row(j) : column_at(j), make_float4(sum(j), sum(j + 1), sum(j + 2), sum(j + 3)));
                     }
                 } else {
                     UNROLL
                     for (int j = 0; j < ACROSS; j++) {
-                        out.one(line, Out::TRANSPOSED ? row(j) : column(j), sum(j));
+                        out.one(line, Out::TRANSPOSED ? row(j) : column_at(j), sum(j));
                     }
                 }
             }
@@ -180,6 +186,8 @@ struct Mma {
         static_assert(NI % READ == 0 && (NJ == 2 || NJ == 4), "reads of four fragments down, one across");
         typedef typename A::template Lane<NI> ALane;
         typedef typename B::template Lane<NJ> BLane;
+        // For write_moments, as in Fma.
+        static constexpr int ROWS = NI, COLUMNS = NJ * 2, APART = 4, SLOTS = M / WM;
 
         float sums[NI / 2][NJ][4];
         int row, column, g, t;  // where the warp's sums begin; the lane
@@ -231,13 +239,17 @@ struct Mma {
         // Of fragment i down and j across, the sum of row g and column 2 t + m.
         __device__ __forceinline__ float sum(int i, int j, int m) const { return sums[i / 2][j][i % 2 * 2 + m]; }
 
+        __device__ __forceinline__ float value(int i, int j) const { return sum(i, j / 2, j % 2); }
+        __device__ __forceinline__ int column_at(int j) const { return column + BLane::row(t * 2 + j % 2, j / 2); }
+        __device__ __forceinline__ int slot() const { return static_cast<int>(threadIdx.x) / 32 / ACROSS; }
+
         template <class Out>
         __device__ __forceinline__ void write(const Out& out) const {
             if constexpr (Out::TRANSPOSED) {
                 static_assert(A::ALONG_ROWS, "four fragments have neighbouring rows");
                 UNROLL
                 for (int j = 0; j < NJ * 2; j++) {
-                    float* line = out.line(column + BLane::row(t * 2 + j % 2, j / 2));
+                    float* line = out.line(column_at(j));
                     UNROLL
                     for (int i = 0; i < NI; i += 4) {
                         const int m = j % 2, at = j / 2;
@@ -272,9 +284,69 @@ struct Mma {
     };
 };
 
-// Computes the tile over `steps` steps of DEPTH that the loaders walk along, and writes it.
-template <class Tile, class A, class B, class Out>
-__device__ __forceinline__ void multiply_tile(A& a, B& b, int steps, const Out& out) {
+// The mean, and the sum of squared deviations from it, of 2 count numbers from those of twice as many (Chan, Golub, LeVeque 1979).
+__device__ __forceinline__ float2 join_equal(float2 a, float2 b, float count) {
+    const float delta = b.x - a.x;
+    return make_float2((a.x + b.x) * 0.5f, fmaf(delta * delta, count * 0.5f, a.y + b.y));
+}
+
+// Where the moments of a tile's columns go, of which all rows count: their means, and `length` numbers on the sums of squared
+// deviations; the tile has those from `first` on. Nowhere, if null.
+struct Moments {
+    float* out;
+    int first, length;
+};
+
+// First over a thread's rows, then as a tree over the lanes and the warps that have the same columns.
+template <class Tile, class Sums>
+__device__ __forceinline__ void write_moments(const Sums& sums, float2* scratch, const Moments& moments) {
+    // The products are done with the memory.
+    __syncthreads();
+    UNROLL
+    for (int j = 0; j < Sums::COLUMNS; j++) {
+        float2 of = make_float2(0.0f, 0.0f);
+        UNROLL
+        for (int i = 0; i < Sums::ROWS; i++) {
+            of.x += sums.value(i, j);
+        }
+        of.x /= Sums::ROWS;
+        UNROLL
+        for (int i = 0; i < Sums::ROWS; i++) {
+            const float deviation = sums.value(i, j) - of.x;
+            of.y = fmaf(deviation, deviation, of.y);
+        }
+        UNROLL
+        for (int apart = Sums::APART; apart < 32; apart *= 2) {
+            const float2 other = make_float2(__shfl_xor_sync(0xFFFFFFFFu, of.x, apart), __shfl_xor_sync(0xFFFFFFFFu, of.y, apart));
+            of = join_equal(of, other, static_cast<float>(Sums::ROWS * (apart / Sums::APART)));
+        }
+        if (threadIdx.x % 32 < Sums::APART) {
+            scratch[sums.slot() * Tile::N + sums.column_at(j)] = of;
+        }
+    }
+    __syncthreads();
+    for (int c = threadIdx.x; c < Tile::N && moments.first + c < moments.length; c += Tile::THREADS) {
+        float2 of[Sums::SLOTS];
+        UNROLL
+        for (int slot = 0; slot < Sums::SLOTS; slot++) {
+            of[slot] = scratch[slot * Tile::N + c];
+        }
+        UNROLL
+        for (int half = Sums::SLOTS / 2; half > 0; half /= 2) {
+            UNROLL
+            for (int slot = 0; slot < half; slot++) {
+                of[slot] = join_equal(of[slot], of[slot + half], static_cast<float>(Tile::M / (2 * half)));
+            }
+        }
+        moments.out[moments.first + c] = of[0].x;
+        moments.out[moments.length + moments.first + c] = of[0].y;
+    }
+}
+
+// Computes the tile over `steps` steps of DEPTH that the loaders walk along, writes it, and its columns' moments where
+// `moments_of` says, which is asked at the end: no register has to remember it.
+template <class Tile, class A, class B, class Out, class MomentsOf>
+__device__ __forceinline__ void multiply_tile(A& a, B& b, int steps, const Out& out, MomentsOf moments_of) {
     constexpr int STAGES = Tile::STAGES;
     SHARED(float4, a_tiles, [STAGES * Tile::M * Tile::DEPTH / 4]);
     SHARED(float4, b_tiles, [STAGES * Tile::N * Tile::DEPTH / 4]);
@@ -304,4 +376,10 @@ __device__ __forceinline__ void multiply_tile(A& a, B& b, int steps, const Out& 
         }
     }
     sums.write(out);
+    if constexpr (!Out::TRANSPOSED) {
+        const Moments moments = moments_of();
+        if (moments.out != nullptr) {
+            write_moments<Tile>(sums, reinterpret_cast<float2*>(a_tiles), moments);
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! The geometry is [`Conv2d::transposed`]: its y is this operation's input `[n, h, w, i]`, its x the output
 //! `[n, H, W, o]`. Weights are `[i, kh, kw, o]`.
 
-use crate::conv2d::{self, Conv2d};
+use crate::conv2d::{self, Conv2d, Pass};
 use crate::view::{View, ViewMut};
 use crate::{Device, Real, Store, Work};
 
@@ -21,6 +21,22 @@ pub fn forward<'a, T: Real>(
     let bytes = x.bytes() + w.bytes() + store.bytes(y.bytes());
     let _span = device.span("conv_transpose2d.forward", || Work::conv_transpose2d(g, bytes));
     conv2d::backward_input(device, g, x, w, y, store);
+}
+
+/// [`forward`] with the moments of y's parts (of pass `BackwardInput`), as [`conv2d::forward_with_parts`] has them.
+pub fn forward_with_parts<'a, T: Real>(
+    device: &Device,
+    g: &Conv2d,
+    x: impl Into<View<'a, T>>,
+    w: impl Into<View<'a, T>>,
+    y: impl Into<ViewMut<'a, T>>,
+    parts: impl Into<ViewMut<'a, T>>,
+) {
+    let (x, w, y, parts) = (x.into(), w.into(), y.into(), parts.into());
+    let bytes = x.bytes() + w.bytes() + y.bytes() + parts.bytes();
+    let _span = device.span("conv_transpose2d.forward", || Work::conv_transpose2d(g, bytes));
+    g.check("backward_input", y.len(), w.len(), x.len());
+    conv2d::run_with_parts(device, Pass::BackwardInput, g, [x, w], y, parts);
 }
 
 /// The gradient of the input.

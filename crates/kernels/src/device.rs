@@ -102,6 +102,14 @@ impl Device {
         }
     }
 
+    /// The same with what runs beside first: work for which this lane need not wait before it goes on to `second`.
+    pub fn beside<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
+        match self.gpu() {
+            Some(cuda) if self.profile.is_none() => cuda.beside(first, second),
+            _ => (first(), second()),
+        }
+    }
+
     /// The memory pool.
     pub fn pool(&self) -> &Arc<Pool> {
         &self.pool

@@ -5,7 +5,7 @@
 //! each step and never settles.)
 //!
 //! A buffer that goes back may be handed out while the GPU still works on it: what uses it next comes later on the same
-//! stream. So each lane of a GPU has buffers of its own, and one that is dropped while the other lane may still use it waits
+//! stream. So each lane of a GPU has buffers of its own, and one that is dropped while another lane may still use it waits
 //! until they meet.
 
 use crate::Element;
@@ -58,8 +58,8 @@ struct Lane {
 #[derive(Default)]
 struct Free {
     lanes: [Lane; LANES],
-    /// What was dropped while the other lane may use it, until lanes meet.
-    parked: Vec<Block>,
+    /// What was dropped while another lane may use it, and how many partings may be open when it is free.
+    parked: Vec<(usize, Block)>,
     /// Where all blocks but the workspaces lie.
     arena: Arena,
     allocations: u64,
@@ -102,19 +102,15 @@ impl Pool {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The lane that asks, and the free blocks: all of them where lanes are not parted.
+    /// The lane that asks, and the free blocks: of those that were parked, the ones whose lanes have met.
     fn free(&self) -> (usize, MutexGuard<'_, Free>) {
         let mut free = self.lock();
-        if !self.parted() {
-            for block in std::mem::take(&mut free.parked) {
-                free.put(block);
-            }
-        }
-        (self.gpu.as_ref().map_or(0, Cuda::lane), free)
-    }
-
-    fn parted(&self) -> bool {
-        self.gpu.as_ref().is_some_and(Cuda::parted)
+        let Some(cuda) = &self.gpu else { return (0, free) };
+        let open = cuda.open_partings();
+        let (free_now, parked) = std::mem::take(&mut free.parked).into_iter().partition(|&(most, _)| open <= most);
+        free.parked = parked;
+        Vec::into_iter(free_now).for_each(|(_, block)| free.put(block));
+        (cuda.lane(), free)
     }
 
     fn parting(&self) -> u64 {
@@ -168,14 +164,10 @@ impl Pool {
     }
 
     fn put(&self, block: Block) {
-        let (lane, mut free) = self.free();
-        // The first lane is given all its work before the second: what the second had before they parted, the first may
-        // have been given to read. What the first drops last, nothing of the second's will know.
-        let shared = block.lane != lane || (lane > 0 && block.parting != self.parting());
-        if self.parted() && shared {
-            free.parked.push(block);
-        } else {
-            free.put(block);
+        let (_, mut free) = self.free();
+        match self.gpu.as_ref().and_then(|cuda| cuda.kept_until(block.lane, block.parting)) {
+            Some(most) => free.parked.push((most, block)),
+            None => free.put(block),
         }
     }
 }

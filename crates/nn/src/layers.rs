@@ -23,12 +23,20 @@ impl Conv2d {
 
     /// `[n,h,w,c]` to `[n,oh,ow,o]`.
     pub fn forward<T: Real>(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<Var<T>> {
-        // By the running statistics, the batch norm that follows needs none of the output's own; of two batches it needs each's.
-        let conv2d = match pass.mode() {
-            Mode::RunningStatistics | Mode::Both { .. } => ops::conv2d,
-            Mode::Train | Mode::FrozenStatistics => ops::conv2d_with_statistics,
-        };
-        conv2d(x, pass.param(self.weight), self.stride, self.padding)
+        let w = pass.param(self.weight);
+        match own_statistics(pass.mode()) {
+            Some(groups) => ops::conv2d_with_statistics(x, w, self.stride, self.padding, groups),
+            None => ops::conv2d(x, w, self.stride, self.padding),
+        }
+    }
+}
+
+/// Of how many batches a batch norm that follows takes the own statistics of each; `None` where it goes by the running ones.
+fn own_statistics(mode: Mode) -> Option<usize> {
+    match mode {
+        Mode::Train | Mode::FrozenStatistics => Some(1),
+        Mode::Both { .. } => Some(2),
+        Mode::RunningStatistics => None,
     }
 }
 
@@ -52,6 +60,16 @@ impl ConvTranspose2d {
     /// `[n,h,w,c]` to `[n, (h-1) stride - 2 padding + kernel, .., o]`.
     pub fn forward<T: Real>(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<Var<T>> {
         ops::conv_transpose2d(x, pass.param(self.weight), self.stride, self.padding, [0, 0])
+    }
+
+    /// The same where batch norm follows.
+    pub fn forward_to_norm<T: Real>(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<Var<T>> {
+        match own_statistics(pass.mode()) {
+            Some(1) => {
+                ops::conv_transpose2d_with_statistics(x, pass.param(self.weight), self.stride, self.padding, [0, 0])
+            }
+            _ => self.forward(pass, x),
+        }
     }
 }
 

@@ -142,13 +142,25 @@ pub struct Var<T: Real = f32> {
     moments: Option<Moments<T>>,
 }
 
-/// Mean and biased variance of each channel (the last dimension) of a value, `[c]` each.
+/// What the op that made a value found on the way of the mean and biased variance of each channel (its last dimension).
 #[derive(Clone)]
-pub struct Moments<T: Real> {
-    /// The means.
-    pub mean: Tensor<T>,
-    /// The variances.
-    pub var: Tensor<T>,
+pub enum Moments<T: Real> {
+    /// Both, `[c]` each.
+    Whole {
+        /// The means.
+        mean: Tensor<T>,
+        /// The variances.
+        var: Tensor<T>,
+    },
+    /// Those of parts of the rows, which a batch norm of this many groups can join.
+    Parts {
+        /// As [`kernels::conv2d::forward_with_parts`] has them.
+        parts: Tensor<T>,
+        /// Rows of each part.
+        rows: usize,
+        /// Groups of equally many rows, in each of which lie whole parts.
+        groups: usize,
+    },
 }
 
 impl<T: Real> Var<T> {
@@ -253,6 +265,23 @@ impl<T: Real> Grads<'_, T> {
         } else if let Some(mut target) = self.take(i) {
             kernel(target.dx.view_mut(), target.store);
             self.put(i, target);
+        }
+    }
+
+    /// [`Grads::add`] of two inputs whose kernels do not depend on each other. Where both are wanted, the first, which the reverse
+    /// pass need not wait for, runs beside the second ([`Device::beside`]).
+    pub fn add_beside(
+        &mut self,
+        device: &Device,
+        (i, first): (usize, impl FnOnce(ViewMut<T>, Store)),
+        (j, second): (usize, impl FnOnce(ViewMut<T>, Store)),
+    ) {
+        if self.wants(i) && self.wants(j) {
+            let grads = RefCell::new(self);
+            device.beside(|| grads.borrow_mut().add(i, first), || grads.borrow_mut().add(j, second));
+        } else {
+            self.add(i, first);
+            self.add(j, second);
         }
     }
 

@@ -40,7 +40,7 @@ impl<T: Real> Module<T> for Generator {
             Some(condition) => condition.append(pass, z)?, // [n,1,1,100+k]
         };
         for (conv, bn) in &self.hidden {
-            h = bn.forward(pass, &conv.forward(pass, &h)?)?; // [n,4,4,256] [n,8,8,128] [n,16,16,64]
+            h = bn.forward(pass, &conv.forward_to_norm(pass, &h)?)?; // [n,4,4,256] [n,8,8,128] [n,16,16,64]
         }
         ops::tanh(&self.output.forward(pass, &h)?) // [n,32,32,3]
     }

@@ -138,8 +138,10 @@ fn three_iterations_match_the_cpu() {
                 }
             }
         }
-        // An operand of a rectifier that rounding moves across 0 moves one gradient by far more than rounding does.
+        // An operand of a rectifier that rounding moves across 0 moves one gradient by far more than rounding does. Generator and
+        // discriminator take the same steps in each of these settings, so that one crossing of theirs is found in all.
         distances.sort_by(|a, b| b.0.total_cmp(&a.0));
+        distances.dedup_by_key(|(distance, _)| distance.to_bits());
         let crossed = distances.iter().filter(|(distance, _)| *distance > CLOSE).count();
         assert!(crossed <= 2 && distances[0].0 <= CROSSED, "{crossed} of {distances:#?}");
     }

@@ -9,6 +9,7 @@ use crate::view::{DeviceSlice, DeviceSliceMut};
 use crate::{Real, Store};
 
 const STATISTICS_PARTIAL: Kernel = kernel("batch_norm_statistics_partial");
+const JOIN_PARTS: Kernel = kernel("batch_norm_join_parts");
 const STATISTICS: Kernel = kernel("batch_norm_statistics");
 const FORWARD: Kernel = kernel("batch_norm_forward");
 const SUMS_PARTIAL: Kernel = kernel("batch_norm_sums_partial");
@@ -84,9 +85,9 @@ impl Shape {
         Grid { blocks: [grid.blocks[0], self.across as u32, self.groups as u32], threads: [x, y, 1], ..grid }
     }
 
-    /// Eight channels by 32 threads.
+    /// Eight channels by 64 threads, for one or two groups at a time.
     fn join_grid(&self) -> Grid {
-        Grid { threads: [8, 32, 1], ..Grid::linear(self.channels.div_ceil(8), 1) }
+        Grid { threads: [8, 64, self.groups.min(2) as u32], ..Grid::linear(self.channels.div_ceil(8), 1) }
     }
 }
 
@@ -111,25 +112,89 @@ pub fn statistics<T: Real>(
     let shape = Shape::new(channels, x.len(), groups);
     assert!(var.len() == mean.len(), "batch_norm: mean and var");
     assert!(workspace.len() >= self::workspace(channels, x.len(), groups), "batch_norm: the workspace");
+    let geometry = shape.geometry(shape.chunk(), 0.0, 1.0);
+    // SAFETY: the lengths were checked.
+    unsafe { cuda.launch(STATISTICS_PARTIAL, shape.grid(shape.chunk()), &[&geometry, &x, &workspace]) }
+    join(cuda, &shape, [shape.chunk(), shape.chunks()], Some(x), workspace.shared(), [mean, var], running);
+}
+
+/// Parts beyond which those of a group are joined in two steps, and how many make one in the first.
+const PARTS: [usize; 2] = [512, 64];
+
+/// Of so many parts of a group, how many are joined in a first step.
+fn run(parts: usize) -> usize {
+    if parts > PARTS[0] { PARTS[1].min(1 << parts.trailing_zeros()) } else { 1 }
+}
+
+/// Elements of workspace that [`statistics_of_parts`] takes.
+pub fn parts_workspace(channels: usize, rows: usize, groups: usize, rows_of_part: usize) -> usize {
+    let parts = rows / groups / rows_of_part;
+    if run(parts) == 1 { 0 } else { parts / run(parts) * groups * 2 * channels }
+}
+
+/// [`statistics`] of `rows` rows from the moments of their parts, of `rows_of_part` rows each, in one launch, or of many parts in
+/// two. The workspace has at least [`parts_workspace`] elements.
+pub fn statistics_of_parts<T: Real>(
+    cuda: &Cuda,
+    channels: usize,
+    rows: usize,
+    parts: DeviceSlice<f32>,
+    rows_of_part: usize,
+    mean: DeviceSliceMut<f32>,
+    var: DeviceSliceMut<f32>,
+    running: Option<Running<T>>,
+    workspace: DeviceSliceMut<f32>,
+) {
+    let groups = groups(channels, rows * channels, mean.len());
+    let shape = Shape::new(channels, rows * channels, groups);
+    assert!(var.len() == mean.len(), "batch_norm: mean and var");
+    let whole = rows_of_part > 0 && shape.rows.is_multiple_of(rows_of_part);
+    let of_group = shape.rows / rows_of_part.max(1);
+    assert!(whole && parts.len() == groups * of_group * 2 * channels, "batch_norm: parts of {rows_of_part} rows");
+    let run = run(of_group);
+    let joined = match run {
+        1 => parts,
+        _ => {
+            let needed = parts_workspace(channels, rows, groups, rows_of_part);
+            assert!(workspace.len() >= needed, "batch_norm: the workspace");
+            let grid = Grid { blocks: [(groups * of_group / run) as u32, shape.across as u32, 1], ..shape.grid(1) };
+            let (geometry, rows) = (shape.geometry(run, 0.0, 1.0), rows_of_part as i32);
+            // SAFETY: the lengths were checked.
+            unsafe { cuda.launch(JOIN_PARTS, grid, &[&geometry, &rows, &parts, &workspace]) }
+            workspace.shared()
+        }
+    };
+    join(cuda, &shape, [rows_of_part * run, of_group / run], None, joined, [mean, var], running);
+}
+
+/// Mean and variance from the moments of so many chunks of so many rows, relative to the first rows of x where that is given.
+fn join<T: Real>(
+    cuda: &Cuda,
+    shape: &Shape,
+    [chunk, chunks]: [usize; 2],
+    x: Option<DeviceSlice<f32>>,
+    moments: DeviceSlice<f32>,
+    [mean, var]: [DeviceSliceMut<f32>; 2],
+    running: Option<Running<T>>,
+) {
+    let Shape { groups, rows, channels, .. } = *shape;
     let momentum = running.as_ref().map_or(0.0, |running| running.momentum.to_f64() as f32);
     let moving = running.as_ref().map_or(0, |running| running.groups.min(groups)) as i32;
     let [running_mean, running_var] = match running {
         Some(Running { mean, var, .. }) => {
-            assert!(shape.rows > 1, "batch_norm: an unbiased variance takes two rows, got {}", shape.rows);
+            assert!(rows > 1, "batch_norm: an unbiased variance takes two rows, got {rows}");
             assert!(mean.len() == channels && var.len() == channels, "batch_norm: running statistics");
             [mean, var].map(|v| Some(v.on_gpu()))
         }
         None => [None, None],
     };
-    let geometry = shape.geometry(shape.chunk(), 0.0, 1.0);
-    // SAFETY: the lengths were checked; the running statistics are borrowed exclusively.
+    let (geometry, chunks) = (shape.geometry(chunk, 0.0, 1.0), chunks as i32);
+    // SAFETY: the callers checked the lengths; the running statistics are borrowed exclusively.
     unsafe {
-        cuda.launch(STATISTICS_PARTIAL, shape.grid(shape.chunk()), &[&geometry, &x, &workspace]);
-        let chunks = shape.chunks() as i32;
         cuda.launch(
             STATISTICS,
             shape.join_grid(),
-            &[&geometry, &chunks, &x, &workspace, &mean, &var, &running_mean, &running_var, &moving, &momentum],
+            &[&geometry, &chunks, &x, &moments, &mean, &var, &running_mean, &running_var, &moving, &momentum],
         );
     }
 }

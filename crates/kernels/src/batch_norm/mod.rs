@@ -17,7 +17,7 @@ mod tests;
 
 pub use backward::{BatchStatistics, backward};
 pub use forward::forward;
-pub use statistics::{Running, statistics, update_running};
+pub use statistics::{Running, statistics, statistics_of_parts, update_running};
 pub(crate) use statistics::{join_parts, moments};
 
 use crate::Real;

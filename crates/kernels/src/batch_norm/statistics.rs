@@ -56,6 +56,30 @@ pub fn statistics<'a, T: Real>(
     }
 }
 
+/// [`statistics`] of x `[rows, channels]` from what [`conv2d::forward_with_parts`](crate::conv2d::forward_with_parts) found of its
+/// parts, each of `rows_of_part` rows. On a GPU only, where such parts are.
+pub fn statistics_of_parts<'a, T: Real>(
+    device: &Device,
+    channels: usize,
+    rows: usize,
+    parts: impl Into<View<'a, T>>,
+    rows_of_part: usize,
+    mean: impl Into<ViewMut<'a, T>>,
+    var: impl Into<ViewMut<'a, T>>,
+    running: Option<Running<T>>,
+) {
+    let (parts, mean, var) = (parts.into(), mean.into(), var.into());
+    let _span = device.span("batch_norm.statistics_of_parts", || {
+        Work::memory(shape(channels, rows * channels), parts.bytes() + mean.bytes() + var.bytes())
+    });
+    let groups = groups(channels, rows * channels, mean.len());
+    let cuda = device.gpu().expect("parts are found on a GPU");
+    let mut workspace = device.workspace::<f32>(cuda::parts_workspace(channels, rows, groups, rows_of_part));
+    let workspace = workspace.view_mut().device();
+    let (parts, mean, var) = (parts.on_gpu(), mean.on_gpu(), var.on_gpu());
+    cuda::statistics_of_parts(cuda, channels, rows, parts, rows_of_part, mean, var, running, workspace);
+}
+
 /// Mean and biased variance on a CPU.
 pub(crate) fn cpu<T: Real>(device: &Device, channels: usize, x: &[T], mean: &mut [T], var: &mut [T]) {
     let len = x.len() / (mean.len() / channels);

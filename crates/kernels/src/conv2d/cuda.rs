@@ -4,7 +4,7 @@
 //! few to fill a GPU, K is split, each split writes a partial result to the workspace, and a second kernel adds them in
 //! order. Both depend on the shape alone, so the bits do too. They need compute capability 8.0.
 
-use super::{Conv2d, Pass};
+use super::{Conv2d, Parts, Pass};
 use crate::cuda::{Cuda, CudaError, Grid, Kernel, Precision, by_value};
 use crate::view::{DeviceSlice, DeviceSliceMut, View, ViewMut};
 use crate::{Device, Real, Store};
@@ -91,8 +91,43 @@ pub fn workspace(pass: Pass, g: &Conv2d) -> usize {
     Schedule::of(pass, g).workspace(pass, g)
 }
 
+/// Rows of each thread, and threads, of a block of conv2d_join_moments.
+const JOINED_ROWS: usize = 2;
+const JOIN_THREADS: usize = 256;
+
+/// Threads across the quads of channels, and along the rows, of a block of conv2d_join_moments.
+fn join_block(channels: usize) -> [usize; 2] {
+    let quads = channels.div_ceil(4).next_power_of_two().min(16);
+    [quads, JOIN_THREADS / quads]
+}
+
+/// See [`Parts::of`].
+pub fn parts(pass: Pass, g: &Conv2d, groups: usize) -> Option<Parts> {
+    parts_of(pass, Schedule::of(pass, g), g, groups)
+}
+
+/// The same by a schedule of choice.
+pub fn parts_of(pass: Pass, schedule: Schedule, g: &Conv2d, groups: usize) -> Option<Parts> {
+    let side = match pass {
+        Pass::Forward => g.output(),
+        Pass::BackwardInput => g.input(),
+        Pass::BackwardWeight => return None,
+    };
+    let pixels = g.n * side.pixels;
+    let rows = if schedule.splits > 1 {
+        join_block(side.channels)[1] * JOINED_ROWS
+    } else {
+        let (Sizes { product: [rows, columns, _], phases, .. }, tile) =
+            (Sizes::of(pass, &flat(g)), schedule.tile.size()[0]);
+        // Not where columns are all of an image's, or phases are not equally large; of several, each has rows of all groups.
+        let whole = columns == side.channels && pixels == phases * rows && rows.is_multiple_of(tile);
+        (whole && (phases == 1 || groups == 1)).then_some(tile)?
+    };
+    (pixels.is_multiple_of(groups * rows)).then_some(Parts { count: pixels / rows, rows })
+}
+
 /// A pass on the device, by its precision and in its workspace. The operands are in the order of the three functions one
-/// module up.
+/// module up. `parts` is for the moments of [`parts`].
 pub(crate) fn pass<T: Real>(
     device: &Device,
     cuda: &Cuda,
@@ -101,14 +136,17 @@ pub(crate) fn pass<T: Real>(
     operands: [View<T>; 2],
     out: ViewMut<T>,
     store: Store,
+    parts: Option<ViewMut<T>>,
 ) {
     let schedule = Schedule::of(pass, g);
     let mut workspace = device.workspace::<f32>(schedule.workspace(pass, g));
     let workspace = workspace.view_mut().device();
-    run(cuda, device.precision(), pass, schedule, g, operands.map(View::on_gpu), out.on_gpu(), store, workspace);
+    let (operands, parts) = (operands.map(View::on_gpu), parts.map(ViewMut::on_gpu));
+    run(cuda, device.precision(), pass, schedule, g, operands, out.on_gpu(), store, workspace, parts);
 }
 
-/// A pass by a schedule of choice, in a workspace of at least as many elements as [`Schedule::workspace`] says.
+/// A pass by a schedule of choice, in a workspace of at least as many elements as [`Schedule::workspace`] says; where
+/// `parts` is given, with the moments of [`parts_of`] it.
 pub fn run(
     cuda: &Cuda,
     precision: Precision,
@@ -119,7 +157,17 @@ pub fn run(
     mut out: DeviceSliceMut<f32>,
     store: Store,
     workspace: DeviceSliceMut<f32>,
+    parts: Option<DeviceSliceMut<f32>>,
 ) {
+    let channels = if pass == Pass::BackwardInput { g.c } else { g.o };
+    if let Some(parts) = &parts {
+        let found = parts_of(pass, schedule, g, 1);
+        assert!(
+            found.is_some_and(|found| parts.len() == found.count * 2 * channels),
+            "conv2d {pass:?}: parts of {g:?}"
+        );
+        assert!(store == Store::Set, "conv2d {pass:?}: moments of what is added to");
+    }
     let g = &flat(g);
     let lengths = match pass {
         Pass::Forward => [g.x_len(), g.w_len(), g.y_len()],
@@ -145,7 +193,12 @@ pub fn run(
     if splits == 1 {
         let geometry = Geometry::new(pass, g, [a, b], across, 1, store);
         // SAFETY: the lengths were checked against the geometry.
-        return unsafe { cuda.launch(kernel, grid, &[&geometry, &a, &b, &out]) };
+        return unsafe {
+            match pass {
+                Pass::BackwardWeight => cuda.launch(kernel, grid, &[&geometry, &a, &b, &out]),
+                _ => cuda.launch(kernel, grid, &[&geometry, &a, &b, &out, &parts]),
+            }
+        };
     }
     let geometry = Geometry::new(pass, g, [a, b], across, splits, Store::Set);
     // As many rows of 32 threads as read several splits at most each; see conv2d_join.
@@ -153,13 +206,24 @@ pub fn run(
     let join = Grid { threads: [32, rows, 1], ..Grid::linear(sizes.out.div_ceil(128), 1) };
     // SAFETY: the lengths were checked against the geometry, and the workspace holds a result for each split.
     unsafe {
-        cuda.launch(kernel, grid, &[&geometry, &a, &b, &workspace]);
+        match pass {
+            Pass::BackwardWeight => cuda.launch(kernel, grid, &[&geometry, &a, &b, &workspace]),
+            _ => cuda.launch(kernel, grid, &[&geometry, &a, &b, &workspace, &None::<DeviceSlice<f32>>]),
+        }
         let (n, splits) = (sizes.out as u64, splits as i32);
-        cuda.launch(JOIN, join, &[&workspace, &out.reborrow(), &n, &splits, &store]);
+        let Some(parts) = parts else {
+            return cuda.launch(JOIN, join, &[&workspace, &out.reborrow(), &n, &splits, &store]);
+        };
+        let ([quads, along], rows) = (join_block(channels), sizes.out / channels);
+        let blocks = [rows / (along * JOINED_ROWS), channels.div_ceil(4 * quads), 1].map(|n| n as u32);
+        let join = Grid { blocks, threads: [quads as u32, along as u32, 1], shared: 0 };
+        let (rows, channels) = (rows as i32, channels as i32);
+        cuda.launch(JOIN_MOMENTS, join, &[&workspace, &out.reborrow(), &rows, &channels, &splits, &parts]);
     }
 }
 
 const JOIN: Kernel = Kernel { module: "conv2d", name: "conv2d_join" };
+const JOIN_MOMENTS: Kernel = Kernel { module: "conv2d", name: "conv2d_join_moments" };
 
 /// A kernel that covers the image makes the passes plain products: an image is one pixel of `h w c` channels then.
 fn flat(g: &Conv2d) -> Conv2d {

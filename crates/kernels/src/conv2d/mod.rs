@@ -113,7 +113,7 @@ impl Conv2d {
         self.kernel == [self.h, self.w] && self.padding == [0, 0]
     }
 
-    fn check(&self, pass: &str, x: usize, w: usize, y: usize) {
+    pub(crate) fn check(&self, pass: &str, x: usize, w: usize, y: usize) {
         assert_eq!(x, self.x_len(), "conv2d {pass}: x is [n, h, w, c] of {self:?}");
         assert_eq!(w, self.w_len(), "conv2d {pass}: w is [o, kh, kw, c] of {self:?}");
         assert_eq!(y, self.y_len(), "conv2d {pass}: y is [n, oh, ow, o] of {self:?}");
@@ -161,9 +161,57 @@ impl Pass {
 /// A pass where the operands are.
 fn run<T: Real>(device: &Device, pass: Pass, g: &Conv2d, operands: [View<T>; 2], out: ViewMut<T>, store: Store) {
     match device.gpu() {
-        Some(cuda) => cuda::pass(device, cuda, pass, g, operands, out, store),
+        Some(cuda) => cuda::pass(device, cuda, pass, g, operands, out, store, None),
         None => T::conv2d(device, pass, g, operands.map(View::host), out.host(), store),
     }
+}
+
+/// Parts of the rows `[pixels, channels]` of a result, equally long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// How many.
+    pub count: usize,
+    /// Rows of each.
+    pub rows: usize,
+}
+
+impl Parts {
+    /// Those in which a GPU can find the moments of the result of a forward pass, or of one that is a transposed convolution's
+    /// (`BackwardInput`), for a batch norm of so many groups of equally many rows. `None` elsewhere, and where parts would not be
+    /// whole, or not lie in one group each.
+    pub fn of(device: &Device, pass: Pass, g: &Conv2d, groups: usize) -> Option<Self> {
+        device.gpu().and_then(|_| cuda::parts(pass, g, groups))
+    }
+}
+
+/// `y = x * w`, and of each of the [`Parts`] of y, in order, the mean of each channel and the sum of squared deviations from it,
+/// `[parts, 2, o]`, for [`batch_norm::statistics_of_parts`](crate::batch_norm::statistics_of_parts).
+pub fn forward_with_parts<'a, T: Real>(
+    device: &Device,
+    g: &Conv2d,
+    x: impl Into<View<'a, T>>,
+    w: impl Into<View<'a, T>>,
+    y: impl Into<ViewMut<'a, T>>,
+    parts: impl Into<ViewMut<'a, T>>,
+) {
+    let (x, w, y, parts) = (x.into(), w.into(), y.into(), parts.into());
+    let bytes = x.bytes() + w.bytes() + y.bytes() + parts.bytes();
+    let _span = device.span("conv2d.forward", || Work::conv2d(g, bytes));
+    g.check("forward", x.len(), w.len(), y.len());
+    run_with_parts(device, Pass::Forward, g, [x, w], y, parts);
+}
+
+/// A pass on a GPU, with the moments of its result's parts.
+pub(crate) fn run_with_parts<T: Real>(
+    device: &Device,
+    pass: Pass,
+    g: &Conv2d,
+    operands: [View<T>; 2],
+    out: ViewMut<T>,
+    parts: ViewMut<T>,
+) {
+    let cuda = device.gpu().expect("parts are found on a GPU");
+    cuda::pass(device, cuda, pass, g, operands, out, Store::Set, Some(parts));
 }
 
 /// `y (=|+=) x * w`.
@@ -182,8 +230,8 @@ pub fn forward<'a, T: Real>(
 }
 
 /// `y = x * w`, and the mean and biased variance of each channel of y, as [`batch_norm::statistics`] has them, from parts
-/// of y that are still in the cache. Returns whether it could: by some algorithms there are no such parts, and mean and
-/// variance are left alone.
+/// of y that are still in the cache. Returns whether it could: by some algorithms, and on a GPU, there are no such parts, and mean
+/// and variance are left alone. (A GPU has [`forward_with_parts`].)
 ///
 /// [`batch_norm::statistics`]: crate::batch_norm::statistics
 #[must_use]

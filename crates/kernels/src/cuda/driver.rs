@@ -26,7 +26,7 @@ pub(super) struct Driver {
     streams: [sys::CUstream; LANES],
     /// Which of them work goes to.
     lane: AtomicUsize,
-    /// Where the second lane leaves the first, and where it comes back.
+    /// Where one lane leaves another, and where it comes back. An event stands for what was asked of it last.
     parting: sys::CUevent,
     meeting: sys::CUevent,
     info: DeviceInfo,
@@ -90,9 +90,10 @@ impl Driver {
         self.streams[self.lane.load(Ordering::Relaxed)]
     }
 
-    /// Has `to` wait for what `from` was given so far.
-    fn follow(&self, from: sys::CUstream, event: sys::CUevent, to: sys::CUstream) -> Result<(), CudaError> {
+    /// Has lane `to` wait for what `from` was given so far.
+    fn follow(&self, from: usize, event: sys::CUevent, to: usize) -> Result<(), CudaError> {
         self.enter()?;
+        let [from, to] = [from, to].map(|lane| self.streams[lane]);
         let flags = sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
         // SAFETY: streams and events are ours.
         unsafe {
@@ -213,16 +214,16 @@ impl Runtime for Driver {
         })
     }
 
-    fn part(&self) -> Result<(), CudaError> {
-        self.follow(self.streams[0], self.parting, self.streams[1])
+    fn part(&self, from: usize, lane: usize) -> Result<(), CudaError> {
+        self.follow(from, self.parting, lane)
     }
 
     fn set_lane(&self, lane: usize) {
         self.lane.store(lane, Ordering::Relaxed);
     }
 
-    fn meet(&self) -> Result<(), CudaError> {
-        self.follow(self.streams[1], self.meeting, self.streams[0])
+    fn meet(&self, from: usize, lane: usize) -> Result<(), CudaError> {
+        self.follow(lane, self.meeting, from)
     }
 
     fn synchronize(&self) -> Result<(), CudaError> {

@@ -5,7 +5,7 @@
 //! two lanes are given runs when they meet: one lane after the other, the other way round, or in turns, by the order.
 
 use super::graph::Replay;
-use super::{Argument, CudaError, Grid, Kernel, LANES, Runtime};
+use super::{Argument, CudaError, Grid, Kernel, Runtime};
 use std::alloc::{Layout, alloc, dealloc};
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
@@ -93,15 +93,20 @@ pub(super) struct Host {
 /// What parted lanes were given so far.
 #[derive(Default)]
 struct Lanes {
-    parted: bool,
     current: usize,
-    tasks: [Vec<Task>; LANES],
+    partings: Vec<Parting>,
 }
 
-impl Lanes {
+/// What the lane that another parted from was given since, and what the other.
+struct Parting {
+    lane: usize,
+    tasks: [Vec<Task>; 2],
+}
+
+impl Parting {
     /// All tasks in an order that two lanes could have.
-    fn merged(&mut self, order: Order) -> Vec<Task> {
-        let [first, second] = std::mem::take(&mut self.tasks);
+    fn merged(self, order: Order) -> Vec<Task> {
+        let [first, second] = self.tasks;
         let (mut first, mut second) = (first.into_iter(), second.into_iter());
         match order {
             Order::Ascending => first.chain(second).collect(),
@@ -135,9 +140,9 @@ impl Host {
     /// Keeps the task for its lane, records it, or runs it.
     unsafe fn submit(&self, task: Task) -> Result<(), CudaError> {
         let mut lanes = self.lanes();
-        if lanes.parted {
-            let current = lanes.current;
-            lanes.tasks[current].push(task);
+        let current = lanes.current;
+        if let Some(Parting { lane, tasks }) = lanes.partings.last_mut() {
+            tasks[usize::from(current == *lane)].push(task);
             return Ok(());
         }
         drop(lanes);
@@ -301,8 +306,8 @@ impl Runtime for Host {
         unsafe { self.submit(Task::Launch { kernel, grid, arguments }) }
     }
 
-    fn part(&self) -> Result<(), CudaError> {
-        self.lanes().parted = true;
+    fn part(&self, _: usize, lane: usize) -> Result<(), CudaError> {
+        self.lanes().partings.push(Parting { lane, tasks: Default::default() });
         Ok(())
     }
 
@@ -310,12 +315,9 @@ impl Runtime for Host {
         self.lanes().current = lane;
     }
 
-    fn meet(&self) -> Result<(), CudaError> {
-        let tasks = {
-            let mut lanes = self.lanes();
-            lanes.parted = false;
-            lanes.merged(self.shared.order)
-        };
+    fn meet(&self, _: usize, _: usize) -> Result<(), CudaError> {
+        let parting = self.lanes().partings.pop().expect("lanes parted before they meet");
+        let tasks = parting.merged(self.shared.order);
         // SAFETY: as when they were submitted: what they refer to was not freed, as memory is kept until lanes meet.
         tasks.into_iter().try_for_each(|task| unsafe { self.submit(task) })
     }

@@ -3,8 +3,8 @@
 //! [`Cuda`] has the same methods over two runtimes: the NVIDIA driver, found at run time (`driver`), and with the
 //! feature `cuda-host` a stand-in on the CPU that runs the same kernels from the same sources (`host`), for tests.
 //! All work goes to one stream in order, so a kernel sees what was launched before it; only between
-//! [`Device::concurrently`](crate::Device::concurrently)'s parting and meeting are there two such lanes. A launch that fails is
-//! remembered and reported by the next call that can: [`Cuda::synchronize`], [`Cuda::download`] or [`Cuda::capture`].
+//! [`Device::concurrently`](crate::Device::concurrently)'s or [`Device::beside`](crate::Device::beside)'s parting and meeting
+//! are there several such lanes (`lanes`). A launch that fails is remembered and reported by the next call that can: [`Cuda::synchronize`], [`Cuda::download`] or [`Cuda::capture`].
 //! After an allocation of the pool's that failed nothing is launched any more, and each of these says why.
 
 mod devices;
@@ -13,6 +13,7 @@ mod error;
 mod graph;
 #[cfg(feature = "cuda-host")]
 mod host;
+mod lanes;
 mod launch;
 mod memory;
 mod modules;
@@ -23,6 +24,7 @@ pub use error::{CUDA_VERSION, CudaError};
 pub use graph::Graph;
 #[cfg(feature = "cuda-host")]
 pub use host::Order;
+pub(crate) use lanes::LANES;
 pub(crate) use launch::by_value;
 pub use launch::{Argument, BLOCK, Grid, Kernel};
 pub use memory::Memory;
@@ -31,11 +33,8 @@ pub use precision::Precision;
 use crate::Element;
 use crate::view::{DeviceSlice, DeviceSliceMut};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-
-/// Streams of a device: the one that everything goes to, and one that leaves it for a while.
-pub(crate) const LANES: usize = 2;
 
 /// What both runtimes do. Addresses are of device memory, and valid for the bytes named.
 trait Runtime: Send + Sync {
@@ -48,12 +47,12 @@ trait Runtime: Send + Sync {
     unsafe fn fill_bytes(&self, address: u64, bytes: usize, byte: u8) -> Result<(), CudaError>;
     unsafe fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<(), CudaError>;
     unsafe fn launch(&self, kernel: Kernel, grid: Grid, arguments: &[&dyn Argument]) -> Result<(), CudaError>;
-    /// From here on the second lane may run beside the first.
-    fn part(&self) -> Result<(), CudaError>;
+    /// From here on a lane that has nothing to do may run beside the one that it parts from.
+    fn part(&self, from: usize, lane: usize) -> Result<(), CudaError>;
     /// Which lane gets what comes next.
     fn set_lane(&self, lane: usize);
-    /// From here on the first lane sees what the second did.
-    fn meet(&self) -> Result<(), CudaError>;
+    /// From here on the lane that was parted from sees what the other did. The last that parted meets first.
+    fn meet(&self, from: usize, lane: usize) -> Result<(), CudaError>;
     fn synchronize(&self) -> Result<(), CudaError>;
     fn free_memory(&self) -> Result<usize, CudaError>;
     fn begin_capture(&self) -> Result<(), CudaError>;
@@ -63,10 +62,7 @@ trait Runtime: Send + Sync {
 struct Inner {
     runtime: Box<dyn Runtime>,
     capturing: AtomicBool,
-    parted: AtomicBool,
-    /// How often lanes parted.
-    partings: AtomicU64,
-    lane: AtomicUsize,
+    lanes: lanes::Lanes,
     /// The first launch that failed, until it is reported.
     failure: Mutex<Option<CudaError>>,
     /// Why nothing is launched any more.
@@ -100,9 +96,8 @@ impl Cuda {
     }
 
     fn over(runtime: impl Runtime + 'static) -> Self {
-        let (capturing, parted, partings, lane, failure, stopped, deferred) = Default::default();
-        let runtime = Box::new(runtime);
-        Self { inner: Arc::new(Inner { runtime, capturing, parted, partings, lane, failure, stopped, deferred }) }
+        let (capturing, lanes, failure, stopped, deferred) = Default::default();
+        Self { inner: Arc::new(Inner { runtime: Box::new(runtime), capturing, lanes, failure, stopped, deferred }) }
     }
 
     /// The GPU's name.
@@ -245,49 +240,12 @@ impl Cuda {
         Ok(graph)
     }
 
-    /// Gives what `first` launches to one lane and what `second` launches to another, which run beside each other: neither
-    /// may use what the other writes. What comes afterwards sees both. An upload, a read-back or waiting inside is an error.
-    pub(crate) fn concurrently<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
-        assert!(!self.parted(), "lanes do not part again");
-        self.remember(self.inner.runtime.part());
-        self.inner.parted.store(true, Ordering::Relaxed);
-        self.inner.partings.fetch_add(1, Ordering::Relaxed);
-        self.inner.deferred.begin();
-        // Also where a closure panics: work that never met could not be captured, nor waited for.
-        let meeting = Meeting(self);
-        let first = first();
-        self.set_lane(1);
-        let second = second();
-        drop(meeting);
-        (first, second)
-    }
-
-    /// Whether there are two lanes now.
-    pub(crate) fn parted(&self) -> bool {
-        self.inner.parted.load(Ordering::Relaxed)
-    }
-
-    /// How often lanes parted so far.
-    pub(crate) fn partings(&self) -> u64 {
-        self.inner.partings.load(Ordering::Relaxed)
-    }
-
-    /// The lane that gets what comes next.
-    pub(crate) fn lane(&self) -> usize {
-        self.inner.lane.load(Ordering::Relaxed)
-    }
-
     /// One user of memory less: frees what only waited for it.
     fn free_deferred(&self) {
         for address in self.inner.deferred.end() {
             // SAFETY: it came from `alloc`, and its owner and the last that could touch it are gone.
             unsafe { self.inner.runtime.free(address) };
         }
-    }
-
-    fn set_lane(&self, lane: usize) {
-        self.inner.lane.store(lane, Ordering::Relaxed);
-        self.inner.runtime.set_lane(lane);
     }
 
     /// An error while a step is recorded or lanes are parted.
@@ -328,17 +286,5 @@ impl Cuda {
     fn report(&self) -> Result<(), CudaError> {
         self.running()?;
         self.inner.failure.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
-    }
-}
-
-/// Ends what [`Cuda::concurrently`] began.
-struct Meeting<'a>(&'a Cuda);
-
-impl Drop for Meeting<'_> {
-    fn drop(&mut self) {
-        self.0.set_lane(0);
-        self.0.inner.parted.store(false, Ordering::Relaxed);
-        self.0.remember(self.0.inner.runtime.meet());
-        self.0.free_deferred();
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn gemm<T: Real>(
     let (pass, g) = pass(ta, tb, [m, n, k]).expect("gemm: sizes from 1, at most one operand transposed");
     // The weight gradient is dy^T x, and takes x first.
     let operands = if pass == Pass::BackwardWeight { [b, a] } else { [a, b] };
-    conv2d::pass(device, cuda, pass, &g, operands, c, store);
+    conv2d::pass(device, cuda, pass, &g, operands, c, store, None);
 }
 
 /// The pass whose product it is: with images of one pixel y = x w^T, dx = dy w, dw = dy^T x.

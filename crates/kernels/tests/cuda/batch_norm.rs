@@ -76,6 +76,64 @@ fn statistics_match_far_from_zero() {
     }
 }
 
+/// Of parts, of each of which the moments are known: few, and so many that they are joined in two steps; one group to three.
+#[test]
+fn statistics_of_parts_are_those_of_the_rows() {
+    for (parts, rows_of_part, channels, groups) in
+        [(2, 5, 3, 1), (70, 2, 20, 2), (70, 1, 17, 3), (1152, 2, 9, 2), (520, 1, 68, 3)]
+    {
+        let rows = groups * parts * rows_of_part;
+        let x = scaled(3, rows * channels, 100.0, 0.5);
+        let moments: Vec<f32> = wide(&x)
+            .chunks(rows_of_part * channels)
+            .flat_map(|part| {
+                let n = rows_of_part as f64;
+                let column = |c: usize| part[c..].iter().step_by(channels);
+                let means: Vec<f64> = (0..channels).map(|c| column(c).sum::<f64>() / n).collect();
+                let m2s = (0..channels).map(|c| column(c).map(|x| (x - means[c]).powi(2)).sum()).collect();
+                [means, m2s].concat()
+            })
+            .map(|x| x as f32)
+            .collect();
+        for cuda in devices() {
+            let (x, moments) = (up(&cuda, &x), up(&cuda, &moments));
+            for moving in 0..=groups {
+                let before = [normal(4, channels), scaled(5, channels, 3.0, 0.1)];
+                let both = [false, true].map(|by_parts| {
+                    let [mut mean, mut var] = [(); 2].map(|()| up(&cuda, &vec![f32::NAN; groups * channels]));
+                    let mut moved = [0, 1].map(|i| up(&cuda, &before[i]));
+                    let [to_mean, to_var] = moved.each_mut().map(|m| m.slice_mut::<f32>().into());
+                    let running = Running { momentum: 0.1f32, mean: to_mean, var: to_var, groups: moving };
+                    let running = (moving > 0).then_some(running);
+                    let device = Device::cuda(cuda.clone(), Precision::F32).unwrap().poisoned();
+                    let out = (mean.slice_mut::<f32>(), var.slice_mut::<f32>());
+                    if by_parts {
+                        let parts = moments.slice::<f32>();
+                        batch_norm::statistics_of_parts(
+                            &device,
+                            channels,
+                            rows,
+                            parts,
+                            rows_of_part,
+                            out.0,
+                            out.1,
+                            running,
+                        );
+                    } else {
+                        batch_norm::statistics(&device, channels, x.slice::<f32>(), out.0, out.1, running);
+                    }
+                    let [moved_mean, moved_var] = &moved;
+                    [&mean, &var, moved_mean, moved_var].map(|v| down::<f32>(&cuda, v))
+                });
+                let what = format!("{parts} parts, {groups} groups, {moving} move on {cuda:?}");
+                for (i, units) in [4.0, 200.0, 4.0, 200.0].into_iter().enumerate() {
+                    assert_close(&what, units, &both[1][i], &wide(&both[0][i]));
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_constant_channel_has_no_variance() {
     for cuda in devices() {

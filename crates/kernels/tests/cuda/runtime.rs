@@ -164,6 +164,54 @@ fn what_the_second_lane_had_before_is_not_handed_out_while_the_first_reads_it() 
     }
 }
 
+/// What a lane had before it parted, or within, is read by the one beside it, dropped by the lane itself, and asked for again.
+#[test]
+fn what_the_lane_beside_reads_is_not_handed_out_before_they_meet() {
+    const N: usize = 3000;
+    for cuda in devices() {
+        let device = device(&cuda);
+        let constant = |value| constant(&device, N, value);
+        let part = |value: f32| {
+            let mut out = device.buffer::<f32>(N);
+            let shared = Arc::new(constant(value));
+            let other = Arc::clone(&shared);
+            let reads = || {
+                fill::copy(&device, shared.view(), out.view_mut());
+                drop(shared);
+                // Its own, of the same length: free at once, and found again.
+                (0..3).for_each(|_| drop(constant(8.0)));
+            };
+            let goes_on = || {
+                drop(other);
+                (0..3).for_each(|_| drop(constant(9.0)));
+            };
+            device.beside(reads, goes_on);
+            // They have met: what was dropped is free.
+            drop(constant(7.0));
+            out
+        };
+        let step = || {
+            let of_neither = part(1.0);
+            let (first, second) = device.concurrently(|| [part(2.0), part(3.0)], || [part(4.0), part(5.0)]);
+            [of_neither].into_iter().chain(first).chain(second).collect::<Vec<_>>()
+        };
+        let values = |out: Vec<Buffer<f32>>| out.iter().map(|x| fill::to_host(&device, x.view()).unwrap()).collect();
+        let want: Vec<_> = (1..=5).map(|value| vec![value as f32; N]).collect();
+        let mut allocations = Vec::new();
+        for _ in 0..3 {
+            let got: Vec<Vec<f32>> = values(step());
+            assert!(got == want, "{cuda:?}");
+            allocations.push(device.pool().allocations());
+        }
+        assert_eq!(allocations[1], allocations[2], "each lane finds its buffers again");
+        let mut recorded = Vec::new();
+        let graph = cuda.capture(|| recorded = step()).unwrap();
+        graph.replay();
+        let got: Vec<Vec<f32>> = values(recorded);
+        assert!(got == want, "{cuda:?}, recorded");
+    }
+}
+
 #[test]
 fn lanes_meet_also_where_a_closure_panics() {
     for cuda in devices() {

@@ -4,6 +4,7 @@
 //! The fused forms read and write memory once instead of two or three times.
 
 use crate::error::check;
+use crate::tape::Moments;
 use crate::{Backward, Grads, Real, Result, Tensor, Var};
 use kernels::batch_norm::{self as kernel, BatchStatistics, Normalize, Running};
 use kernels::view::{View, ViewMut};
@@ -83,26 +84,28 @@ pub fn batch_norm<'a, T: Real>(
         var: r.var,
         groups,
     };
-    let kind = match statistics {
-        Statistics::Batch(running) => {
-            let running = running.map(|r| running_of(r, 1));
+    let running = match statistics {
+        Statistics::Batch(running) => Ok(running.map(|r| running_of(r, 1))),
+        Statistics::Groups(_, running) => Ok(running.map(|(r, moving)| running_of(r, moving))),
+        Statistics::Given(mean, var) => Err([mean, var]),
+    };
+    let kind = match running {
+        Ok(running) => {
             match x.moments() {
-                Some(moments) => {
-                    (mean, var) = (moments.mean.clone(), moments.var.clone());
+                Some(Moments::Whole { mean: of_mean, var: of_var }) if groups == 1 => {
+                    (mean, var) = (of_mean.clone(), of_var.clone());
                     if let Some(Running { momentum, mean: to_mean, var: to_var, .. }) = running {
                         kernel::update_running(device, rows, momentum, &mean, &var, to_mean, to_var);
                     }
                 }
-                None => kernel::statistics(device, c, x.view(), &mut mean, &mut var, running),
+                Some(Moments::Parts { parts, rows: rows_of_part, groups: of_groups }) if groups == *of_groups => {
+                    kernel::statistics_of_parts(device, c, rows, parts, *rows_of_part, &mut mean, &mut var, running);
+                }
+                _ => kernel::statistics(device, c, x.view(), &mut mean, &mut var, running),
             }
             BatchStatistics::Batch
         }
-        Statistics::Groups(_, running) => {
-            let running = running.map(|(r, moving)| running_of(r, moving));
-            kernel::statistics(device, c, x.view(), &mut mean, &mut var, running);
-            BatchStatistics::Batch
-        }
-        Statistics::Given(running_mean, running_var) => {
+        Err([running_mean, running_var]) => {
             kernels::fill::copy(device, running_mean, &mut mean);
             kernels::fill::copy(device, running_var, &mut var);
             BatchStatistics::Running

@@ -4,25 +4,32 @@
 use crate::error::check;
 use crate::tape::Moments;
 use crate::{Backward, Grads, Real, Result, Store, Tensor, Var};
-use kernels::conv2d::{self, Conv2d};
+use kernels::conv2d::{self, Conv2d, Parts, Pass};
 
 /// x `[n,h,w,c]`, w `[o,kh,kw,c]`, giving `[n,oh,ow,o]` with oh = (h + 2 padding - kh) / stride + 1, rounded down.
 pub fn conv2d<T: Real>(x: &Var<T>, w: &Var<T>, stride: [usize; 2], padding: [usize; 2]) -> Result<Var<T>> {
-    apply(x, w, stride, padding, false)
+    apply(x, w, stride, padding, None)
 }
 
-/// The same for a batch norm by the batch's own statistics to follow: where they can be found on the way, they go with the
-/// output.
+/// The same for a batch norm by the own statistics of each of so many groups of rows to follow: where they can be found on the
+/// way, they go with the output.
 pub fn conv2d_with_statistics<T: Real>(
     x: &Var<T>,
     w: &Var<T>,
     stride: [usize; 2],
     padding: [usize; 2],
+    groups: usize,
 ) -> Result<Var<T>> {
-    apply(x, w, stride, padding, true)
+    apply(x, w, stride, padding, Some(groups))
 }
 
-fn apply<T: Real>(x: &Var<T>, w: &Var<T>, stride: [usize; 2], padding: [usize; 2], statistics: bool) -> Result<Var<T>> {
+fn apply<T: Real>(
+    x: &Var<T>,
+    w: &Var<T>,
+    stride: [usize; 2],
+    padding: [usize; 2],
+    groups: Option<usize>,
+) -> Result<Var<T>> {
     let (sx, sw) = (x.shape(), w.shape());
     let geometry = (sx.len() == 4 && sw.len() == 4 && sx[3] == sw[3])
         .then(|| Conv2d::new(sx[0], sx[1], sx[2], sx[3], sw[0], [sw[1], sw[2]], stride, padding))
@@ -31,16 +38,21 @@ fn apply<T: Real>(x: &Var<T>, w: &Var<T>, stride: [usize; 2], padding: [usize; 2
     check(geometry.is_some(), "conv2d", expected, &[&sx, &sw])?;
     let g = geometry.expect("checked");
     let mut y = x.output([g.n, g.oh, g.ow, g.o]);
-    let mut moments = statistics.then(|| Moments { mean: x.output([g.o]), var: x.output([g.o]) });
-    let (xs, ws, ys) = (x.view(), w.view(), y.view_mut());
-    if let Some(Moments { mean, var }) = &mut moments {
-        let (mean, var) = (mean.view_mut(), var.view_mut());
-        if !conv2d::forward_with_statistics(x.device(), &g, xs, ws, ys, mean, var) {
-            moments = None;
-        }
+    let (device, xs, ws, ys) = (x.device(), x.view(), w.view(), y.view_mut());
+    let moments = if let Some((groups, Parts { count, rows })) =
+        groups.and_then(|groups| Some((groups, Parts::of(device, Pass::Forward, &g, groups)?)))
+    {
+        let mut parts = x.output([count, 2, g.o]);
+        conv2d::forward_with_parts(device, &g, xs, ws, ys, &mut parts);
+        Some(Moments::Parts { parts, rows, groups })
+    } else if groups == Some(1) {
+        let (mut mean, mut var) = (x.output([g.o]), x.output([g.o]));
+        let found = conv2d::forward_with_statistics(device, &g, xs, ws, ys, &mut mean, &mut var);
+        found.then_some(Moments::Whole { mean, var })
     } else {
-        conv2d::forward(x.device(), &g, xs, ws, ys, Store::Set);
-    }
+        conv2d::forward(device, &g, xs, ws, ys, Store::Set);
+        None
+    };
     let (saved_x, saved_w) = (x.value().clone(), w.value().clone());
     let y = x.tape().record(y, &[x, w], || Conv2dBackward { geometry: g, x: saved_x, w: saved_w });
     Ok(y.with_moments(moments))
@@ -59,8 +71,11 @@ impl<T: Real> Backward<T> for Conv2dBackward<T> {
 
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         let (device, g, dy) = (dy.device(), &self.geometry, dy.view());
-        grads.add(1, |dw, store| conv2d::backward_weight(device, g, self.x.view(), dy, dw, store));
-        grads.add(0, |dx, store| conv2d::backward_input(device, g, dy, self.w.view(), dx, store));
+        grads.add_beside(
+            device,
+            (1, |dw, store| conv2d::backward_weight(device, g, self.x.view(), dy, dw, store)),
+            (0, |dx, store| conv2d::backward_input(device, g, dy, self.w.view(), dx, store)),
+        );
     }
 }
 
@@ -72,9 +87,14 @@ mod tests {
     use crate::{Device, Tape};
 
     op_test!(conv_with_statistics_and_norm, [[2, 6, 4, 16], [16, 3, 3, 16], [16], [16]], |[x, w, g, b]| {
-        let y = conv2d_with_statistics(x, w, [1, 1], [1, 1])?;
+        let y = conv2d_with_statistics(x, w, [1, 1], [1, 1], 1)?;
         assert!(y.moments().is_some() || x.device().gpu().is_some());
         batch_norm(&y, g, b, None, Statistics::Batch(None), Activation::LeakyRelu(0.2), 1e-5)
+    });
+    op_test!(conv_with_statistics_of_groups, [[8, 8, 4, 2], [20, 3, 3, 2], [20], [20]], |[x, w, g, b]| {
+        let y = conv2d_with_statistics(x, w, [1, 1], [1, 1], 2)?;
+        assert_eq!(y.moments().is_some(), x.device().gpu().is_some());
+        batch_norm(&y, g, b, None, Statistics::Groups(2, None), Activation::Relu, 1e-5)
     });
     op_test!(conv_3x3, [[2, 5, 6, 3], [4, 3, 3, 3]], |[x, w]| conv2d(x, w, [1, 1], [1, 1]));
     op_test!(conv_3x3_stride_2, [[2, 6, 5, 3], [4, 3, 3, 3]], |[x, w]| conv2d(x, w, [2, 2], [1, 1]));

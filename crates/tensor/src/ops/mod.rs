@@ -25,7 +25,7 @@ pub use avg_pool2d::{avg_pool2d, global_avg_pool2d};
 pub use batch_norm::{Activation, RunningStatistics, Statistics, batch_norm};
 pub use bce_with_logits::bce_with_logits;
 pub use class_planes::{Coding, class_planes};
-pub use conv_transpose2d::conv_transpose2d;
+pub use conv_transpose2d::{conv_transpose2d, conv_transpose2d_with_statistics};
 pub use conv2d::{conv2d, conv2d_with_statistics};
 pub use cross_entropy::{Reduction, Target, cross_entropy};
 pub use diff_augment::{DRAWN, Policy, diff_augment};
