@@ -1,12 +1,14 @@
 // arch: compute_80
 // Convolution with operands rounded to tf32; see conv2d.cuh. A module of its own, so that only the precision in use
 // is compiled at start-up.
-#include "conv2d.cuh"
+#include "conv2d_halo.cuh"
 
 typedef Mma<Tf32, 128, 128, 16, 3, 64, 32> Tile128x128;
 typedef Mma<Tf32, 64, 64, 32, 3, 32, 16> Tile64x64;
 typedef Mma<Tf32, 128, 32, 16, 4, 32, 32> Tile128x32;
 typedef Mma<Tf32, 128, 16, 16, 4, 32, 16> Tile128x16;
+typedef Halo<Tf32, 16, 4> Halo16;
+typedef Halo<Tf32, 32, 2> Halo32;
 
 extern "C" __global__ void __launch_bounds__(256, 2)
 conv2d_tf32_forward_128x128(Conv2d g, const float* x, const float* w, float* y, float* parts) {
@@ -57,4 +59,22 @@ conv2d_tf32_backward_weight_128x32(Conv2d g, const float* x, const float* dy, fl
 extern "C" __global__ void __launch_bounds__(128, 4)
 conv2d_tf32_backward_weight_128x16(Conv2d g, const float* x, const float* dy, float* dw) {
     conv2d_backward_weight<Tile128x16>(g, x, dy, dw);
+}
+
+extern "C" __global__ void __launch_bounds__(128, 4)
+conv2d_tf32_forward_halo16(Conv2d g, const float* x, const float* w, float* y, float* parts) {
+    conv2d_halo<Halo16, false>(g, x, w, y, parts);
+}
+extern "C" __global__ void __launch_bounds__(128, 4)
+conv2d_tf32_backward_input_halo16(Conv2d g, const float* dy, const float* w, float* dx, float* parts) {
+    conv2d_halo<Halo16, true>(g, dy, w, dx, parts);
+}
+
+extern "C" __global__ void __launch_bounds__(128, 3)
+conv2d_tf32_forward_halo32(Conv2d g, const float* x, const float* w, float* y, float* parts) {
+    conv2d_halo<Halo32, false>(g, x, w, y, parts);
+}
+extern "C" __global__ void __launch_bounds__(128, 3)
+conv2d_tf32_backward_input_halo32(Conv2d g, const float* dy, const float* w, float* dx, float* parts) {
+    conv2d_halo<Halo32, true>(g, dy, w, dx, parts);
 }

@@ -2,7 +2,9 @@
 //!
 //! A pass is a product of an `M x K` and a `K x N` matrix. A block computes a tile of `M x N`; where the tiles are too
 //! few to fill a GPU, K is split, each split writes a partial result to the workspace, and a second kernel adds them in
-//! order. Both depend on the shape alone, so the bits do too. They need compute capability 8.0.
+//! order. Both depend on the shape and precision alone, so the bits do too. They need compute capability 8.0.
+//!
+//! On tensor cores, 3x3 kernels between 16 or 32 channels have tiles of another kind: pixels with their margin, copied once.
 
 use super::{Conv2d, Parts, Pass};
 use crate::cuda::{Cuda, CudaError, Grid, Kernel, Precision, by_value};
@@ -20,10 +22,14 @@ pub enum Tile {
     M128N32,
     /// 128 x 16 over 128 threads, for up to 16 channels.
     M128N16,
+    /// On tensor cores, 3x3 of stride 1 between 16 channels: 16 x 16 pixels over 128 threads; see conv2d_halo.cuh.
+    Halo16,
+    /// The same between 32: 8 x 16 pixels.
+    Halo32,
 }
 
 impl Tile {
-    /// All of them.
+    /// Those that every pass has in every precision.
     pub const ALL: [Self; 4] = [Self::M128N128, Self::M64N64, Self::M128N32, Self::M128N16];
 
     fn size(self) -> [usize; 2] {
@@ -32,7 +38,30 @@ impl Tile {
             Self::M64N64 => [64, 64],
             Self::M128N32 => [128, 32],
             Self::M128N16 => [128, 16],
+            Self::Halo16 => [256, 16],
+            Self::Halo32 => [128, 32],
         }
+    }
+
+    fn is_halo(self) -> bool {
+        matches!(self, Self::Halo16 | Self::Halo32)
+    }
+
+    /// The one for whole tiles of pixels with a margin, if a convolution is of that kind.
+    pub fn halo(g: &Conv2d) -> Option<Self> {
+        let (tile, down) = match g.c {
+            16 => (Self::Halo16, 16),
+            32 => (Self::Halo32, 8),
+            _ => return None,
+        };
+        let near = g.kernel == [3, 3] && g.stride == [1, 1] && g.padding == [1, 1] && g.o == g.c;
+        (near && g.h.is_multiple_of(down) && g.w.is_multiple_of(16)).then_some(tile)
+    }
+
+    /// Bytes of dynamic shared memory: of a halo's tile with its margin, and the rounded weights.
+    fn shared(self, precision: Precision) -> usize {
+        let ([pixels, channels], number) = (self.size(), if precision == Precision::Bf16 { 2 } else { 4 });
+        if self.is_halo() { (pixels / 16 + 2) * 18 * channels * 4 + 9 * channels * channels * number } else { 0 }
     }
 
     fn threads(self, precision: Precision) -> u32 {
@@ -66,7 +95,15 @@ pub struct Schedule {
 
 impl Schedule {
     /// The one that the passes take.
-    pub fn of(pass: Pass, g: &Conv2d) -> Self {
+    pub fn of(pass: Pass, g: &Conv2d, precision: Precision) -> Self {
+        match Tile::halo(g) {
+            Some(tile) if pass != Pass::BackwardWeight && precision != Precision::F32 => Self { tile, splits: 1 },
+            _ => Self::implicit(pass, g),
+        }
+    }
+
+    /// An implicit product's.
+    fn implicit(pass: Pass, g: &Conv2d) -> Self {
         let sizes = Sizes::of(pass, &flat(g));
         let [m, n, k] = sizes.product;
         let tiles = |tile: Tile| m.div_ceil(tile.size()[0]) * n.div_ceil(tile.size()[1]) * sizes.phases;
@@ -86,11 +123,6 @@ impl Schedule {
     }
 }
 
-/// Elements of workspace that a pass takes.
-pub fn workspace(pass: Pass, g: &Conv2d) -> usize {
-    Schedule::of(pass, g).workspace(pass, g)
-}
-
 /// Rows of each thread, and threads, of a block of conv2d_join_moments.
 const JOINED_ROWS: usize = 2;
 const JOIN_THREADS: usize = 256;
@@ -102,8 +134,8 @@ fn join_block(channels: usize) -> [usize; 2] {
 }
 
 /// See [`Parts::of`].
-pub fn parts(pass: Pass, g: &Conv2d, groups: usize) -> Option<Parts> {
-    parts_of(pass, Schedule::of(pass, g), g, groups)
+pub fn parts(pass: Pass, g: &Conv2d, groups: usize, precision: Precision) -> Option<Parts> {
+    parts_of(pass, Schedule::of(pass, g, precision), g, groups)
 }
 
 /// The same by a schedule of choice.
@@ -138,11 +170,12 @@ pub(crate) fn pass<T: Real>(
     store: Store,
     parts: Option<ViewMut<T>>,
 ) {
-    let schedule = Schedule::of(pass, g);
+    let (operands, out, parts) = (operands.map(View::on_gpu), out.on_gpu(), parts.map(ViewMut::on_gpu));
+    let aligned = [&operands[0], &operands[1], &out.shared()].iter().all(|x| x.address().is_multiple_of(16));
+    let schedule = if aligned { Schedule::of(pass, g, device.precision()) } else { Schedule::implicit(pass, g) };
     let mut workspace = device.workspace::<f32>(schedule.workspace(pass, g));
     let workspace = workspace.view_mut().device();
-    let (operands, parts) = (operands.map(View::on_gpu), parts.map(ViewMut::on_gpu));
-    run(cuda, device.precision(), pass, schedule, g, operands, out.on_gpu(), store, workspace, parts);
+    run(cuda, device.precision(), pass, schedule, g, operands, out, store, workspace, parts);
 }
 
 /// A pass by a schedule of choice, in a workspace of at least as many elements as [`Schedule::workspace`] says; where
@@ -186,8 +219,10 @@ pub fn run(
     let grid = Grid {
         blocks: [down * across, splits, sizes.phases].map(|n| u32::try_from(n).expect("a grid that a GPU takes")),
         threads: [tile.threads(precision), 1, 1],
-        shared: 0,
+        shared: tile.shared(precision) as u32,
     };
+    let fits = !tile.is_halo() || (Schedule::of(pass, g, precision) == schedule);
+    assert!(fits, "conv2d {pass:?}: {schedule:?} of {g:?} in {precision:?}");
     let kernel = kernel(pass, precision, tile);
     let [a, b] = operands;
     if splits == 1 {
@@ -355,6 +390,8 @@ macro_rules! kernels {
                     Tile::M64N64 => concat!("conv2d_", $precision, "_", $name, "_64x64"),
                     Tile::M128N32 => concat!("conv2d_", $precision, "_", $name, "_128x32"),
                     Tile::M128N16 => concat!("conv2d_", $precision, "_", $name, "_128x16"),
+                    Tile::Halo16 => concat!("conv2d_", $precision, "_", $name, "_halo16"),
+                    Tile::Halo32 => concat!("conv2d_", $precision, "_", $name, "_halo32"),
                 }
             };
         }
@@ -407,8 +444,9 @@ mod tests {
             conv(16, 64, 128, 4, 2, 1),
             conv(8, 128, 256, 4, 2, 1),
         ];
-        for (g, pass) in layers.into_iter().flat_map(|g| Pass::ALL.map(|pass| (g, pass))) {
-            let (schedule, sizes) = (Schedule::of(pass, &g), Sizes::of(pass, &g));
+        let cases = layers.into_iter().flat_map(|g| Pass::ALL.map(|pass| (g, pass)));
+        for ((g, pass), precision) in cases.flat_map(|case| [Precision::F32, Precision::Tf32].map(|p| (case, p))) {
+            let (schedule, sizes) = (Schedule::of(pass, &g, precision), Sizes::of(pass, &g));
             let [m, n] = [0, 1].map(|d| sizes.product[d].div_ceil(schedule.tile.size()[d]));
             let blocks = m * n * schedule.splits * sizes.phases;
             assert!(blocks >= 100, "{pass:?} of {g:?}: {blocks} blocks by {schedule:?}");

@@ -180,7 +180,7 @@ impl Parts {
     /// (`BackwardInput`), for a batch norm of so many groups of equally many rows. `None` elsewhere, and where parts would not be
     /// whole, or not lie in one group each.
     pub fn of(device: &Device, pass: Pass, g: &Conv2d, groups: usize) -> Option<Self> {
-        device.gpu().and_then(|_| cuda::parts(pass, g, groups))
+        device.gpu().and_then(|_| cuda::parts(pass, g, groups, device.precision()))
     }
 }
 

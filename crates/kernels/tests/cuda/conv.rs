@@ -2,7 +2,7 @@
 
 use crate::common::{devices, down, normal, up, wide};
 use kernels::conv2d::Pass;
-use kernels::conv2d::cuda::{Schedule, Tile, parts_of, run, workspace};
+use kernels::conv2d::cuda::{Schedule, Tile, parts_of, run};
 use kernels::conv2d::{self, Conv2d, Parts};
 use kernels::cuda::{Cuda, Precision};
 use kernels::gemm::{self, Transpose};
@@ -172,7 +172,7 @@ fn every_geometry_matches() {
     ];
     let mut errors = [0.0; 3];
     for (g, pass) in shapes.into_iter().flat_map(|g| Pass::ALL.map(|pass| (g, pass))) {
-        join(&mut errors, check_pass(&g, pass, Schedule::of(pass, &g), &[Precision::F32], 0));
+        join(&mut errors, check_pass(&g, pass, Schedule::of(pass, &g, Precision::F32), &[Precision::F32], 0));
         let schedule = Schedule { tile: Tile::M128N16, splits: 2 };
         join(&mut errors, check_pass(&g, pass, schedule, &[Precision::Tf32], 1));
     }
@@ -276,7 +276,93 @@ fn by_phase(x: &[f32], g: &Conv2d) -> Vec<f32> {
     [[1, 1], [1, 0], [0, 1], [0, 0]].map(of_phase).concat()
 }
 
-/// In every tile and precision, whole and split, phases too. Deviations are small beside the means of some channels.
+/// Images of several tiles each way, so that margins are other tiles' pixels and what lies around the image.
+#[test]
+fn tiles_with_a_margin_match() {
+    let mut errors = [0.0; 3];
+    for g in [conv(2, [32, 48], 16, 16, 3, 1, 1), conv(2, [16, 32], 32, 32, 3, 1, 1)] {
+        let tile = Tile::halo(&g).expect("whole tiles");
+        for pass in [Pass::Forward, Pass::BackwardInput] {
+            let precisions = [Precision::Tf32, Precision::Bf16];
+            assert!(precisions.iter().all(|&p| Schedule::of(pass, &g, p) == Schedule { tile, splits: 1 }));
+            join(&mut errors, check_pass(&g, pass, Schedule { tile, splits: 1 }, &precisions, 0));
+        }
+        assert_ne!(Schedule::of(Pass::BackwardWeight, &g, Precision::Tf32).tile, tile, "it has no such kernel");
+        assert_ne!(Schedule::of(Pass::Forward, &g, Precision::F32).tile, tile, "nor has f32");
+    }
+    report("tiles with a margin", &errors);
+    let others = [
+        conv(2, [32, 24], 16, 16, 3, 1, 1),
+        conv(2, [8, 16], 16, 16, 3, 1, 1),
+        conv(2, [32, 32], 16, 32, 3, 1, 1),
+        conv(2, [32, 32], 16, 16, 3, 2, 1),
+        conv(2, [32, 32], 16, 16, 3, 1, 0),
+        conv(2, [32, 32], 16, 16, 1, 1, 0),
+        conv(2, [32, 32], 64, 64, 3, 1, 1),
+    ];
+    assert!(others.iter().all(|g| Tile::halo(g).is_none()));
+}
+
+/// The tensors of a device are aligned, but its functions take any.
+#[test]
+fn what_is_not_aligned_takes_another_way() {
+    let g = conv(1, [16, 16], 16, 16, 3, 1, 1);
+    let (x, w) = (normal(1, g.x_len()), normal(2, g.w_len()));
+    let want = reference(Pass::Forward, &g, &wide(&x), &wide(&w));
+    let sums = reference(Pass::Forward, &g, &magnitudes(&x), &magnitudes(&w));
+    for skip in [0, 1] {
+        check("a 3x3 convolution", Precision::Tf32, skip, [&x, &w], &want, &sums, |cuda, operands, out, store| {
+            let [x, w] = operands.map(View::from);
+            conv2d::forward(&on(cuda, Precision::Tf32), &g, x, w, ViewMut::from(out), store);
+        });
+    }
+}
+
+/// The moments of one pass and schedule, of parts in the order of tiles. Deviations are small beside the means of some channels.
+fn check_parts(pass: Pass, g: &Conv2d, schedule: Schedule, precisions: &[Precision]) {
+    let channels = if pass == Pass::BackwardInput { g.c } else { g.o };
+    let Parts { count, rows } = parts_of(pass, schedule, g, 1).expect("whole parts");
+    assert_eq!(rows * count * channels, lengths(pass, g)[2]);
+    let [a_len, b_len, out_len] = lengths(pass, g);
+    let a: Vec<f32> = normal(1, a_len).iter().map(|x| 3.0 + 0.1 * x).collect();
+    for &precision in precisions {
+        let what = format!("{pass:?} of {g:?} by {schedule:?} in {precision:?}");
+        let mut first: Option<Vec<f32>> = None;
+        for cuda in devices() {
+            let (a, b) = (up(&cuda, &a), up(&cuda, &normal(2, b_len)));
+            let launch = |moments: bool| {
+                let mut out = up(&cuda, &vec![f32::NAN; out_len]);
+                let mut workspace = up(&cuda, &vec![f32::NAN; schedule.workspace(pass, g)]);
+                let mut parts = up(&cuda, &vec![f32::NAN; count * 2 * channels]);
+                let (operands, to) = ([a.slice(), b.slice()], workspace.slice_mut());
+                let into = moments.then(|| parts.slice_mut());
+                run(&cuda, precision, pass, schedule, g, operands, out.slice_mut(), Store::Set, to, into);
+                (down::<f32>(&cuda, &out), down::<f32>(&cuda, &parts))
+            };
+            let (out, got) = launch(true);
+            let plain = launch(false).0;
+            if schedule.splits == 1 {
+                assert!(bits(&out).eq(bits(&plain)), "{what}: the result with moments and without");
+            }
+            let phases = pass == Pass::BackwardInput && g.stride == [2, 2] && schedule.splits == 1;
+            let want = moments(&if phases { by_phase(&out, g) } else { out }, channels, rows);
+            let vectors = got.chunks(2 * channels).zip(want.chunks(2 * channels));
+            for (c, (got, want)) in vectors.flat_map(|both| (0..channels).map(move |c| (c, both))) {
+                let [mean, m2] = [c, channels + c].map(|i| (f64::from(got[i]), want[i]));
+                let (epsilon, std) = (f64::from(f32::EPSILON), (m2.1 / rows as f64).sqrt());
+                assert!((mean.0 - mean.1).abs() <= 4.0 * epsilon * (mean.1.abs() + std), "{what}: mean {mean:?}");
+                let rounded = rows as f64 * (2.0 * epsilon * mean.1).powi(2);
+                assert!((m2.0 - m2.1).abs() <= 1e-5 * m2.1 + rounded, "{what}: squares {m2:?}");
+            }
+            if cuda.name().contains("stand-in") {
+                let first = first.get_or_insert_with(|| got.clone());
+                assert!(bits(&got).eq(bits(first)), "{what}: the bits depend on the order of threads");
+            }
+        }
+    }
+}
+
+/// In every tile and precision, whole and split, phases too.
 #[test]
 fn parts_have_the_moments_of_the_result() {
     for (tile, channels) in Tile::ALL.into_iter().zip([132, 68, 36, 20]) {
@@ -285,49 +371,13 @@ fn parts_have_the_moments_of_the_result() {
             (Pass::BackwardInput, conv(4, [16, 16], channels, 8, 4, 2, 1)),
         ];
         for ((pass, g), splits) in shapes.into_iter().flat_map(|shape| [1, 3].map(|splits| (shape, splits))) {
-            let schedule = Schedule { tile, splits };
-            let Parts { count, rows } = parts_of(pass, schedule, &g, 1).expect("whole parts");
-            assert_eq!(rows * count * channels, lengths(pass, &g)[2]);
-            let [a_len, b_len, out_len] = lengths(pass, &g);
-            let a: Vec<f32> = normal(1, a_len).iter().map(|x| 3.0 + 0.1 * x).collect();
-            for precision in Precision::ALL {
-                let what = format!("{pass:?} of {g:?} by {schedule:?} in {precision:?}");
-                let mut first: Option<Vec<f32>> = None;
-                for cuda in devices() {
-                    let (a, b) = (up(&cuda, &a), up(&cuda, &normal(2, b_len)));
-                    let launch = |moments: bool| {
-                        let mut out = up(&cuda, &vec![f32::NAN; out_len]);
-                        let mut workspace = up(&cuda, &vec![f32::NAN; schedule.workspace(pass, &g)]);
-                        let mut parts = up(&cuda, &vec![f32::NAN; count * 2 * channels]);
-                        let (operands, to) = ([a.slice(), b.slice()], workspace.slice_mut());
-                        let into = moments.then(|| parts.slice_mut());
-                        run(&cuda, precision, pass, schedule, &g, operands, out.slice_mut(), Store::Set, to, into);
-                        (down::<f32>(&cuda, &out), down::<f32>(&cuda, &parts))
-                    };
-                    let (out, got) = launch(true);
-                    let plain = launch(false).0;
-                    if splits == 1 {
-                        assert!(bits(&out).eq(bits(&plain)), "{what}: the result with moments and without");
-                    }
-                    let phases = pass == Pass::BackwardInput && splits == 1;
-                    let want = moments(&if phases { by_phase(&out, &g) } else { out }, channels, rows);
-                    let vectors = got.chunks(2 * channels).zip(want.chunks(2 * channels));
-                    for (c, (got, want)) in vectors.flat_map(|both| (0..channels).map(move |c| (c, both))) {
-                        let [mean, m2] = [c, channels + c].map(|i| (f64::from(got[i]), want[i]));
-                        let (epsilon, std) = (f64::from(f32::EPSILON), (m2.1 / rows as f64).sqrt());
-                        assert!(
-                            (mean.0 - mean.1).abs() <= 4.0 * epsilon * (mean.1.abs() + std),
-                            "{what}: mean {mean:?}"
-                        );
-                        let rounded = rows as f64 * (2.0 * epsilon * mean.1).powi(2);
-                        assert!((m2.0 - m2.1).abs() <= 1e-5 * m2.1 + rounded, "{what}: squares {m2:?}");
-                    }
-                    if cuda.name().contains("stand-in") {
-                        let first = first.get_or_insert_with(|| got.clone());
-                        assert!(bits(&got).eq(bits(first)), "{what}: the bits depend on the order of threads");
-                    }
-                }
-            }
+            check_parts(pass, &g, Schedule { tile, splits }, &Precision::ALL);
+        }
+    }
+    for g in [conv(1, [32, 16], 16, 16, 3, 1, 1), conv(2, [8, 16], 32, 32, 3, 1, 1)] {
+        let schedule = Schedule { tile: Tile::halo(&g).expect("whole tiles"), splits: 1 };
+        for pass in [Pass::Forward, Pass::BackwardInput] {
+            check_parts(pass, &g, schedule, &[Precision::Tf32, Precision::Bf16]);
         }
     }
 }
@@ -354,8 +404,9 @@ fn parts_are_whole_and_of_one_group_or_there_are_none() {
 
 #[test]
 fn no_pass_of_few_pixels_needs_a_workspace() {
-    assert_eq!(workspace(Pass::BackwardWeight, &conv(1, [4, 4], 8, 8, 3, 1, 1)), 0);
-    assert!(workspace(Pass::BackwardWeight, &conv(64, [4, 4], 8, 8, 3, 1, 1)) > 0);
+    let of = |g: &Conv2d| Schedule::of(Pass::BackwardWeight, g, Precision::F32).workspace(Pass::BackwardWeight, g);
+    assert_eq!(of(&conv(1, [4, 4], 8, 8, 3, 1, 1)), 0);
+    assert!(of(&conv(64, [4, 4], 8, 8, 3, 1, 1)) > 0);
 }
 
 /// A batch that is too large is the user's to lower: an error says so. No machine has the memory, so the operands are of a
