@@ -8,6 +8,8 @@ typedef Mma<Bf16, 128, 32, 16, 4, 32, 32> Tile128x32;
 typedef Mma<Bf16, 128, 16, 16, 4, 32, 16> Tile128x16;
 typedef Halo<Bf16, 16, 4> Halo16;
 typedef Halo<Bf16, 32, 2> Halo32;
+typedef HaloWeight<Bf16, 16> HaloWeight16;
+typedef HaloWeight<Bf16, 32> HaloWeight32;
 
 extern "C" __global__ void __launch_bounds__(256, 2)
 conv2d_bf16_forward_128x128(Conv2d g, const float* x, const float* w, float* y, float* parts) {
@@ -76,4 +78,14 @@ conv2d_bf16_forward_halo32(Conv2d g, const float* x, const float* w, float* y, f
 extern "C" __global__ void __launch_bounds__(128, 3)
 conv2d_bf16_backward_input_halo32(Conv2d g, const float* dy, const float* w, float* dx, float* parts) {
     conv2d_halo<Halo32, true>(g, dy, w, dx, parts);
+}
+
+extern "C" __global__ void __launch_bounds__(128, 3)
+conv2d_bf16_backward_weight_halo16(Conv2d g, const float* x, const float* dy, float* dw) {
+    conv2d_halo_weight<HaloWeight16>(g, x, dy, dw);
+}
+
+extern "C" __global__ void __launch_bounds__(128, 3)
+conv2d_bf16_backward_weight_halo32(Conv2d g, const float* x, const float* dy, float* dw) {
+    conv2d_halo_weight<HaloWeight32>(g, x, dy, dw);
 }

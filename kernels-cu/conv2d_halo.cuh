@@ -142,3 +142,118 @@ __device__ __forceinline__ void conv2d_halo(const Conv2d& g, const float* x, con
         write_moments<Tile>(all, reinterpret_cast<float2*>(tile), {parts + static_cast<u64>(block) * 2 * CHANNELS, 0, CHANNELS});
     }
 }
+
+// The gradient of the weights of such a convolution. k are pixels: a fragment's 16 are a row of the tile, lane t has t, t + 4, t + 8
+// and t + 12, so that lanes read neighbouring channels of four neighbouring pixels, which lie eight banks apart by their pitch.
+// What a warp read of a row of x serves three rows of dy. It has 16 x 16 channels at all taps: of 16 channels the warps
+// share the rows, and their sums are added in the end, of 32 they share the channels.
+template <class Number_, int CHANNELS_>
+struct HaloWeight {
+    typedef Number_ Number;
+    static constexpr int CHANNELS = CHANNELS_, WARPS = 4, THREADS = 32 * WARPS;
+    // Rows of a warp at a time, pixels of the tile, and with its margin.
+    static constexpr int ROWS = 4, PARTS = CHANNELS == 16 ? WARPS : 1, DOWN = CHANNELS == 16 ? 16 : 8, ACROSS = 16;
+    static constexpr int HIGH = DOWN + 2, WIDE = ACROSS + 2, QUADS = CHANNELS / 4, PITCH = QUADS + 2, LENGTH = 9 * CHANNELS * CHANNELS;
+    static_assert(CHANNELS == 16 || CHANNELS == 32, "warps share the work of these");
+};
+
+// The numbers of channel `c` at the lane's four of 16 pixels from `at` on.
+template <class Tile>
+__device__ __forceinline__ typename Tile::Number pixels_of(const float4* tile, int at, int c) {
+    const float* from = reinterpret_cast<const float*>(tile + (at + static_cast<int>(threadIdx.x) % 4) * Tile::PITCH) + c;
+    const float four[4] = {from[0], from[4 * 4 * Tile::PITCH], from[8 * 4 * Tile::PITCH], from[12 * 4 * Tile::PITCH]};
+    return typename Tile::Number(four);
+}
+
+// Blocks: the splits, along y as in conv2d.cuh, each with as many of the `tiles` of all images one after the other. Dynamic
+// shared memory: the tile of x with its margin, then that of dy; at the end, what the warps found.
+template <class Tile>
+__device__ __forceinline__ void conv2d_halo_weight(const Conv2d& g, const float* x, const float* dy, float* out) {
+    typedef typename Tile::Number Number;
+    constexpr int CHANNELS = Tile::CHANNELS, QUADS = Tile::QUADS, PITCH = Tile::PITCH, ROWS = Tile::ROWS;
+    DYNAMIC_SHARED(float4, x_tile);
+    float4* const dy_tile = x_tile + Tile::HIGH * Tile::WIDE * PITCH;
+    const int across = g.w / Tile::ACROSS, down = g.h / Tile::DOWN, tiles = g.n * down * across;
+    const int each = (tiles + g.splits - 1) / g.splits, begin = static_cast<int>(blockIdx.y) * each;
+    const int warp = threadIdx.x / 32, row = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+    // The warp's channels of x and of dy, and its rows: all of them, or a share.
+    const int c = CHANNELS == 16 ? 0 : warp / 2 * 16, o = CHANNELS == 16 ? 0 : warp % 2 * 16;
+    const int first = CHANNELS == 16 ? warp * ROWS : 0, end = CHANNELS == 16 ? first + ROWS : Tile::DOWN;
+
+    float sums[9][2][4];
+    UNROLL
+    for (int i = 0; i < 9 * 2 * 4; i++) {
+        sums[i / 8][i / 4 % 2][i % 4] = 0.0f;
+    }
+    UNROLL_BY(1)
+    for (int at = begin; at < min(begin + each, tiles); at++) {
+        const int line = at / across, image = line / down;
+        const int first_x = (at - line * across) * Tile::ACROSS, first_y = (line - image * down) * Tile::DOWN;
+        // Nobody reads the last tile any more.
+        __syncthreads();
+        UNROLL_BY(2)
+        for (int i = threadIdx.x; i < Tile::HIGH * Tile::WIDE * QUADS; i += Tile::THREADS) {
+            const int pixel = i / QUADS, quad = i % QUADS;
+            const int from_y = first_y + pixel / Tile::WIDE - 1, from_x = first_x + pixel % Tile::WIDE - 1;
+            const bool inside = 0 <= from_y && from_y < g.h && 0 <= from_x && from_x < g.w;
+            const int from = inside ? ((image * g.h + from_y) * g.w + from_x) * CHANNELS + quad * 4 : 0;
+            cp_async<16>(&x_tile[pixel * PITCH + quad], x + from, inside);
+        }
+        UNROLL_BY(2)
+        for (int i = threadIdx.x; i < Tile::DOWN * Tile::ACROSS * QUADS; i += Tile::THREADS) {
+            const int pixel = i / QUADS, quad = i % QUADS;
+            const int from_y = first_y + pixel / Tile::ACROSS, from_x = first_x + pixel % Tile::ACROSS;
+            cp_async<16>(&dy_tile[pixel * PITCH + quad], dy + ((image * g.h + from_y) * g.w + from_x) * CHANNELS + quad * 4, true);
+        }
+        cp_async_commit();
+        cp_async_wait<0>();
+        __syncthreads();
+        UNROLL_BY(1)
+        for (int from = first; from < end; from += ROWS) {
+            Number b[ROWS][2];
+            UNROLL
+            for (int r = 0; r < ROWS + 2; r++) {
+                if (r < ROWS) {
+                    UNROLL
+                    for (int j = 0; j < 2; j++) {
+                        b[r][j] = pixels_of<Tile>(dy_tile, (from + r) * Tile::ACROSS, o + j * 8 + row);
+                    }
+                }
+                UNROLL
+                for (int tap_x = 0; tap_x < 3; tap_x++) {
+                    const int pixel = (from + r) * Tile::WIDE + tap_x;
+                    const Number a = pixels_of<Tile>(x_tile, pixel, c + row), a8 = pixels_of<Tile>(x_tile, pixel, c + row + 8);
+                    UNROLL
+                    for (int tap_y = 0; tap_y < 3; tap_y++) {
+                        if (0 <= r - tap_y && r - tap_y < ROWS) {
+                            UNROLL
+                            for (int j = 0; j < 2; j++) {
+                                Number::multiply(sums[tap_y * 3 + tap_x][j], a, a8, b[r - tap_y][j]);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    // dw[o][tap][c] of each warp, or of all.
+    float* const found = reinterpret_cast<float*>(x_tile) + (Tile::PARTS > 1 ? warp * Tile::LENGTH : 0);
+    __syncthreads();
+    UNROLL
+    for (int i = 0; i < 9 * 2 * 4; i++) {
+        const int tap = i / 8, j = i / 4 % 2, m = i % 4;
+        found[((o + j * 8 + t * 2 + m % 2) * 9 + tap) * CHANNELS + c + row + m / 2 * 8] = sums[tap][j][m];
+    }
+    __syncthreads();
+    const float* const all = reinterpret_cast<const float*>(x_tile);
+    out += static_cast<u64>(blockIdx.y) * Tile::LENGTH;
+    UNROLL_BY(2)
+    for (int i = threadIdx.x; i < Tile::LENGTH; i += Tile::THREADS) {
+        float sum = all[i];
+        UNROLL
+        for (int part = 1; part < Tile::PARTS; part++) {
+            sum += all[part * Tile::LENGTH + i];
+        }
+        store(out + i, sum, g.accumulate);
+    }
+}

@@ -58,10 +58,16 @@ impl Tile {
         (near && g.h.is_multiple_of(down) && g.w.is_multiple_of(16)).then_some(tile)
     }
 
-    /// Bytes of dynamic shared memory: of a halo's tile with its margin, and the rounded weights.
-    fn shared(self, precision: Precision) -> usize {
+    /// Bytes of dynamic shared memory that a halo's pass takes; see conv2d_halo.cuh.
+    fn shared(self, pass: Pass, precision: Precision) -> usize {
         let ([pixels, channels], number) = (self.size(), if precision == Precision::Bf16 { 2 } else { 4 });
-        if self.is_halo() { (pixels / 16 + 2) * 18 * channels * 4 + 9 * channels * channels * number } else { 0 }
+        let margined = (pixels / 16 + 2) * 18;
+        match pass {
+            _ if !self.is_halo() => 0,
+            // Pixels lie eight numbers further apart.
+            Pass::BackwardWeight => (margined + pixels) * (channels + 8) * 4,
+            Pass::Forward | Pass::BackwardInput => margined * channels * 4 + 9 * channels * channels * number,
+        }
     }
 
     fn threads(self, precision: Precision) -> u32 {
@@ -97,7 +103,11 @@ impl Schedule {
     /// The one that the passes take.
     pub fn of(pass: Pass, g: &Conv2d, precision: Precision) -> Self {
         match Tile::halo(g) {
-            Some(tile) if pass != Pass::BackwardWeight && precision != Precision::F32 => Self { tile, splits: 1 },
+            Some(tile) if precision != Precision::F32 => {
+                // Of the weights, a block has all of them and a share of the tiles.
+                let tiles = g.n * g.h * g.w / tile.size()[0];
+                Self { tile, splits: if pass == Pass::BackwardWeight { tiles.min(BLOCKS * 3 / 2) } else { 1 } }
+            }
             _ => Self::implicit(pass, g),
         }
     }
@@ -215,13 +225,16 @@ pub fn run(
     assert!(workspace.len() >= schedule.workspace(pass, g), "conv2d {pass:?}: the workspace of {schedule:?}, {g:?}");
     let Schedule { tile, splits } = schedule;
     let sizes = Sizes::of(pass, g);
-    let [down, across] = [0, 1].map(|d| sizes.product[d].div_ceil(tile.size()[d]));
+    let [down, across] = match pass {
+        Pass::BackwardWeight if tile.is_halo() => [1, 1],
+        _ => [0, 1].map(|d| sizes.product[d].div_ceil(tile.size()[d])),
+    };
     let grid = Grid {
         blocks: [down * across, splits, sizes.phases].map(|n| u32::try_from(n).expect("a grid that a GPU takes")),
         threads: [tile.threads(precision), 1, 1],
-        shared: tile.shared(precision) as u32,
+        shared: tile.shared(pass, precision) as u32,
     };
-    let fits = !tile.is_halo() || (Schedule::of(pass, g, precision) == schedule);
+    let fits = !tile.is_halo() || (precision != Precision::F32 && Tile::halo(g) == Some(tile));
     assert!(fits, "conv2d {pass:?}: {schedule:?} of {g:?} in {precision:?}");
     let kernel = kernel(pass, precision, tile);
     let [a, b] = operands;

@@ -276,19 +276,23 @@ fn by_phase(x: &[f32], g: &Conv2d) -> Vec<f32> {
     [[1, 1], [1, 0], [0, 1], [0, 0]].map(of_phase).concat()
 }
 
-/// Images of several tiles each way, so that margins are other tiles' pixels and what lies around the image.
+/// Two images of two tiles, across or down: margins are another tile's pixels, or what lies around the image.
 #[test]
 fn tiles_with_a_margin_match() {
     let mut errors = [0.0; 3];
-    for g in [conv(2, [32, 48], 16, 16, 3, 1, 1), conv(2, [16, 32], 32, 32, 3, 1, 1)] {
+    for g in [conv(2, [16, 32], 16, 16, 3, 1, 1), conv(2, [16, 16], 32, 32, 3, 1, 1)] {
         let tile = Tile::halo(&g).expect("whole tiles");
-        for pass in [Pass::Forward, Pass::BackwardInput] {
+        // Of the gradient of the weights, all tiles in one block, one in each, and two in each of those that have any.
+        let cases = [(Pass::Forward, &[1][..]), (Pass::BackwardInput, &[1]), (Pass::BackwardWeight, &[1, 4, 3])];
+        for (pass, splits) in cases {
             let precisions = [Precision::Tf32, Precision::Bf16];
-            assert!(precisions.iter().all(|&p| Schedule::of(pass, &g, p) == Schedule { tile, splits: 1 }));
-            join(&mut errors, check_pass(&g, pass, Schedule { tile, splits: 1 }, &precisions, 0));
+            let own = precisions.map(|p| Schedule::of(pass, &g, p));
+            assert!(own.iter().all(|own| own.tile == tile && splits.contains(&own.splits)), "{own:?}");
+            for &splits in splits {
+                join(&mut errors, check_pass(&g, pass, Schedule { tile, splits }, &precisions, 0));
+            }
+            assert_ne!(Schedule::of(pass, &g, Precision::F32).tile, tile, "f32 has no such kernel");
         }
-        assert_ne!(Schedule::of(Pass::BackwardWeight, &g, Precision::Tf32).tile, tile, "it has no such kernel");
-        assert_ne!(Schedule::of(Pass::Forward, &g, Precision::F32).tile, tile, "nor has f32");
     }
     report("tiles with a margin", &errors);
     let others = [
@@ -340,9 +344,8 @@ fn check_parts(pass: Pass, g: &Conv2d, schedule: Schedule, precisions: &[Precisi
                 (down::<f32>(&cuda, &out), down::<f32>(&cuda, &parts))
             };
             let (out, got) = launch(true);
-            let plain = launch(false).0;
-            if schedule.splits == 1 {
-                assert!(bits(&out).eq(bits(&plain)), "{what}: the result with moments and without");
+            if schedule.splits == 1 && first.is_none() {
+                assert!(bits(&out).eq(bits(&launch(false).0)), "{what}: the result with moments and without");
             }
             let phases = pass == Pass::BackwardInput && g.stride == [2, 2] && schedule.splits == 1;
             let want = moments(&if phases { by_phase(&out, g) } else { out }, channels, rows);
@@ -362,16 +365,16 @@ fn check_parts(pass: Pass, g: &Conv2d, schedule: Schedule, precisions: &[Precisi
     }
 }
 
-/// In every tile and precision, whole and split, phases too.
+/// In every tile, whole and split, phases too.
 #[test]
 fn parts_have_the_moments_of_the_result() {
     for (tile, channels) in Tile::ALL.into_iter().zip([132, 68, 36, 20]) {
         let shapes = [
             (Pass::Forward, conv(4, [8, 8], 8, channels, 3, 1, 1)),
-            (Pass::BackwardInput, conv(4, [16, 16], channels, 8, 4, 2, 1)),
+            (Pass::BackwardInput, conv(2, [16, 16], channels, 8, 4, 2, 1)),
         ];
         for ((pass, g), splits) in shapes.into_iter().flat_map(|shape| [1, 3].map(|splits| (shape, splits))) {
-            check_parts(pass, &g, Schedule { tile, splits }, &Precision::ALL);
+            check_parts(pass, &g, Schedule { tile, splits }, &[Precision::F32, Precision::Tf32]);
         }
     }
     for g in [conv(1, [32, 16], 16, 16, 3, 1, 1), conv(2, [8, 16], 32, 32, 3, 1, 1)] {
