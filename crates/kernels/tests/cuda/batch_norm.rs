@@ -4,7 +4,7 @@ use crate::common::{assert_close, assert_stores, devices, down, normal, up, wide
 use kernels::batch_norm::cuda as on_gpu;
 use kernels::batch_norm::{self, BatchStatistics, Normalize, Running};
 use kernels::cuda::{Cuda, Memory, Precision};
-use kernels::view::{DeviceSliceMut, View};
+use kernels::view::{DeviceSliceMut, View, ViewMut};
 use kernels::{Device, Store};
 
 /// Rows and channels: fewer channels than four, quads and a rest, several blocks across, several chunks and steps.
@@ -274,6 +274,43 @@ fn every_gradient_matches() {
             assert_close("dresidual", 1.0, &dresidual, &want[3]);
             assert_eq!(bits(&dx), bits(&backward(None, None, None)), "dx without dresidual");
             assert_same(&mut first, &cuda, &[&dx, &dresidual]);
+        }
+    }
+}
+
+/// Of two groups and of three: dx, and of gamma and beta the sums over all of them.
+#[test]
+fn the_gradients_of_groups_match() {
+    for ((rows, channels), groups) in [((37, 17), 2), ((300, 3), 3)] {
+        let n = groups * rows * channels;
+        let (x, dy) = (scaled(1, n, 1.0, 2.0), scaled(7, n, 0.1, 1.0));
+        let vectors: [Vec<f32>; 4] = [(3, groups, 1.0, 0.2), (4, groups, 4.0, 0.3), (5, 1, 1.0, 0.3), (6, 1, 0.0, 0.5)]
+            .map(|(stream, groups, mean, std)| scaled(stream, groups * channels, mean, std));
+        let (normalize, batch) = (Normalize { channels, eps: 1e-3, slope: 0.2f32 }, BatchStatistics::Batch);
+        let want = {
+            let vectors = vectors.each_ref().map(|v| wide(v));
+            let (mut dx, mut dgamma, mut dbeta) = (wide(&dy), vec![0.0; channels], vec![0.0; channels]);
+            let normalize = Normalize { channels, eps: f64::from(normalize.eps), slope: f64::from(normalize.slope) };
+            let [to_gamma, to_beta] = [&mut dgamma, &mut dbeta].map(|out| Some((ViewMut::from(out), Store::Set)));
+            let (cpu, x, vectors) = (Device::cpu(), wide(&x), vectors.each_ref().map(View::from));
+            batch_norm::backward(&cpu, normalize, batch, &x, None, &mut dx, vectors, to_gamma, to_beta, None);
+            [dx, dgamma, dbeta]
+        };
+        for cuda in devices() {
+            let (x, mut dx) = (up(&cuda, &x), up(&cuda, &dy));
+            let vectors = vectors.each_ref().map(|v| up(&cuda, v));
+            let [mut dgamma, mut dbeta] = [(); 2].map(|()| up(&cuda, &vec![f32::NAN; channels]));
+            let mut workspace = up(&cuda, &vec![f32::NAN; on_gpu::workspace(channels, n, groups)]);
+            let [to_gamma, to_beta] = [&mut dgamma, &mut dbeta].map(|out| Some((out.slice_mut(), Store::Set)));
+            let (to, out) = (dx.slice_mut(), workspace.slice_mut());
+            let vectors = vectors.each_ref().map(|v| v.slice());
+            on_gpu::backward(&cuda, normalize, batch, x.slice(), None, to, vectors, to_gamma, to_beta, None, out);
+            for ((what, units), (got, want)) in [("dx", 32.0), ("dgamma", 100.0), ("dbeta", 100.0)]
+                .into_iter()
+                .zip([dx, dgamma, dbeta].iter().zip(&want))
+            {
+                assert_close(&format!("{what} of {groups} groups on {cuda:?}"), units, &down(&cuda, got), want);
+            }
         }
     }
 }
