@@ -80,7 +80,7 @@ fn statistics_match_far_from_zero() {
 #[test]
 fn statistics_of_parts_are_those_of_the_rows() {
     for (parts, rows_of_part, channels, groups) in
-        [(2, 5, 3, 1), (70, 2, 20, 2), (70, 1, 17, 3), (1152, 2, 9, 2), (520, 1, 68, 3)]
+        [(2, 5, 3, 1), (70, 2, 20, 2), (70, 1, 17, 3), (1152, 1, 5, 1), (520, 1, 9, 2)]
     {
         let rows = groups * parts * rows_of_part;
         let x = scaled(3, rows * channels, 100.0, 0.5);
@@ -97,7 +97,7 @@ fn statistics_of_parts_are_those_of_the_rows() {
             .collect();
         for cuda in devices() {
             let (x, moments) = (up(&cuda, &x), up(&cuda, &moments));
-            for moving in 0..=groups {
+            for moving in [0, groups] {
                 let before = [normal(4, channels), scaled(5, channels, 3.0, 0.1)];
                 let both = [false, true].map(|by_parts| {
                     let [mut mean, mut var] = [(); 2].map(|()| up(&cuda, &vec![f32::NAN; groups * channels]));
