@@ -107,9 +107,10 @@ impl Pool {
         let mut free = self.lock();
         let Some(cuda) = &self.gpu else { return (0, free) };
         let open = cuda.open_partings();
-        let (free_now, parked) = std::mem::take(&mut free.parked).into_iter().partition(|&(most, _)| open <= most);
-        free.parked = parked;
-        Vec::into_iter(free_now).for_each(|(_, block)| free.put(block));
+        let parked = std::mem::take(&mut free.parked).into_iter();
+        let (met, parted): (Vec<_>, Vec<_>) = parked.partition(|&(most, _)| open <= most);
+        free.parked = parted;
+        met.into_iter().for_each(|(_, block)| free.put(block));
         (cuda.lane(), free)
     }
 

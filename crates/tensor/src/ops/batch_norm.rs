@@ -84,28 +84,26 @@ pub fn batch_norm<'a, T: Real>(
         var: r.var,
         groups,
     };
-    let running = match statistics {
-        Statistics::Batch(running) => Ok(running.map(|r| running_of(r, 1))),
-        Statistics::Groups(_, running) => Ok(running.map(|(r, moving)| running_of(r, moving))),
-        Statistics::Given(mean, var) => Err([mean, var]),
-    };
-    let kind = match running {
-        Ok(running) => {
-            match x.moments() {
-                Some(Moments::Whole { mean: of_mean, var: of_var }) if groups == 1 => {
-                    (mean, var) = (of_mean.clone(), of_var.clone());
-                    if let Some(Running { momentum, mean: to_mean, var: to_var, .. }) = running {
-                        kernel::update_running(device, rows, momentum, &mean, &var, to_mean, to_var);
-                    }
+    // By the batch's own, which come with x where they were found on the way.
+    let mut own = |running: Option<Running<T>>| {
+        match x.moments() {
+            Some(Moments::Whole { mean: of_mean, var: of_var }) if groups == 1 => {
+                (mean, var) = (of_mean.clone(), of_var.clone());
+                if let Some(Running { momentum, mean: to_mean, var: to_var, .. }) = running {
+                    kernel::update_running(device, rows, momentum, &mean, &var, to_mean, to_var);
                 }
-                Some(Moments::Parts { parts, rows: rows_of_part, groups: of_groups }) if groups == *of_groups => {
-                    kernel::statistics_of_parts(device, c, rows, parts, *rows_of_part, &mut mean, &mut var, running);
-                }
-                _ => kernel::statistics(device, c, x.view(), &mut mean, &mut var, running),
             }
-            BatchStatistics::Batch
+            Some(Moments::Parts { parts, rows: rows_of_part, groups: of_groups }) if groups == *of_groups => {
+                kernel::statistics_of_parts(device, c, rows, parts, *rows_of_part, &mut mean, &mut var, running);
+            }
+            _ => kernel::statistics(device, c, x.view(), &mut mean, &mut var, running),
         }
-        Err([running_mean, running_var]) => {
+        BatchStatistics::Batch
+    };
+    let kind = match statistics {
+        Statistics::Batch(running) => own(running.map(|r| running_of(r, 1))),
+        Statistics::Groups(_, running) => own(running.map(|(r, moving)| running_of(r, moving))),
+        Statistics::Given(running_mean, running_var) => {
             kernels::fill::copy(device, running_mean, &mut mean);
             kernels::fill::copy(device, running_var, &mut var);
             BatchStatistics::Running
