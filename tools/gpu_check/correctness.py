@@ -9,7 +9,7 @@ import struct
 
 # Quick under a sanitizer, and none that provokes an error of the driver, which memcheck would count.
 SMALL_TESTS = ["augment::", "record::", "elementwise::", "rows::", "losses::", "optimizers::", "runtime::a_recorded_step", "runtime::two_lanes",
-               "runtime::what_the_lane_beside", "conv::products_match", "conv::tiles_with_a_margin", "conv::parts_have", "batch_norm::a_constant_channel",
+               "runtime::what_the_lane_beside", "conv::products_match", "conv::tiles_with_a_margin", "conv_parts::", "batch_norm::a_constant_channel",
                "batch_norm::groups", "batch_norm::the_gradients_of_groups", "batch_norm::statistics_of_parts", "random::random_numbers"]
 
 # Those that run on a GPU too.

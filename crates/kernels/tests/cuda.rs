@@ -11,6 +11,8 @@ mod batch_norm;
 mod common;
 #[path = "cuda/conv.rs"]
 mod conv;
+#[path = "cuda/conv_parts.rs"]
+mod conv_parts;
 #[cfg(feature = "cuda-host")]
 #[path = "cuda/driver.rs"]
 mod driver;
