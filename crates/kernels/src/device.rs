@@ -92,20 +92,13 @@ impl Device {
     }
 
     /// Both results, of work that does not depend on each other: neither closure may write what the other uses. On a GPU
-    /// their kernels run beside each other, also in a recorded step; elsewhere, and for a profile, one after the other.
+    /// what `first` launches runs beside what `second` does, also in a recorded step; elsewhere, and for a profile, one runs
+    /// after the other.
     ///
     /// While they run, nothing is copied to or from the GPU, and nobody waits for it. What both read must outlive them.
     pub fn concurrently<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
         match self.gpu() {
             Some(cuda) if self.profile.is_none() => cuda.concurrently(first, second),
-            _ => (first(), second()),
-        }
-    }
-
-    /// The same with what runs beside first: work for which this lane need not wait before it goes on to `second`.
-    pub fn beside<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
-        match self.gpu() {
-            Some(cuda) if self.profile.is_none() => cuda.beside(first, second),
             _ => (first(), second()),
         }
     }

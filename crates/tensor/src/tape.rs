@@ -269,7 +269,7 @@ impl<T: Real> Grads<'_, T> {
     }
 
     /// [`Grads::add`] of two inputs whose kernels do not depend on each other. Where both are wanted, the first, which the reverse
-    /// pass need not wait for, runs beside the second ([`Device::beside`]).
+    /// pass need not wait for, runs beside the second ([`Device::concurrently`]).
     pub fn add_beside(
         &mut self,
         device: &Device,
@@ -278,7 +278,7 @@ impl<T: Real> Grads<'_, T> {
     ) {
         if self.wants(i) && self.wants(j) {
             let grads = RefCell::new(self);
-            device.beside(|| grads.borrow_mut().add(i, first), || grads.borrow_mut().add(j, second));
+            device.concurrently(|| grads.borrow_mut().add(i, first), || grads.borrow_mut().add(j, second));
         } else {
             self.add(i, first);
             self.add(j, second);

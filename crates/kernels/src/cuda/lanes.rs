@@ -1,7 +1,7 @@
 //! Lanes: streams that part from one another, run beside each other, and meet again.
 //!
 //! Everything goes to lane 0. Where it parts, lane 1 runs beside it, and from each of these a further one may part once more,
-//! 2 beside 0 and 3 beside 1. The host gives one side of a parting all of its work before the other, so who drops memory
+//! 2 beside 0 and 3 beside 1. The host gives the lane beside all of its work before the other goes on, so who drops memory
 //! last, and whether a lane may still use it, is known (see [`Cuda::kept_until`]).
 
 use super::Cuda;
@@ -26,8 +26,6 @@ struct State {
 struct Parting {
     /// The lane that was parted from, and the one beside it.
     lanes: [usize; 2],
-    /// Whether the lane beside is given its work first.
-    beside_first: bool,
     /// How often lanes had parted, this one included.
     number: u64,
 }
@@ -39,35 +37,25 @@ impl Lanes {
 }
 
 impl Cuda {
-    /// Gives what `first` launches to this lane and what `second` launches to one beside it, which run beside each other:
-    /// neither may use what the other writes. What comes afterwards sees both. An upload, a read-back or waiting inside is an
-    /// error.
+    /// Gives what `first` launches to a lane beside this one, which goes on to `second`: neither may use what the other
+    /// writes. What comes afterwards sees both. An upload, a read-back or waiting inside is an error.
     pub(crate) fn concurrently<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
-        self.parted_into(false, first, second)
-    }
-
-    /// The same with what is given to the lane beside first.
-    pub(crate) fn beside<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
-        self.parted_into(true, first, second)
-    }
-
-    fn parted_into<A, B>(&self, beside_first: bool, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
         let lanes = {
             let mut state = self.inner.lanes.state();
             let depth = state.partings.len();
             assert!(1 << depth < LANES, "lanes part twice at most");
             state.count += 1;
             let (lanes, number) = ([state.current, state.current + (1 << depth)], state.count);
-            state.partings.push(Parting { lanes, beside_first, number });
+            state.partings.push(Parting { lanes, number });
             lanes
         };
         self.inner.deferred.begin();
         self.remember(self.inner.runtime.part(lanes[0], lanes[1]));
         // Also where a closure panics: work that never met could not be captured, nor waited for.
         let meeting = Meeting { cuda: self, lanes };
-        self.set_lane(lanes[usize::from(beside_first)]);
+        self.set_lane(lanes[1]);
         let first = first();
-        self.set_lane(lanes[usize::from(!beside_first)]);
+        self.set_lane(lanes[0]);
         let second = second();
         drop(meeting);
         (first, second)
@@ -101,20 +89,19 @@ impl Cuda {
     /// Whether another lane may still use a block of memory that is dropped now, which `owner` was handed when lanes had parted
     /// `handed_out` times: then the number of partings that may be open when it is handed out again, at most.
     ///
-    /// What a side of a parting was handed within it, the other side does not know. Of what it had before, the side that is
-    /// given its work first drops the last only where the other will not use it. All else has to wait until they meet.
+    /// What a side of a parting was handed within it, the other side does not know. Of what there was before, the lane beside,
+    /// given its work first, drops the last only where the other will not use it. All else has to wait until they meet.
     pub(crate) fn kept_until(&self, owner: usize, handed_out: u64) -> Option<usize> {
         let state = self.inner.lanes.state();
         state.partings.iter().enumerate().position(|(depth, parting)| {
             let sides = (2 << depth) - 1; // the bits of a lane that say on which side of each parting it is
-            let first = parting.lanes[usize::from(parting.beside_first)];
             let own = owner & sides == state.current & sides;
-            !own || (handed_out < parting.number && state.current & sides != first & sides)
+            !own || (handed_out < parting.number && state.current & sides != parting.lanes[1] & sides)
         })
     }
 }
 
-/// Ends what [`Cuda::parted_into`] began.
+/// Ends what [`Cuda::concurrently`] began.
 struct Meeting<'a> {
     cuda: &'a Cuda,
     lanes: [usize; 2],

@@ -68,7 +68,7 @@ fn fault(cuda: &Cuda) {
     cuda.synchronize().unwrap();
 }
 
-/// Before, in either lane and beside the second, and after; then recorded.
+/// Before, in the lane beside, in one beside that, in the lane itself, and after; then recorded.
 fn lanes(cuda: &Cuda) {
     let device = Device::cuda(cuda.clone(), Precision::F32).unwrap();
     let launch = || {
@@ -77,7 +77,7 @@ fn lanes(cuda: &Cuda) {
     };
     let step = || {
         launch();
-        device.concurrently(launch, || device.beside(launch, launch));
+        device.concurrently(|| device.concurrently(launch, launch), launch);
         launch();
     };
     step();
@@ -89,9 +89,9 @@ fn lanes(cuda: &Cuda) {
 /// in a recording too, which begins and ends on the first.
 #[test]
 fn lanes_part_and_meet_by_events() {
-    let step = "launch on 0\nevent 0 on stream 0\nstream 1 waits for event 0\nlaunch on 0\n\
+    let step = "launch on 0\nevent 0 on stream 0\nstream 1 waits for event 0\n\
                 event 0 on stream 1\nstream 3 waits for event 0\nlaunch on 3\nlaunch on 1\n\
-                event 1 on stream 3\nstream 1 waits for event 1\n\
+                event 1 on stream 3\nstream 1 waits for event 1\nlaunch on 0\n\
                 event 1 on stream 1\nstream 0 waits for event 1\nlaunch on 0\n";
     let said = over(&library("lanes_driver", &[]), "lanes");
     assert_eq!(said, format!("{step}recording begins on 0\n{step}recording ends on 0\nreplay on 0"));

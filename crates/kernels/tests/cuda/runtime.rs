@@ -121,11 +121,12 @@ fn what_one_lane_drops_of_the_other_is_not_handed_out_before_they_meet() {
     for cuda in devices() {
         let device = device(&cuda);
         let constant = |value| constant(&device, N, value);
-        let (_, of_second) = device.concurrently(|| (), || constant(2.0));
         let mut out = up(&cuda, &[f32::NAN; N]);
+        // The one had it before, the other reads it and drops it.
+        let of_this = constant(2.0);
         let reads = || {
-            fill::copy(&device, of_second.view(), out.slice_mut::<f32>());
-            drop(of_second);
+            fill::copy(&device, of_this.view(), out.slice_mut::<f32>());
+            drop(of_this);
         };
         device.concurrently(reads, || constant(9.0));
         assert_eq!(down::<f32>(&cuda, &out), [2.0; N]);
@@ -185,7 +186,7 @@ fn what_the_lane_beside_reads_is_not_handed_out_before_they_meet() {
                 drop(other);
                 (0..3).for_each(|_| drop(constant(9.0)));
             };
-            device.beside(reads, goes_on);
+            device.concurrently(reads, goes_on);
             // They have met: what was dropped is free.
             drop(constant(7.0));
             out
