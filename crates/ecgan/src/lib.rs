@@ -8,6 +8,7 @@ pub mod data;
 pub mod error;
 pub mod evaluate;
 pub mod export;
+mod floats;
 pub mod generate;
 pub mod grid;
 pub mod labelled;

@@ -59,29 +59,31 @@ fn external_shape(shape: Shape) -> Vec<usize> {
     }
 }
 
-/// For each element in PyTorch's order, its index in the engine's.
-fn internal_indices(shape: Shape) -> Vec<usize> {
-    match shape[..] {
-        [a, kh, kw, b] => {
-            let at = |i: usize, j: usize, p: usize| (i * kh * kw + p) * b + j;
-            (0..a).flat_map(|i| (0..b).flat_map(move |j| (0..kh * kw).map(move |p| at(i, j, p)))).collect()
-        }
-        _ => (0..shape.numel()).collect(),
-    }
-}
-
-/// Reorders from the engine's layout to PyTorch's.
+/// Reorders from the engine's layout to PyTorch's; `shape` is the engine's.
 pub fn to_external<T: Copy>(shape: Shape, values: &[T]) -> Vec<T> {
-    internal_indices(shape).into_iter().map(|i| values[i]).collect()
+    match shape[..] {
+        [_, kh, kw, b] => transposed(values, kh * kw, b),
+        _ => values.to_vec(),
+    }
 }
 
-/// Reorders from PyTorch's layout to the engine's.
-pub fn to_internal<T: Copy + Default>(shape: Shape, values: &[T]) -> Vec<T> {
-    let mut internal = vec![T::default(); values.len()];
-    for (&value, i) in values.iter().zip(internal_indices(shape)) {
-        internal[i] = value;
+/// Reorders from PyTorch's layout to the engine's; `shape` is the engine's.
+pub fn to_internal<T: Copy>(shape: Shape, values: &[T]) -> Vec<T> {
+    match shape[..] {
+        [_, kh, kw, b] => transposed(values, b, kh * kw),
+        _ => values.to_vec(),
     }
-    internal
+}
+
+/// Matrices one after the other, each of `rows` by `columns`, transposed.
+fn transposed<T: Copy>(matrices: &[T], rows: usize, columns: usize) -> Vec<T> {
+    let mut transposed = Vec::with_capacity(matrices.len());
+    for matrix in matrices.chunks_exact(rows * columns) {
+        for column in 0..columns {
+            transposed.extend((0..rows).map(|row| matrix[row * columns + column]));
+        }
+    }
+    transposed
 }
 
 impl<T: Real> Network<T> {

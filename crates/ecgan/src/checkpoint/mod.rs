@@ -18,6 +18,7 @@ pub use position::{Best, Position};
 pub use write::{save, save_one};
 
 use crate::Error;
+use crate::floats::{EXPECTED, floats};
 use crate::models::{BuiltIn, Classifier, ImageShape};
 use crate::networks::{new_classifier, new_discriminator, new_generator, new_real_head};
 use crate::printable::Shown;
@@ -240,11 +241,10 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn read_tensor(name: &str, view: &TensorView<'_>) -> Result<StateTensor, String> {
+    if let Some(values) = floats(view) {
+        return Ok(StateTensor::Real(view.shape().to_vec(), values.into_iter().map(f64::from).collect()));
+    }
     match (view.dtype(), view.data()) {
-        (Dtype::F32, bytes) => {
-            let values = bytes.as_chunks::<4>().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))).collect();
-            Ok(StateTensor::Real(view.shape().to_vec(), values))
-        }
         (Dtype::F64, bytes) if name.starts_with("state.") => {
             let values = bytes.as_chunks::<8>().0.iter().map(|&b| f64::from_le_bytes(b)).collect();
             Ok(StateTensor::Real(view.shape().to_vec(), values))
@@ -253,7 +253,8 @@ fn read_tensor(name: &str, view: &TensorView<'_>) -> Result<StateTensor, String>
             Ok(StateTensor::Count(i64::from_le_bytes(bytes.try_into().expect("eight bytes"))))
         }
         (dtype, _) => {
-            Err(format!("`{name}`: expected F32, or I64 of shape [], got {dtype:?} of shape {:?}", view.shape()))
+            let got = view.shape();
+            Err(format!("`{name}`: expected {EXPECTED}, or I64 of shape [], got {dtype:?} of shape {got:?}"))
         }
     }
 }

@@ -82,15 +82,20 @@ impl Stored {
     }
 
     pub(super) fn numbers(name: String, shape: Vec<usize>, values: &[f64]) -> Self {
-        Self { name, dtype: Dtype::F64, shape, bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect() }
+        Self {
+            name,
+            dtype: Dtype::F64,
+            shape,
+            bytes: values.iter().map(|v| v.to_le_bytes()).collect::<Vec<_>>().into_flattened(),
+        }
     }
 
     fn new((name, tensor): (String, StateTensor)) -> Self {
         match tensor {
             StateTensor::Count(count) => Self::count(name, count as u64),
             StateTensor::Real(shape, values) => {
-                let bytes = values.iter().flat_map(|&v| (v as f32).to_le_bytes()).collect();
-                Self { name, dtype: Dtype::F32, shape, bytes }
+                let bytes: Vec<[u8; 4]> = values.iter().map(|&v| (v as f32).to_le_bytes()).collect();
+                Self { name, dtype: Dtype::F32, shape, bytes: bytes.into_flattened() }
             }
         }
     }

@@ -7,9 +7,15 @@ use ecgan::methods::Noise;
 use ecgan::models::{ImageShape, ResNet18, noise};
 use ecgan::networks::Networks;
 use ecgan::settings::{Method, Partial, SplitName};
+use half::{bf16, f16};
+use nn::{StateDict, StateTensor};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
 use std::path::Path;
 use tensor::rng::Stream;
 use tensor::{Device, Tensor};
+
+const SMALL: ImageShape = ImageShape { channels: 3, size: 32 };
 
 #[test]
 fn an_evaluated_checkpoint_has_the_accuracies_of_its_run() {
@@ -57,9 +63,9 @@ fn a_moving_average_forgets_what_was_before_training() {
 
 #[test]
 fn loaded_networks_compute_the_same_bits() {
-    let (device, image) = (Device::cpu(), ImageShape { channels: 3, size: 32 });
+    let device = Device::cpu();
     let settings = settings(Partial { threshold: Some(0.0), ..Partial::default() });
-    let mut networks = Networks::new(&device, &settings, &ResNet18 { width: settings.width }, image, 10);
+    let mut networks = Networks::new(&device, &settings, &ResNet18 { width: settings.width }, SMALL, 10);
     let mut random = Stream::Noise.start(2);
     let mut x = Tensor::uninit(&device, [6, 32, 32, 3]);
     kernels::fill::uniform(&device, &mut random, -1.0, 1.0, &mut x);
@@ -71,7 +77,7 @@ fn loaded_networks_compute_the_same_bits() {
     let classes: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
     checkpoint::save(&path, &networks, Position::default(), &Meta::new(&settings, &classes)).expect("saved");
     let read = Checkpoint::read(&path).expect("a checkpoint of ours");
-    assert_eq!((&read.meta.classes, read.meta.width, read.image()), (&classes, 2, image));
+    assert_eq!((&read.meta.classes, read.meta.width, read.image()), (&classes, 2, SMALL));
 
     let mut classifier = read.classifier(&device).expect("it has one");
     assert_eq!(classifier.state_dict(), networks.classifier().network.state_dict());
@@ -84,4 +90,39 @@ fn loaded_networks_compute_the_same_bits() {
     let logits = classifier.evaluate(made).expect("the shapes fit");
     let before = networks.classifier().network.evaluate(before).expect("the shapes fit");
     assert_eq!(logits.as_slice(), before.as_slice());
+}
+
+/// As `model.half()` or `model.bfloat16()` leaves it in PyTorch.
+#[test]
+fn a_state_dict_in_half_precision_is_read_exactly() {
+    let device = Device::cpu();
+    let mut networks = Networks::new(&device, &settings(Partial::default()), &ResNet18 { width: 2 }, SMALL, 10);
+    let state = networks.classifier().network.state_dict().expect("no GPU");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let halves: [(Dtype, fn(f64) -> ([u8; 2], f64)); 2] = [
+        (Dtype::F16, |v| (f16::from_f64(v).to_le_bytes(), f16::from_f64(v).to_f64())),
+        (Dtype::BF16, |v| (bf16::from_f64(v).to_le_bytes(), bf16::from_f64(v).to_f64())),
+    ];
+    for (dtype, half) in halves {
+        let stored = |tensor: &StateTensor| match tensor {
+            StateTensor::Real(shape, v) => (dtype, shape.clone(), v.iter().flat_map(|&v| half(v).0).collect()),
+            StateTensor::Count(count) => (Dtype::I64, Vec::new(), count.to_le_bytes().to_vec()),
+        };
+        let stored: Vec<(&String, (Dtype, Vec<usize>, Vec<u8>))> =
+            state.iter().map(|(name, tensor)| (name, stored(tensor))).collect();
+        let views = stored.iter().map(|(name, (dtype, shape, bytes))| {
+            (name, TensorView::new(*dtype, shape.clone(), bytes).expect("as many bytes as the shape says"))
+        });
+        let path = folder.path().join("half.safetensors");
+        std::fs::write(&path, safetensors::serialize(views, None).expect("names differ")).expect("written");
+
+        let read = Checkpoint::read(&path).expect("a state dict").classifier(&device).expect("it has one");
+        let rounded = |tensor: &StateTensor| match tensor {
+            StateTensor::Real(shape, v) => StateTensor::Real(shape.clone(), v.iter().map(|&v| half(v).1).collect()),
+            count => count.clone(),
+        };
+        let want: StateDict = state.iter().map(|(name, tensor)| (name.clone(), rounded(tensor))).collect();
+        assert_ne!(want, state);
+        assert_eq!(read.state_dict().expect("no GPU"), want, "{dtype:?}");
+    }
 }

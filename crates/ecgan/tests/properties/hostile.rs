@@ -183,8 +183,9 @@ fn tensors_that_do_not_fit_are_named() {
         refusal(&|p| drop(p.tensors.insert("classifier.extra".into(), (Dtype::F32, vec![1], vec![0; 4])))),
         ": classifier: `extra` is not part of this network"
     );
-    let half = refusal(&|p| *p.tensor(weight) = (Dtype::F16, vec![2, 1, 3, 3], vec![0; 36]));
-    assert_eq!(half, format!(": `{weight}`: expected F32, or I64 of shape [], got F16 of shape [2, 1, 3, 3]"));
+    let bytes = refusal(&|p| *p.tensor(weight) = (Dtype::U8, vec![2, 1, 3, 3], vec![0; 18]));
+    let expected = "expected F32, F16 or BF16, or I64 of shape [], got U8 of shape [2, 1, 3, 3]";
+    assert_eq!(bytes, format!(": `{weight}`: {expected}"));
     let no_generator = refusal(&|p| p.tensors.retain(|name, _| !name.starts_with("generator.")));
     assert_eq!(no_generator, ": no generator; expected a checkpoint of a method with a GAN");
     let nothing = refusal(&|p| p.tensors.clear());

@@ -1,8 +1,9 @@
 //! The file of weights: tensors by name, of a shape that is known.
 
+use crate::floats::{EXPECTED, floats};
 use crate::{Error, regular_file};
 use nn::state_dict::to_internal;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::SafeTensors;
 use std::path::{Path, PathBuf};
 use tensor::{Device, Shape, Tensor};
 
@@ -42,11 +43,11 @@ impl Weights {
         let Ok(view) = file.tensor(name) else {
             return Err(self.bad(format!("`{name}`: missing; expected the state dict of an Inception v3")));
         };
-        if view.dtype() != Dtype::F32 || view.shape() != shape {
+        let Some(values) = floats(&view).filter(|_| view.shape() == shape) else {
             let (dtype, is) = (view.dtype(), view.shape());
-            return Err(self.bad(format!("`{name}`: expected F32 of shape {shape:?}, got {dtype:?} of shape {is:?}")));
-        }
-        let values: Vec<f32> = view.data().as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+            let problem = format!("`{name}`: expected {EXPECTED} of shape {shape:?}, got {dtype:?} of shape {is:?}");
+            return Err(self.bad(problem));
+        };
         let internal: Shape = match *shape {
             [o, i, h, w] => [o, h, w, i].into(),
             _ => shape.into(),
