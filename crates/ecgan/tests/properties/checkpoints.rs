@@ -95,34 +95,36 @@ fn loaded_networks_compute_the_same_bits() {
 /// As `model.half()` or `model.bfloat16()` leaves it in PyTorch.
 #[test]
 fn a_state_dict_in_half_precision_is_read_exactly() {
+    reads_exactly(Dtype::F16, |v| f16::from_f64(v).to_le_bytes(), |b| f16::from_le_bytes(b).to_f64());
+    reads_exactly(Dtype::BF16, |v| bf16::from_f64(v).to_le_bytes(), |b| bf16::from_le_bytes(b).to_f64());
+}
+
+fn reads_exactly(dtype: Dtype, rounded: fn(f64) -> [u8; 2], value: fn([u8; 2]) -> f64) {
     let device = Device::cpu();
     let mut networks = Networks::new(&device, &settings(Partial::default()), &ResNet18 { width: 2 }, SMALL, 10);
     let state = networks.classifier().network.state_dict().expect("no GPU");
+    let bytes = state.iter().map(|(_, tensor)| match tensor {
+        StateTensor::Real(_, values) => values.iter().flat_map(|&v| rounded(v)).collect(),
+        StateTensor::Count(count) => count.to_le_bytes().to_vec(),
+    });
+    let bytes: Vec<Vec<u8>> = bytes.collect();
+    let views = state.iter().zip(&bytes).map(|((name, tensor), bytes)| {
+        let view = match tensor {
+            StateTensor::Real(shape, _) => TensorView::new(dtype, shape.clone(), bytes),
+            StateTensor::Count(_) => TensorView::new(Dtype::I64, Vec::new(), bytes),
+        };
+        (name, view.expect("as many bytes as the shape says"))
+    });
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let halves: [(Dtype, fn(f64) -> ([u8; 2], f64)); 2] = [
-        (Dtype::F16, |v| (f16::from_f64(v).to_le_bytes(), f16::from_f64(v).to_f64())),
-        (Dtype::BF16, |v| (bf16::from_f64(v).to_le_bytes(), bf16::from_f64(v).to_f64())),
-    ];
-    for (dtype, half) in halves {
-        let stored = |tensor: &StateTensor| match tensor {
-            StateTensor::Real(shape, v) => (dtype, shape.clone(), v.iter().flat_map(|&v| half(v).0).collect()),
-            StateTensor::Count(count) => (Dtype::I64, Vec::new(), count.to_le_bytes().to_vec()),
-        };
-        let stored: Vec<(&String, (Dtype, Vec<usize>, Vec<u8>))> =
-            state.iter().map(|(name, tensor)| (name, stored(tensor))).collect();
-        let views = stored.iter().map(|(name, (dtype, shape, bytes))| {
-            (name, TensorView::new(*dtype, shape.clone(), bytes).expect("as many bytes as the shape says"))
-        });
-        let path = folder.path().join("half.safetensors");
-        std::fs::write(&path, safetensors::serialize(views, None).expect("names differ")).expect("written");
+    let path = folder.path().join("half.safetensors");
+    std::fs::write(&path, safetensors::serialize(views, None).expect("names differ")).expect("written");
 
-        let read = Checkpoint::read(&path).expect("a state dict").classifier(&device).expect("it has one");
-        let rounded = |tensor: &StateTensor| match tensor {
-            StateTensor::Real(shape, v) => StateTensor::Real(shape.clone(), v.iter().map(|&v| half(v).1).collect()),
-            count => count.clone(),
-        };
-        let want: StateDict = state.iter().map(|(name, tensor)| (name.clone(), rounded(tensor))).collect();
-        assert_ne!(want, state);
-        assert_eq!(read.state_dict().expect("no GPU"), want, "{dtype:?}");
-    }
+    let read = Checkpoint::read(&path).expect("a state dict").classifier(&device).expect("it has one");
+    let as_stored = |tensor: &StateTensor| match tensor {
+        StateTensor::Real(shape, v) => StateTensor::Real(shape.clone(), v.iter().map(|&v| value(rounded(v))).collect()),
+        count => count.clone(),
+    };
+    let want: StateDict = state.iter().map(|(name, tensor)| (name.clone(), as_stored(tensor))).collect();
+    assert_ne!(want, state);
+    assert_eq!(read.state_dict().expect("no GPU"), want, "{dtype:?}");
 }
