@@ -21,8 +21,8 @@ struct BatchNorm {
 // Rows that a thread has under way at a time.
 constexpr int ROWS = 4;
 
-// Four neighbouring channels.
-struct Four {
+// Four neighbouring channels, in shared memory one access.
+struct __align__(16) Four {
     float v[4];
 };
 

@@ -154,6 +154,8 @@ struct HaloWeight {
     // Rows of a warp at a time, pixels of the tile, and with its margin.
     static constexpr int ROWS = 4, PARTS = CHANNELS == 16 ? WARPS : 1, DOWN = CHANNELS == 16 ? 16 : 8, ACROSS = 16;
     static constexpr int HIGH = DOWN + 2, WIDE = ACROSS + 2, QUADS = CHANNELS / 4, PITCH = QUADS + 2, LENGTH = 9 * CHANNELS * CHANNELS;
+    // From an output channel's weights to the next in shared memory: lanes two apart in it meet in no bank.
+    static constexpr int ROW = 9 * CHANNELS, ROW_PITCH = ROW + 4;
     static_assert(CHANNELS == 16 || CHANNELS == 32, "warps share the work of these");
 };
 
@@ -237,22 +239,23 @@ __device__ __forceinline__ void conv2d_halo_weight(const Conv2d& g, const float*
         }
     }
     // dw[o][tap][c] of each warp, or of all.
-    float* const found = reinterpret_cast<float*>(x_tile) + (Tile::PARTS > 1 ? warp * Tile::LENGTH : 0);
+    float* const found = reinterpret_cast<float*>(x_tile) + (Tile::PARTS > 1 ? warp * CHANNELS * Tile::ROW_PITCH : 0);
     __syncthreads();
     UNROLL
     for (int i = 0; i < 9 * 2 * 4; i++) {
         const int tap = i / 8, j = i / 4 % 2, m = i % 4;
-        found[((o + j * 8 + t * 2 + m % 2) * 9 + tap) * CHANNELS + c + row + m / 2 * 8] = sums[tap][j][m];
+        found[(o + j * 8 + t * 2 + m % 2) * Tile::ROW_PITCH + tap * CHANNELS + c + row + m / 2 * 8] = sums[tap][j][m];
     }
     __syncthreads();
     const float* const all = reinterpret_cast<const float*>(x_tile);
     out += static_cast<u64>(blockIdx.y) * Tile::LENGTH;
     UNROLL_BY(2)
     for (int i = threadIdx.x; i < Tile::LENGTH; i += Tile::THREADS) {
-        float sum = all[i];
+        const int at = i + i / Tile::ROW * (Tile::ROW_PITCH - Tile::ROW);
+        float sum = all[at];
         UNROLL
         for (int part = 1; part < Tile::PARTS; part++) {
-            sum += all[part * Tile::LENGTH + i];
+            sum += all[part * CHANNELS * Tile::ROW_PITCH + at];
         }
         store(out + i, sum, g.accumulate);
     }

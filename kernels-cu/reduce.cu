@@ -1,4 +1,4 @@
-// Sums and maxima: over everything, or over each row of [rows, cols]; see crates/kernels/src/reduce.rs.
+// The sum of everything, and the place of each row's maximum; see crates/kernels/src/reduce.rs.
 #include "common.cuh"
 
 // Elements whose sum a block takes: eight float4 a thread.
@@ -34,37 +34,6 @@ extern "C" __global__ void reduce_sum_final(const float* partial, float* out, u6
 // Row `row` belongs to a warp: eight rows a block.
 __device__ __forceinline__ int row_of_warp() {
     return static_cast<int>(blockIdx.x * (BLOCK / 32) + threadIdx.x / 32);
-}
-
-extern "C" __global__ void reduce_row_sum(const float* x, float* out, int rows, int cols) {
-    const int row = row_of_warp();
-    if (row >= rows) {
-        return;
-    }
-    float sum = 0.0f;
-    for (int j = threadIdx.x % 32; j < cols; j += 32) {
-        sum += x[static_cast<u64>(row) * cols + j];
-    }
-    sum = warp_sum(sum);
-    if (threadIdx.x % 32 == 0) {
-        out[row] = sum;
-    }
-}
-
-// NaN where the row holds one.
-extern "C" __global__ void reduce_row_max(const float* x, float* out, int rows, int cols) {
-    const int row = row_of_warp();
-    if (row >= rows) {
-        return;
-    }
-    float best = -INFINITY;
-    for (int j = threadIdx.x % 32; j < cols; j += 32) {
-        best = larger(best, x[static_cast<u64>(row) * cols + j]);
-    }
-    best = warp_max(best);
-    if (threadIdx.x % 32 == 0) {
-        out[row] = best;
-    }
 }
 
 // The lowest j of the largest; a NaN is never larger.

@@ -28,8 +28,8 @@ mod stand_in {
             let stem = op.file_stem().and_then(OsStr::to_str).expect("sources have plain names");
             let text = fs::read_to_string(&op).expect("a readable source");
             let mut wrapper = format!("#include \"{stem}.cu\"\n");
-            for kernel in kernels(&text) {
-                writeln!(wrapper, "HOST_KERNEL({kernel})").expect("a String takes all");
+            for (kernel, threads) in kernels(&text) {
+                writeln!(wrapper, "HOST_KERNEL({kernel}, {threads})").expect("a String takes all");
                 writeln!(declarations, "extern const Kernel host_{kernel};").expect("a String takes all");
                 writeln!(names, "    &host_{kernel},").expect("a String takes all");
             }
@@ -55,13 +55,17 @@ mod stand_in {
         ops
     }
 
-    /// The names of the kernels that a source defines.
-    fn kernels(text: &str) -> impl Iterator<Item = &str> {
+    /// The kernels that a source defines, and the threads of a block that each is compiled for: what any is, unless it says.
+    fn kernels(text: &str) -> impl Iterator<Item = (&str, &str)> {
         text.split("extern \"C\" __global__ void ").skip(1).map(|rest| {
-            let rest = rest
-                .strip_prefix("__launch_bounds__")
-                .map_or(rest, |bounds| bounds.split_once(')').expect("__launch_bounds__(..)").1.trim_start());
-            rest.split('(').next().expect("split yields at least one").trim()
+            let (threads, rest) = match rest.strip_prefix("__launch_bounds__(") {
+                Some(rest) => {
+                    let (bounds, rest) = rest.split_once(')').expect("__launch_bounds__(..)");
+                    (bounds.split(',').next().expect("split yields at least one"), rest)
+                }
+                None => ("1024", rest),
+            };
+            (rest.split('(').next().expect("split yields at least one").trim(), threads)
         })
     }
 

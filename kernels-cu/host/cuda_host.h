@@ -87,9 +87,11 @@ T shuffle(unsigned mask, T value, unsigned source) {
     return from_lane<T>(exchange(Meet::Shuffle, mask, &value, sizeof(T)), source);
 }
 
-// A kernel as the table has it: its name, the call with arguments as cuLaunchKernel takes them, their sizes.
+// A kernel as the table has it: its name, the most threads of a block, the call with arguments as cuLaunchKernel takes them, their
+// sizes.
 struct Kernel {
     const char* name;
+    unsigned threads;
     void (*call)(void** arguments);
     const unsigned* sizes;
     unsigned count;
@@ -108,15 +110,15 @@ struct Entry<F, void (*)(P...)> {
     }
 
     static void call(void** arguments) { unpack(arguments, std::index_sequence_for<P...>{}); }
-    static constexpr Kernel kernel(const char* name) { return {name, call, sizes, sizeof...(P)}; }
+    static constexpr Kernel kernel(const char* name, unsigned threads) { return {name, threads, call, sizes, sizeof...(P)}; }
 };
 
 }  // namespace host
 
-#define HOST_KERNEL(f)           \
+#define HOST_KERNEL(f, threads)  \
     namespace host {             \
     extern const Kernel host_##f; \
-    const Kernel host_##f = Entry<&f, decltype(&f)>::kernel(#f); \
+    const Kernel host_##f = Entry<&f, decltype(&f)>::kernel(#f, threads); \
     }
 
 #define threadIdx (host::position->thread)

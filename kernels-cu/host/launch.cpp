@@ -64,7 +64,7 @@ extern "C" int ecgan_host_launch(const char* name, unsigned gx, unsigned gy, uns
     using namespace host;
     const Kernel* kernel = find(name);
     const unsigned long long n = 1ull * bx * by * bz;
-    if (kernel == nullptr || n == 0 || n > MAX_THREADS || bz > 64 || gx == 0 || gy == 0 || gz == 0 || gy > 65535 ||
+    if (kernel == nullptr || n == 0 || n > kernel->threads || bz > 64 || gx == 0 || gy == 0 || gz == 0 || gy > 65535 ||
         gz > 65535 || gx > 0x7FFFFFFF || shared_bytes > MAX_SHARED) {
         std::snprintf(error, error_bytes, "%s: %s", name, kernel == nullptr ? "no such kernel" : "a launch that no GPU takes");
         return 1;

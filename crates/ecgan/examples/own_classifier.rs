@@ -45,7 +45,7 @@ impl<T: Real> Module<T> for Layers {
     fn forward(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<Var<T>> {
         let mut h = x.clone(); // [n,32,32,3]
         for (conv, bn) in &self.convs {
-            h = bn.forward(pass, &conv.forward(pass, &h)?)?; // [n,32,32,w] [n,16,16,2w] [n,8,8,4w]
+            h = bn.forward(pass, &conv.forward_to_norm(pass, &h)?)?; // [n,32,32,w] [n,16,16,2w] [n,8,8,4w]
         }
         let h = ops::global_avg_pool2d(&h)?; // [n,1,1,4w]
         let features = ops::reshape(&h, [h.shape()[0], h.shape()[3]])?; // [n,4w]

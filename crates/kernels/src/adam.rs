@@ -11,52 +11,61 @@ use crate::{Device, Real, Work};
 
 /// Adam's settings, in f64 whatever the values are: 1 - 0.999 of an f32 would be off by 1e-5 of itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Adam {
+pub struct AdamConfig {
     /// Learning rate.
     pub lr: f64,
-    /// Decay of the mean of gradients.
-    pub beta1: f64,
-    /// Decay of the mean of squared gradients.
-    pub beta2: f64,
+    /// Decay of the mean of gradients, and of that of their squares.
+    pub betas: [f64; 2],
     /// Added to the root.
     pub eps: f64,
     /// Times the value, added to the gradient (L2).
     pub weight_decay: f64,
 }
 
+impl AdamConfig {
+    /// DCGAN's betas (0.5, 0.999), eps 1e-8.
+    pub fn dcgan(lr: f64, weight_decay: f64) -> Self {
+        Self { lr, betas: [0.5, 0.999], eps: 1e-8, weight_decay }
+    }
+}
+
 /// The settings and the number of steps taken, which lie where the steps are: a recorded step reads them there.
 pub struct Steps {
     t: u64,
-    settings: Adam,
+    config: AdamConfig,
     /// On a GPU, the state as [`cuda::state`] has it; `t` is not kept then.
     state: Option<Buffer<f64>>,
 }
 
 impl Steps {
     /// After `t` steps.
-    pub fn new(device: &Device, settings: Adam, t: u64) -> Self {
+    pub fn new(device: &Device, config: AdamConfig, t: u64) -> Self {
         let state = device.gpu().map(|cuda| {
             let mut state = device.buffer(cuda::STATE);
-            cuda.set(&cuda::state(&settings, t), state.view_mut().device());
+            cuda.set(&cuda::state(&config, t), state.view_mut().device());
             state
         });
-        Self { t, settings, state }
+        Self { t, config, state }
     }
 
-    /// The settings.
-    pub fn settings(&self) -> Adam {
-        self.settings
+    /// Counts on from `t` steps. On a GPU it is uploaded, so not in a recorded step.
+    pub fn set_taken(&mut self, device: &Device, t: u64) {
+        self.t = t;
+        self.upload(device, cuda::T, t as f64);
     }
 
-    /// Steps by these settings from now on. On a GPU they are uploaded, so not in a recorded step.
-    pub fn set(&mut self, device: &Device, settings: Adam) {
-        if settings == self.settings {
-            return;
+    /// Steps by this learning rate from now on; as [`Steps::set_taken`].
+    pub fn set_lr(&mut self, device: &Device, lr: f64) {
+        if lr != self.config.lr {
+            self.config.lr = lr;
+            self.upload(device, cuda::LR, lr);
         }
-        self.settings = settings;
+    }
+
+    /// Changes one number of the state on a GPU.
+    fn upload(&mut self, device: &Device, at: usize, value: f64) {
         if let (Some(cuda), Some(state)) = (device.gpu(), &mut self.state) {
-            let settings = &cuda::state(&settings, 0)[cuda::LR..cuda::SETTINGS];
-            cuda.set(settings, state.view_mut().slice(cuda::LR..cuda::SETTINGS).device());
+            cuda.set(&[value], state.view_mut().slice(at..at + 1).device());
         }
     }
 
@@ -93,21 +102,30 @@ pub fn step<'a, T: Real>(
     let grads = grads.host();
     if kept.is_none_or(|kept| kept.host()[0] != T::ZERO) {
         steps.t += 1;
-        update(device, &steps.settings, steps.t, values.host(), grads, m.host(), v.host());
+        update(device, &steps.config, steps.t, values.host(), grads, m.host(), v.host());
     }
     parallel::split(grads, n, CHUNK, |_, grads| grads.fill(T::ZERO));
 }
 
 /// Step `t`, 1 for the first.
-fn update<T: Real>(device: &Device, adam: &Adam, t: u64, values: &mut [T], grads: &[T], m: &mut [T], v: &mut [T]) {
+fn update<T: Real>(
+    device: &Device,
+    adam: &AdamConfig,
+    t: u64,
+    values: &mut [T],
+    grads: &[T],
+    m: &mut [T],
+    v: &mut [T],
+) {
     let n = values.len();
+    let [beta1, beta2] = adam.betas;
     let correction = |beta: f64| 1.0 - beta.powf(t as f64);
     let rates = Rates {
-        step_size: T::from_f64(adam.lr / correction(adam.beta1)),
-        root_v: T::from_f64(correction(adam.beta2).sqrt()),
-        rest1: T::from_f64(1.0 - adam.beta1),
-        beta2: T::from_f64(adam.beta2),
-        rest2: T::from_f64(1.0 - adam.beta2),
+        step_size: T::from_f64(adam.lr / correction(beta1)),
+        root_v: T::from_f64(correction(beta2).sqrt()),
+        rest1: T::from_f64(1.0 - beta1),
+        beta2: T::from_f64(beta2),
+        rest2: T::from_f64(1.0 - beta2),
         eps: T::from_f64(adam.eps),
         weight_decay: T::from_f64(adam.weight_decay),
     };
@@ -141,7 +159,7 @@ vectorized! {
 
 /// The same on a GPU. The settings and the step's number lie there, so that a recorded step can be replayed.
 pub mod cuda {
-    use super::Adam;
+    use super::AdamConfig;
     use crate::cuda::{Cuda, Grid, Kernel};
     use crate::view::{DeviceSlice, DeviceSliceMut};
 
@@ -152,14 +170,13 @@ pub mod cuda {
     pub const STATE: usize = 8;
     /// Which of them is the number of steps taken.
     pub const T: usize = 0;
-    /// The first of the settings, and where they end.
+    /// And the learning rate.
     pub const LR: usize = 1;
-    /// See [`LR`].
-    pub const SETTINGS: usize = 6;
 
     /// The state to upload after `t` steps.
-    pub fn state(adam: &Adam, t: u64) -> [f64; STATE] {
-        [t as f64, adam.lr, adam.beta1, adam.beta2, adam.eps, adam.weight_decay, f64::NAN, f64::NAN]
+    pub fn state(adam: &AdamConfig, t: u64) -> [f64; STATE] {
+        let [beta1, beta2] = adam.betas;
+        [t as f64, adam.lr, beta1, beta2, adam.eps, adam.weight_decay, f64::NAN, f64::NAN]
     }
 
     /// Begins a step: t += 1, and what follows from t and the learning rate. Where `kept`, one number, is given and 0, the
@@ -193,7 +210,7 @@ mod tests {
     use super::*;
     use crate::testing::{LENGTHS, assert_close, devices, normal, over_threads, wide};
 
-    const SETTINGS: Adam = Adam { lr: 0.01, beta1: 0.5, beta2: 0.999, eps: 1e-8, weight_decay: 0.05 };
+    const CONFIG: AdamConfig = AdamConfig { lr: 0.01, betas: [0.5, 0.999], eps: 1e-8, weight_decay: 0.05 };
 
     /// Four steps of torch.optim.Adam 2.x in float64 with these settings.
     fn four_steps<T: Real>() {
@@ -203,7 +220,7 @@ mod tests {
             for t in 1..=4 {
                 let t64 = t as f64;
                 let grads = [0.1 * t64, -0.3, 1e-4 * (t64 - 2.0), 0.7 - 0.2 * t64].map(T::from_f64);
-                update(&device, &SETTINGS, t, &mut values, &grads, &mut m, &mut v);
+                update(&device, &CONFIG, t, &mut values, &grads, &mut m, &mut v);
             }
             let want = [0.45644517201538504, -1.21001880437651, 1.9600548474899784, -0.026673955953134616];
             assert_close("values", 4.0, &values, &want);
@@ -221,10 +238,10 @@ mod tests {
             let got = over_threads(|| {
                 let mut state = [values.clone(), m.clone(), v.clone()];
                 let [values, m, v] = &mut state;
-                update(&device, &SETTINGS, 7, values, &grads, m, v);
+                update(&device, &CONFIG, 7, values, &grads, m, v);
                 state.concat()
             });
-            let Adam { lr, beta1, beta2, eps, weight_decay } = SETTINGS;
+            let AdamConfig { lr, betas: [beta1, beta2], eps, weight_decay } = CONFIG;
             let mut want = [wide(&values), wide(&m), wide(&v)];
             for (i, g) in wide(&grads).iter().enumerate() {
                 let g = g + weight_decay * want[0][i];
@@ -240,7 +257,7 @@ mod tests {
     #[test]
     fn a_step_counts_zeroes_the_gradients_and_is_left_out_where_nothing_is_kept() {
         for device in devices() {
-            let mut steps = Steps::new(&device, SETTINGS, 4);
+            let mut steps = Steps::new(&device, CONFIG, 4);
             let start: [Vec<f32>; 4] = [1, 2, 3, 4].map(|stream| normal(stream, 100, 1.0, 0.1));
             let [mut values, mut grads, mut m, mut v] = start.clone();
             step(&device, &mut steps, &mut values, &mut grads, &mut m, &mut v, Some(View::from(&[0.0f32])));
@@ -249,7 +266,7 @@ mod tests {
             grads.copy_from_slice(&start[1]);
             step(&device, &mut steps, &mut values, &mut grads, &mut m, &mut v, Some(View::from(&[2.0f32])));
             let [mut want, g, mut want_m, mut want_v] = start;
-            update(&device, &SETTINGS, 5, &mut want, &g, &mut want_m, &mut want_v);
+            update(&device, &CONFIG, 5, &mut want, &g, &mut want_m, &mut want_v);
             assert_eq!((values, m, v, steps.taken(&device)), (want, want_m, want_v, Ok(5)));
             assert!(grads.iter().all(|&g| g == 0.0));
         }

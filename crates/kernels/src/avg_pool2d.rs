@@ -8,7 +8,6 @@ use crate::{Device, Real, Store, Work};
 
 /// Shape of a pooling: x is `[n, h, w, c]`, y is `[n, oh, ow, c]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
 pub struct AvgPool2d {
     /// Images.
     pub n: usize,

@@ -5,7 +5,7 @@ use crate::view::{View, ViewMut};
 use crate::{Device, Real, Work};
 
 /// p = decay p + (1 - decay) mean over rows of `probabilities` `[rows, classes]`, then thresholds_c = threshold p_c / max p;
-/// p (`average`) and thresholds are `[classes]`. A row that is not a number is left out.
+/// p (`average`) and thresholds are `[classes]`. Where a row is not a number it counts as 0.
 pub fn step<'a, T: Real>(
     device: &Device,
     [rows, classes]: [usize; 2],

@@ -44,14 +44,10 @@ pub trait Real:
     fn ln_1p(self) -> Self;
     /// Square root.
     fn sqrt(self) -> Self;
-    /// Hyperbolic tangent.
-    fn tanh(self) -> Self;
     /// |x|.
     fn abs(self) -> Self;
     /// The larger of two.
     fn max(self, other: Self) -> Self;
-    /// Neither infinite nor NaN.
-    fn is_finite(self) -> bool;
 
     /// Rounds a count to this type.
     #[inline(always)]
@@ -79,13 +75,9 @@ macro_rules! real {
             #[inline(always)]
             fn sqrt(self) -> Self { $t::sqrt(self) }
             #[inline(always)]
-            fn tanh(self) -> Self { $t::tanh(self) }
-            #[inline(always)]
             fn abs(self) -> Self { $t::abs(self) }
             #[inline(always)]
             fn max(self, other: Self) -> Self { if self > other { self } else { other } }
-            #[inline(always)]
-            fn is_finite(self) -> bool { $t::is_finite(self) }
         }
     )*};
 }

@@ -1,6 +1,6 @@
-//! Kernels: the arithmetic of the engine, one module an operation, on plain slices.
+//! Kernels: the arithmetic of the engine, one module an operation, on views of a processor's or a GPU's memory.
 //!
-//! Every kernel takes a [`Device`] first (which SIMD path to use), then its operands. Activations are
+//! Every kernel takes a [`Device`] first (which processor and SIMD path, or which GPU), then its operands. Activations are
 //! `[n, h, w, c]` (NHWC) and row-major; convolution weights are `[o, kh, kw, i]`.
 //!
 //! Two rules hold everywhere:

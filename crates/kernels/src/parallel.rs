@@ -118,8 +118,8 @@ mod tests {
                 assert!(start % 4 == 0 && x.len() <= 4 && none.is_none());
                 assert!(x.len() == 4 || start + x.len() == items, "only the last part is short");
                 let rows = rows.expect("given").0;
-                assert_eq!(rows.len(), (x.len() * 3).min(items * 3 - (start * 3).min(items * 3)).min(rows.len()));
-                assert!(rows.first().is_none_or(|&first| first == start * 3));
+                let end = ((start + x.len()) * 3).min((items * 3).saturating_sub(1));
+                assert!(rows.iter().copied().eq(start * 3..end));
                 for (i, (y, &x)) in y.iter_mut().zip(x).enumerate() {
                     assert_eq!(x, start + i);
                     *y = x;

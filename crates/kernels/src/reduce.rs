@@ -1,4 +1,4 @@
-//! Sums and maxima: over everything, or over each row of `[rows, cols]`.
+//! The sum of everything, and the place of each row's maximum.
 
 use crate::parallel::{self, CHUNK, Rows};
 use crate::simd::vectorized;
@@ -26,40 +26,6 @@ pub fn sum<'a, T: Real>(device: &Device, x: impl Into<View<'a, T>>, out: impl In
         }
     });
     out[0] = T::from_f64(partial.iter().sum());
-}
-
-/// out_i = sum over j of x_ij; x is `[rows, cols]`, out `[rows]`.
-pub fn row_sum<'a, T: Real>(
-    device: &Device,
-    rows: usize,
-    cols: usize,
-    x: impl Into<View<'a, T>>,
-    out: impl Into<ViewMut<'a, T>>,
-) {
-    let (x, out) = (x.into(), out.into());
-    let _span = device.span("reduce.row_sum", || Work::memory(format!("{rows}x{cols}"), x.bytes() + out.bytes()));
-    if let Some(cuda) = device.gpu() {
-        return cuda::row_sum(cuda, rows, cols, x.on_gpu(), out.on_gpu());
-    }
-    let (x, out) = (x.host(), out.host());
-    each_row(rows, cols, x, out, |x| lane_sum(device.simd(), x));
-}
-
-/// out_i = max over j of x_ij, NaN where the row holds one.
-pub fn row_max<'a, T: Real>(
-    device: &Device,
-    rows: usize,
-    cols: usize,
-    x: impl Into<View<'a, T>>,
-    out: impl Into<ViewMut<'a, T>>,
-) {
-    let (x, out) = (x.into(), out.into());
-    let _span = device.span("reduce.row_max", || Work::memory(format!("{rows}x{cols}"), x.bytes() + out.bytes()));
-    if let Some(cuda) = device.gpu() {
-        return cuda::row_max(cuda, rows, cols, x.on_gpu(), out.on_gpu());
-    }
-    let (x, out) = (x.host(), out.host());
-    each_row(rows, cols, x, out, |x| lane_max(device.simd(), x));
 }
 
 /// out_i = the j of the largest x_ij, the lowest such j; a NaN is never larger.
@@ -108,10 +74,6 @@ vectorized! {
         pairwise(lanes)
     }
 
-    fn lane_max<T: Real>(x: &[T]) -> T {
-        crate::softmax::max(x)
-    }
-
     fn first_largest<T: Real>(x: &[T]) -> i32 {
         let mut best = 0;
         for (j, &value) in x.iter().enumerate() {
@@ -130,8 +92,6 @@ pub mod cuda {
 
     const SUM_PARTIAL: Kernel = Kernel { module: "reduce", name: "reduce_sum_partial" };
     const SUM_FINAL: Kernel = Kernel { module: "reduce", name: "reduce_sum_final" };
-    const ROW_SUM: Kernel = Kernel { module: "reduce", name: "reduce_row_sum" };
-    const ROW_MAX: Kernel = Kernel { module: "reduce", name: "reduce_row_max" };
     const ARGMAX: Kernel = Kernel { module: "reduce", name: "reduce_argmax" };
 
     /// Elements that one partial sum covers, `SUM_CHUNK` of reduce.cu.
@@ -151,16 +111,6 @@ pub mod cuda {
             cuda.launch(SUM_PARTIAL, Grid::linear(partial.len(), BLOCK), &[&x, &partial, &n]);
             cuda.launch(SUM_FINAL, Grid::linear(1, BLOCK), &[&partial, &out, &count]);
         }
-    }
-
-    /// See [`row_sum`](super::row_sum).
-    pub fn row_sum(cuda: &Cuda, rows: usize, cols: usize, x: DeviceSlice<f32>, out: DeviceSliceMut<f32>) {
-        each_row(cuda, ROW_SUM, [rows, cols], &x, x.len(), &out, out.len());
-    }
-
-    /// See [`row_max`](super::row_max).
-    pub fn row_max(cuda: &Cuda, rows: usize, cols: usize, x: DeviceSlice<f32>, out: DeviceSliceMut<f32>) {
-        each_row(cuda, ROW_MAX, [rows, cols], &x, x.len(), &out, out.len());
     }
 
     /// See [`argmax`](super::argmax).
@@ -186,7 +136,7 @@ pub mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{LENGTHS, assert_close, devices, epsilon, exact_sum, nan, normal, over_threads, wide};
+    use crate::testing::{LENGTHS, devices, epsilon, exact_sum, nan, normal, over_threads, wide};
 
     fn check<T: Real>() {
         for device in devices() {
@@ -205,20 +155,14 @@ mod tests {
                 let mut x = normal::<T>(1, rows * cols, 0.0, 1.0);
                 let (first, last) = (0, cols - 1);
                 (x[first], x[last]) = (T::from_f64(50.0), T::from_f64(50.0)); // a tie in row 0
-                type Row<'a> = &'a dyn Fn(&[f64]) -> f64;
-                let rows_of = |f: Row| wide(&x).chunks(cols).map(f).collect::<Vec<f64>>();
                 let got = over_threads(|| {
-                    let (mut sums, mut maxima, mut labels) = (nan(rows), nan(rows), vec![-1; rows]);
-                    row_sum(&device, rows, cols, &x, &mut sums);
-                    row_max(&device, rows, cols, &x, &mut maxima);
+                    let mut labels = vec![-1; rows];
                     argmax(&device, rows, cols, &x, &mut labels);
-                    [sums, maxima, labels.iter().map(|&label| T::from_f64(label.into())).collect()].concat()
+                    labels
                 });
                 let max = |x: &[f64]| x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                assert_close("row_sum", 100.0, &got[..rows], &rows_of(&|x| x.iter().sum()));
-                assert_close("row_max", 0.0, &got[rows..2 * rows], &rows_of(&max));
-                let first = |x: &[f64]| x.iter().position(|&v| v == max(x)).expect("the maximum") as f64;
-                assert_close("argmax", 0.0, &got[2 * rows..], &rows_of(&first));
+                let first = |x: &[f64]| x.iter().position(|&v| v == max(x)).expect("the maximum") as i32;
+                assert_eq!(got, wide(&x).chunks(cols).map(first).collect::<Vec<_>>(), "argmax of {rows} x {cols}");
             }
         }
     }

@@ -8,20 +8,27 @@ use crate::{Device, Real, Work};
 
 /// The settings of SGD.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sgd<T> {
+pub struct SgdConfig {
     /// Learning rate.
-    pub lr: T,
+    pub lr: f64,
     /// Part of the velocity that stays.
-    pub momentum: T,
+    pub momentum: f64,
     /// Times the value, added to the gradient (L2).
-    pub weight_decay: T,
+    pub weight_decay: f64,
+}
+
+impl SgdConfig {
+    /// Learning rate, momentum and weight decay, rounded.
+    fn rounded<T: Real>(&self) -> [T; 3] {
+        [self.lr, self.momentum, self.weight_decay].map(T::from_f64)
+    }
 }
 
 /// A step over values, their gradients and the velocity, all of one length. The `first` step sets the velocity to
 /// the gradient and does not read it.
 pub fn step<'a, T: Real>(
     device: &Device,
-    sgd: &Sgd<T>,
+    sgd: &SgdConfig,
     first: bool,
     values: impl Into<ViewMut<'a, T>>,
     grads: impl Into<View<'a, T>>,
@@ -32,23 +39,20 @@ pub fn step<'a, T: Real>(
     let n = values.len();
     assert!(n == grads.len() && n == velocity.len(), "sgd: values, grads and velocity");
     if let Some(cuda) = device.gpu() {
-        let narrow = |v: T| v.to_f64() as f32;
-        let Sgd { lr, momentum, weight_decay } = *sgd;
-        let sgd = Sgd { lr: narrow(lr), momentum: narrow(momentum), weight_decay: narrow(weight_decay) };
         let mut settings = device.buffer(cuda::SETTINGS);
-        cuda.set(&cuda::settings(&sgd), settings.view_mut().device());
+        cuda.set::<f32>(&sgd.rounded(), settings.view_mut().device());
         let settings = settings.view().device();
         return cuda::step(cuda, settings, first, values.on_gpu(), grads.on_gpu(), velocity.on_gpu());
     }
     let (values, grads, velocity) = (values.host(), grads.host(), velocity.host());
     parallel::split((values, grads, velocity), n, CHUNK, |_, (values, grads, velocity)| {
-        step_chunk(device.simd(), sgd, first, values, grads, velocity);
+        step_chunk(device.simd(), sgd.rounded(), first, values, grads, velocity);
     });
 }
 
 vectorized! {
-    fn step_chunk<T: Real>(sgd: &Sgd<T>, first: bool, values: &mut [T], grads: &[T], velocity: &mut [T]) {
-        let Sgd { lr, momentum, weight_decay } = *sgd;
+    fn step_chunk<T: Real>(rates: [T; 3], first: bool, values: &mut [T], grads: &[T], velocity: &mut [T]) {
+        let [lr, momentum, weight_decay] = rates;
         for ((value, &g), velocity) in values.iter_mut().zip(grads).zip(velocity) {
             let g = g + weight_decay * *value;
             *velocity = if first { g } else { momentum * *velocity + g };
@@ -59,7 +63,6 @@ vectorized! {
 
 /// The same on a GPU. The settings lie there, so that a recorded step can be replayed with others.
 pub mod cuda {
-    use super::Sgd;
     use crate::cuda::{Cuda, Grid, Kernel};
     use crate::view::{DeviceSlice, DeviceSliceMut};
 
@@ -67,11 +70,6 @@ pub mod cuda {
 
     /// Numbers of the settings: `Sgd` of sgd.cu.
     pub const SETTINGS: usize = 3;
-
-    /// The settings to upload.
-    pub fn settings(sgd: &Sgd<f32>) -> [f32; SETTINGS] {
-        [sgd.lr, sgd.momentum, sgd.weight_decay]
-    }
 
     /// See [`step`](super::step).
     pub fn step(
@@ -103,8 +101,7 @@ mod tests {
             (0.0, 0.0, [0.4, -1.13, 1.99998, -0.08]),
         ];
         for (device, (momentum, weight_decay, want)) in devices().flat_map(|d| cases.map(|case| (d.clone(), case))) {
-            let [lr, momentum, weight_decay] = [0.1, momentum, weight_decay].map(T::from_f64);
-            let sgd = Sgd { lr, momentum, weight_decay };
+            let sgd = SgdConfig { lr: 0.1, momentum, weight_decay };
             let mut values = [0.5, -1.25, 2.0, 0.0].map(T::from_f64);
             let mut velocity = nan::<T>(4);
             for t in 1..=4 {
@@ -117,8 +114,7 @@ mod tests {
     }
 
     fn every_length<T: Real>() {
-        let [lr, momentum, weight_decay] = [0.1, 0.9, 0.05].map(T::from_f64);
-        let sgd = Sgd { lr, momentum, weight_decay };
+        let sgd = SgdConfig { lr: 0.1, momentum: 0.9, weight_decay: 0.05 };
         for (device, n) in devices().flat_map(|device| LENGTHS.map(|n| (device.clone(), n))) {
             let [values, grads, velocity] = [1, 2, 3].map(|stream| normal::<T>(stream, n, 0.0, 1.0));
             let got = over_threads(|| {
@@ -129,8 +125,8 @@ mod tests {
             });
             let mut want = [wide(&values), wide(&velocity)];
             for (i, g) in wide(&grads).iter().enumerate() {
-                want[1][i] = momentum.to_f64() * want[1][i] + g + weight_decay.to_f64() * want[0][i];
-                want[0][i] -= lr.to_f64() * want[1][i];
+                want[1][i] = sgd.momentum * want[1][i] + g + sgd.weight_decay * want[0][i];
+                want[0][i] -= sgd.lr * want[1][i];
             }
             assert_close("values, velocity", 4.0, &got, &want.concat());
         }

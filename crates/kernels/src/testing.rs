@@ -2,7 +2,7 @@
 
 use crate::parallel::CHUNK;
 use crate::philox::Philox;
-use crate::{Device, Real, Simd, Store};
+use crate::{Device, Element, Real, Simd, Store};
 
 /// Lengths around the borders of an elementwise kernel's chunks and of its vectors.
 pub const LENGTHS: [usize; 9] = [0, 1, 15, 17, 255, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 5];
@@ -56,7 +56,7 @@ pub fn assert_close<T: Real>(what: &str, units: f64, got: &[T], want: &[f64]) {
 
 /// Runs `kernel` over 1, 2 and 3 threads, asserts that the results have the same bits, and returns them.
 #[track_caller]
-pub fn over_threads<T: Real>(kernel: impl Fn() -> Vec<T> + Sync) -> Vec<T> {
+pub fn over_threads<T: Element>(kernel: impl Fn() -> Vec<T> + Sync) -> Vec<T> {
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
         pool.install(&kernel)

@@ -1,37 +1,11 @@
 //! Adam (Kingma and Ba 2015) with L2 weight decay in the gradient, as PyTorch's `Adam(weight_decay=)`:
 //! g += weight_decay p; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; p -= lr m' / (sqrt v' + eps), m' and v' bias-corrected.
 
-use kernels::adam::Steps;
+use kernels::adam::{AdamConfig, Steps};
 use tensor::{Params, Real, Result, Tensor};
-
-/// Adam's settings.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamConfig {
-    /// Learning rate.
-    pub lr: f64,
-    /// Decay of the two moments.
-    pub betas: [f64; 2],
-    /// Added to the root of the second moment.
-    pub eps: f64,
-    /// L2 penalty, added to the gradient.
-    pub weight_decay: f64,
-}
-
-impl AdamConfig {
-    /// DCGAN's betas (0.5, 0.999), eps 1e-8.
-    pub fn dcgan(lr: f64, weight_decay: f64) -> Self {
-        Self { lr, betas: [0.5, 0.999], eps: 1e-8, weight_decay }
-    }
-
-    fn kernel(self) -> kernels::adam::Adam {
-        let Self { lr, betas: [beta1, beta2], eps, weight_decay } = self;
-        kernels::adam::Adam { lr, beta1, beta2, eps, weight_decay }
-    }
-}
 
 /// The optimizer of one network: its moments, flat as the parameters.
 pub struct Adam<T: Real = f32> {
-    config: AdamConfig,
     steps: Steps,
     /// First moment, laid out as the flat parameters.
     pub m: Tensor<T>,
@@ -44,18 +18,12 @@ impl<T: Real> Adam<T> {
     pub fn new(config: AdamConfig, params: &Params<T>) -> Self {
         let flat = params.values().flat();
         let [m, v] = [0, 1].map(|_| Tensor::zeros(flat.device(), flat.shape()));
-        Self { config, steps: Steps::new(flat.device(), config.kernel(), 0), m, v }
-    }
-
-    /// The settings.
-    pub fn config(&self) -> AdamConfig {
-        self.config
+        Self { steps: Steps::new(flat.device(), config, 0), m, v }
     }
 
     /// Steps by this learning rate from now on; not within a recorded step.
     pub fn set_lr(&mut self, lr: f64) {
-        self.config.lr = lr;
-        self.steps.set(self.m.device(), self.config.kernel());
+        self.steps.set_lr(self.m.device(), lr);
     }
 
     /// Steps taken.
@@ -66,9 +34,9 @@ impl<T: Real> Adam<T> {
         Ok(self.steps.taken(self.m.device())?)
     }
 
-    /// Counts on from `t` steps.
+    /// Counts on from `t` steps; not within a recorded step.
     pub fn set_t(&mut self, t: u64) {
-        self.steps = Steps::new(self.m.device(), self.config.kernel(), t);
+        self.steps.set_taken(self.m.device(), t);
     }
 
     /// One step from the gathered gradients, which are then 0.

@@ -5,7 +5,7 @@ use crate::network::{Mode, Pass};
 use tensor::ops::{self, Activation, RunningStatistics, Statistics};
 use tensor::{Named, ParamId, Real, Result, Var};
 
-/// A convolution without bias (batch norm follows it everywhere here).
+/// A convolution without bias.
 #[derive(Clone, Copy, Debug)]
 pub struct Conv2d {
     weight: ParamId,
@@ -23,10 +23,14 @@ impl Conv2d {
 
     /// `[n,h,w,c]` to `[n,oh,ow,o]`.
     pub fn forward<T: Real>(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<Var<T>> {
-        let w = pass.param(self.weight);
+        ops::conv2d(x, pass.param(self.weight), self.stride, self.padding)
+    }
+
+    /// The same where batch norm follows.
+    pub fn forward_to_norm<T: Real>(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<Var<T>> {
         match own_statistics(pass.mode()) {
-            Some(groups) => ops::conv2d_with_statistics(x, w, self.stride, self.padding, groups),
-            None => ops::conv2d(x, w, self.stride, self.padding),
+            Some(groups) => ops::conv2d_with_statistics(x, pass.param(self.weight), self.stride, self.padding, groups),
+            None => self.forward(pass, x),
         }
     }
 }

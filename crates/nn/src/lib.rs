@@ -12,11 +12,13 @@ pub mod sgd;
 pub mod spectral;
 pub mod state_dict;
 
-pub use adam::{Adam, AdamConfig};
+pub use adam::Adam;
 pub use builder::Builder;
+pub use kernels::adam::AdamConfig;
+pub use kernels::sgd::SgdConfig;
 pub use layers::{BatchNorm2d, Conv2d, ConvTranspose2d, Linear};
 pub use network::{Mode, Module, Network, Pass};
 pub use residual::BasicBlock;
-pub use sgd::{Sgd, SgdConfig};
+pub use sgd::Sgd;
 pub use spectral::SpectralConv2d;
 pub use state_dict::{StateDict, StateError, StateTensor};

@@ -30,11 +30,11 @@ impl BasicBlock {
 
     /// `[n,h,w,c]` to `[n, h/stride, w/stride, o]`.
     pub fn forward<T: Real>(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<Var<T>> {
-        let h = self.bn1.forward(pass, &self.conv1.forward(pass, x)?)?;
-        let h = self.conv2.forward(pass, &h)?;
+        let h = self.bn1.forward(pass, &self.conv1.forward_to_norm(pass, x)?)?;
+        let h = self.conv2.forward_to_norm(pass, &h)?;
         match &self.shortcut {
             None => self.bn2.forward_add(pass, &h, x),
-            Some((conv, bn)) => self.bn2.forward_add(pass, &h, &bn.forward(pass, &conv.forward(pass, x)?)?),
+            Some((conv, bn)) => self.bn2.forward_add(pass, &h, &bn.forward(pass, &conv.forward_to_norm(pass, x)?)?),
         }
     }
 }

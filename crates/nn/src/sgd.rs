@@ -1,18 +1,8 @@
 //! Stochastic gradient descent with momentum, as PyTorch's `SGD(momentum=, weight_decay=)`:
 //! g += weight_decay p; u = momentum u + g (u = g at first); p -= lr u.
 
+use kernels::sgd::SgdConfig;
 use tensor::{Params, Real, Tensor};
-
-/// SGD's settings.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SgdConfig {
-    /// Learning rate.
-    pub lr: f64,
-    /// Share of the last update that is kept.
-    pub momentum: f64,
-    /// L2 penalty, added to the gradient.
-    pub weight_decay: f64,
-}
 
 /// The optimizer of one network: its velocity, flat as the parameters.
 pub struct Sgd<T: Real = f32> {
@@ -33,13 +23,10 @@ impl<T: Real> Sgd<T> {
 
     /// One step from the gathered gradients, which are then 0.
     pub fn step(&mut self, params: &mut Params<T>) {
-        let SgdConfig { lr, momentum, weight_decay } = self.config;
-        let [lr, momentum, weight_decay] = [lr, momentum, weight_decay].map(T::from_f64);
-        let kernel = kernels::sgd::Sgd { lr, momentum, weight_decay };
         let first = !std::mem::replace(&mut self.started, true);
         let device = self.velocity.device().clone();
         params.with_gradients(|values, mut gradients| {
-            kernels::sgd::step(&device, &kernel, first, values, gradients.shared(), &mut self.velocity);
+            kernels::sgd::step(&device, &self.config, first, values, gradients.shared(), &mut self.velocity);
             kernels::fill::constant(&device, T::ZERO, gradients.reborrow());
         });
     }

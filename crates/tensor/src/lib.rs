@@ -1,7 +1,7 @@
 //! Tensors, a linear autograd tape, and flat parameters.
 //!
 //! An op is a plain forward function over [`Var`]s and a small struct that implements [`Backward`]; see
-//! [`ops`] for the list and `ops/relu.rs` for the shortest example.
+//! [`ops`] for the list and `ops/activations.rs` for the shortest example.
 
 pub mod error;
 pub mod ops;

@@ -2,7 +2,6 @@
 //!
 //! An optimizer is then one kernel over the whole network, zeroing gradients one fill, a checkpoint one write.
 
-use crate::error::check;
 use crate::{Device, Real, Result, Shape, Tape, Tensor, Var};
 use kernels::view::ViewMut;
 use std::ops::Range;
@@ -163,12 +162,6 @@ impl<T: Real> Params<T> {
         .collect()
     }
 
-    /// All gradients to 0.
-    pub fn zero_gradients(&mut self) {
-        let device = self.values.values.device().clone();
-        self.with_gradients(|_, gradients| kernels::fill::constant(&device, T::ZERO, gradients));
-    }
-
     /// A copy of one parameter's gradient.
     ///
     /// # Errors
@@ -182,14 +175,6 @@ impl<T: Real> Params<T> {
     pub fn with_gradients<R>(&mut self, update: impl FnOnce(ViewMut<T>, ViewMut<T>) -> R) -> R {
         let mut gradients = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
         update(self.values.values.view_mut(), gradients.view_mut())
-    }
-
-    /// Copies values in from a slice in the engine's layout.
-    pub fn set(&mut self, id: ParamId, values: &[T]) -> Result<()> {
-        let shape = self.values.entries[id.0].shape;
-        check(values.len() == shape.numel(), "set", format!("{shape:?}"), &[&[values.len()].into()])?;
-        self.values.write(id, values);
-        Ok(())
     }
 }
 

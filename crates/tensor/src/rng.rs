@@ -14,7 +14,7 @@ pub enum Stream {
     Shuffle = 3,
     /// Random crops and rotations.
     Augmentation = 4,
-    /// The generator's noise.
+    /// The generator's noise, and what DiffAugment draws between one batch's and the next's.
     Noise = 5,
     /// The fixed noise of sample grids.
     Samples = 6,

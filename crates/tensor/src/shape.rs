@@ -26,9 +26,11 @@ impl Deref for Shape {
 }
 
 impl From<&[usize]> for Shape {
-    /// Panics beyond four dimensions: no operation of this engine has more.
+    /// Panics beyond four dimensions: no operation of this engine has more. And beyond the elements that an address can count.
     fn from(extents: &[usize]) -> Self {
         assert!(extents.len() <= 4, "a shape has at most four dimensions, got {extents:?}");
+        let numel = extents.iter().try_fold(1usize, |numel, &extent| numel.checked_mul(extent));
+        assert!(numel.is_some(), "a shape larger than any memory: {extents:?}");
         let mut dims = [1; 4];
         dims[..extents.len()].copy_from_slice(extents);
         Self { dims, rank: extents.len() }
@@ -59,5 +61,11 @@ mod tests {
         assert_eq!((shape.numel(), Shape::from([]).numel()), (30, 1));
         assert_ne!(Shape::from([6]), Shape::from([6, 1]));
         assert_eq!(shape[1], 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "a shape larger than any memory: [4611686018427387904, 4]")]
+    fn a_shape_has_no_more_elements_than_an_address_counts() {
+        _ = Shape::from([1 << 62, 4]);
     }
 }

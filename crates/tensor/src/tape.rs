@@ -12,9 +12,6 @@ use std::rc::Rc;
 
 /// The reverse of one op; its fields are exactly what the reverse keeps alive.
 pub trait Backward<T: Real> {
-    /// The op's name.
-    fn name(&self) -> &'static str;
-
     /// Given `dy`, the gradient of the output, adds each wanted input's gradient to `grads`.
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>);
 }
@@ -204,11 +201,6 @@ impl<T: Real> Var<T> {
         &self.tape.device
     }
 
-    /// Whether a reverse pass would compute this value's gradient.
-    pub fn needs_gradient(&self) -> bool {
-        self.slot.is_some()
-    }
-
     /// An output tensor on the same device; contents unspecified.
     pub(crate) fn output(&self, shape: impl Into<Shape>) -> Tensor<T> {
         Tensor::uninit(self.device(), shape)
@@ -242,11 +234,11 @@ pub struct Grads<'a, T: Real> {
 }
 
 /// A gradient taken out to be written by a kernel that fills several at once.
-pub struct Target<T: Real> {
+struct Target<T: Real> {
     /// The buffer to write.
-    pub dx: Tensor<T>,
+    dx: Tensor<T>,
     /// How to write it.
-    pub store: Store,
+    store: Store,
     /// Whether `dx` is the sum itself, or a part still to be added.
     is_sum: bool,
 }
@@ -307,7 +299,7 @@ impl<T: Real> Grads<'_, T> {
     }
 
     /// Takes input `i`'s gradient out, if it is wanted, for a kernel that writes several; [`Grads::put`] it back.
-    pub fn take(&mut self, i: usize) -> Option<Target<T>> {
+    fn take(&mut self, i: usize) -> Option<Target<T>> {
         let (slot, shape) = self.inputs[i]?;
         Some(match self.gathered.values[slot].take() {
             Some(mut dx) => {
@@ -319,7 +311,7 @@ impl<T: Real> Grads<'_, T> {
     }
 
     /// Puts back what [`Grads::take`] took, written.
-    pub fn put(&mut self, i: usize, target: Target<T>) {
+    fn put(&mut self, i: usize, target: Target<T>) {
         let Some((slot, _)) = self.inputs[i] else { return };
         if target.is_sum {
             self.gathered.values[slot] = Some(target.dx);

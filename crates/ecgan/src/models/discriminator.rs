@@ -35,7 +35,7 @@ impl Hidden {
 
     fn forward<T: Real>(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<Var<T>> {
         match self {
-            Self::BatchNorm(conv, bn) => bn.forward(pass, &conv.forward(pass, x)?),
+            Self::BatchNorm(conv, bn) => bn.forward(pass, &conv.forward_to_norm(pass, x)?),
             Self::SpectralNorm(conv) => conv.forward(pass, x),
         }
     }

@@ -49,7 +49,7 @@ impl<T: Real> Module<T> for Layers {
     }
 
     fn forward_with_features(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<[Var<T>; 2]> {
-        let mut h = self.bn1.forward(pass, &self.conv1.forward(pass, x)?)?; // [n,32,32,w]
+        let mut h = self.bn1.forward(pass, &self.conv1.forward_to_norm(pass, x)?)?; // [n,32,32,w]
         for block in &self.blocks {
             h = block.forward(pass, &h)?; // [n,32,32,w] [n,16,16,2w] [n,8,8,4w] [n,4,4,8w]
         }

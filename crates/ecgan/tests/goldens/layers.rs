@@ -215,7 +215,7 @@ impl Case {
     fn steps<T: Real>(&self, params: &mut Params<T>, run: &mut Run, mut step: impl FnMut(&mut Params<T>)) {
         let id = Named::<T>::id(0);
         let device = params.values().flat().device().clone();
-        params.set(id, self.input::<T>(&device, "p").as_slice()).expect("of the parameter's size");
+        params.values_mut().write(id, self.input::<T>(&device, "p").as_slice());
         for k in 1..=5 {
             let gradient = self.input::<T>(&device, &format!("g{k}"));
             params.with_gradients(|_, flat| flat.host()[..gradient.numel()].copy_from_slice(gradient.as_slice()));

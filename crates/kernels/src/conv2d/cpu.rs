@@ -8,6 +8,7 @@ use crate::{Device, Real, Store};
 
 /// `out (=|+=)` what the pass makes of its two operands, in the order in which it names them.
 pub(crate) fn pass<T: Real>(device: &Device, pass: Pass, g: &Conv2d, [a, b]: [&[T]; 2], out: &mut [T], store: Store) {
+    g.check(pass, [a.len(), b.len()], out.len());
     if let Some(winograd) = winograd::choose(device, g) {
         return match pass {
             Pass::Forward => winograd::forward(device, &winograd, g, a, b, out, store),
@@ -39,6 +40,8 @@ pub(crate) fn forward_with_statistics<T: Real>(
     y: &mut [T],
     moments: [&mut [T]; 2],
 ) -> bool {
+    g.check(Pass::Forward, [x.len(), w.len()], y.len());
+    assert!(moments.iter().all(|moments| moments.len() == g.o), "conv2d: mean and var are [o] of {g:?}");
     match winograd::choose(device, g) {
         Some(winograd) => winograd::forward_with_statistics(device, &winograd, g, x, w, y, moments),
         None => {

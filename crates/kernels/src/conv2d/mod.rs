@@ -2,8 +2,9 @@
 //!
 //! `y[n, oy, ox, o] = sum over ky, kx, c of x[n, oy * stride + ky - padding, ox * stride + kx - padding, c] w[o, ky, kx, c]`
 //!
-//! All three passes are implicit matrix products over the pixels as they lie in memory (Chetlur et al. 2014, "cuDNN",
-//! section 3), without an im2col copy, padded images, or multiplications by padding.
+//! On a CPU, Winograd's algorithm (`winograd`) where channels fill registers and the kernel is one that it serves. All else are
+//! implicit matrix products over the pixels as they lie in memory (Chetlur et al. 2014, "cuDNN", section 3), without padded
+//! images or multiplications by padding.
 
 mod ahead;
 mod correlate;
@@ -17,7 +18,6 @@ use crate::view::{View, ViewMut};
 use crate::{Device, Real, Store, Work};
 
 /// The geometry of a convolution: x `[n, h, w, c]`, weights `[o, kernel, c]`, y `[n, oh, ow, o]`.
-#[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conv2d {
     /// Images.
@@ -43,8 +43,8 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// The convolution of `[n, h, w, c]` to `o` channels, or `None` where a size or stride is 0 or the kernel is
-    /// larger than the padded input: `oh = (h + 2 padding - kernel) / stride + 1`, rounded down.
+    /// The convolution of `[n, h, w, c]` to `o` channels, or `None` where a size or stride is 0, the kernel is larger than the
+    /// padded input, or a tensor larger than any memory: `oh = (h + 2 padding - kernel) / stride + 1`, rounded down.
     pub fn new(
         n: usize,
         h: usize,
@@ -59,10 +59,13 @@ impl Conv2d {
             return None;
         }
         let size = |d: usize, size: usize| {
-            let room = (size + 2 * padding[d]).checked_sub(kernel[d])?;
-            Some(room / stride[d] + 1)
+            let padded = padding[d].checked_mul(2)?.checked_add(size)?;
+            Some(padded.checked_sub(kernel[d])? / stride[d] + 1)
         };
-        Some(Self { n, h, w, c, o, kernel, stride, padding, oh: size(0, h)?, ow: size(1, w)? })
+        let (oh, ow) = (size(0, h)?, size(1, w)?);
+        let fits = |sizes: [usize; 4]| sizes.iter().try_fold(1usize, |len, &size| len.checked_mul(size)).is_some();
+        let all = fits([n, h, w, c]) && fits([o, kernel[0], kernel[1], c]) && fits([n, oh, ow, o]);
+        all.then_some(Self { n, h, w, c, o, kernel, stride, padding, oh, ow })
     }
 
     /// The convolution of which the transposed convolution of `[n, h, w, c]` to `[n, H, W, o]` is the adjoint:
@@ -113,10 +116,16 @@ impl Conv2d {
         self.kernel == [self.h, self.w] && self.padding == [0, 0]
     }
 
-    pub(crate) fn check(&self, pass: &str, x: usize, w: usize, y: usize) {
-        assert_eq!(x, self.x_len(), "conv2d {pass}: x is [n, h, w, c] of {self:?}");
-        assert_eq!(w, self.w_len(), "conv2d {pass}: w is [o, kh, kw, c] of {self:?}");
-        assert_eq!(y, self.y_len(), "conv2d {pass}: y is [n, oh, ow, o] of {self:?}");
+    /// Panics unless a pass's operands and result, in the order in which it names them, have the elements they should.
+    fn check(&self, pass: Pass, [a, b]: [usize; 2], out: usize) {
+        let (x, w, y) = match pass {
+            Pass::Forward => (a, b, out),
+            Pass::BackwardInput => (out, b, a),
+            Pass::BackwardWeight => (a, out, b),
+        };
+        assert_eq!(x, self.x_len(), "conv2d {pass:?}: x is [n, h, w, c] of {self:?}");
+        assert_eq!(w, self.w_len(), "conv2d {pass:?}: w is [o, kh, kw, c] of {self:?}");
+        assert_eq!(y, self.y_len(), "conv2d {pass:?}: y is [n, oh, ow, o] of {self:?}");
     }
 
     fn input(&self) -> Side {
@@ -197,7 +206,6 @@ pub fn forward_with_parts<'a, T: Real>(
     let (x, w, y, parts) = (x.into(), w.into(), y.into(), parts.into());
     let bytes = x.bytes() + w.bytes() + y.bytes() + parts.bytes();
     let _span = device.span("conv2d.forward", || Work::conv2d(g, bytes));
-    g.check("forward", x.len(), w.len(), y.len());
     run_with_parts(device, Pass::Forward, g, [x, w], y, parts);
 }
 
@@ -225,7 +233,6 @@ pub fn forward<'a, T: Real>(
 ) {
     let (x, w, y) = (x.into(), w.into(), y.into());
     let _span = device.span("conv2d.forward", || Work::conv2d(g, x.bytes() + w.bytes() + store.bytes(y.bytes())));
-    g.check("forward", x.len(), w.len(), y.len());
     run(device, Pass::Forward, g, [x, w], y, store);
 }
 
@@ -250,7 +257,6 @@ pub fn forward_with_statistics<'a, T: Real>(
         return false;
     }
     let _span = device.span("conv2d.forward", || Work::conv2d(g, x.bytes() + w.bytes() + y.bytes()));
-    g.check("forward", x.len(), w.len(), y.len());
     let moments = [mean.into().host(), var.into().host()];
     T::conv2d_with_statistics(device, g, [x.host(), w.host()], y.host(), moments)
 }
@@ -268,7 +274,6 @@ pub fn backward_input<'a, T: Real>(
     let (dy, w, dx) = (dy.into(), w.into(), dx.into());
     let _span =
         device.span("conv2d.backward_input", || Work::conv2d(g, dy.bytes() + w.bytes() + store.bytes(dx.bytes())));
-    g.check("backward_input", dx.len(), w.len(), dy.len());
     run(device, Pass::BackwardInput, g, [dy, w], dx, store);
 }
 
@@ -285,7 +290,6 @@ pub fn backward_weight<'a, T: Real>(
     let (x, dy, dw) = (x.into(), dy.into(), dw.into());
     let _span =
         device.span("conv2d.backward_weight", || Work::conv2d(g, x.bytes() + dy.bytes() + store.bytes(dw.bytes())));
-    g.check("backward_weight", x.len(), dw.len(), dy.len());
     run(device, Pass::BackwardWeight, g, [x, dy], dw, store);
 }
 

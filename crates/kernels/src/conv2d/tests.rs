@@ -1,6 +1,7 @@
 //! The three passes against the definition in f64, over a grid of geometries, for every SIMD path.
 
 use super::*;
+use crate::compiled::Compiled;
 use crate::philox::Philox;
 use crate::{Simd, batch_norm, conv_transpose2d};
 
@@ -45,7 +46,7 @@ fn compare<T: Real>(what: &str, got: &[T], want: &Reference, before: &[T], epsil
     }
 }
 
-type Pass<'a, T> = &'a dyn Fn(&mut [T], Store);
+type Kernel<'a, T> = &'a dyn Fn(&mut [T], Store);
 
 fn check<T: Real>(device: &Device, g: &Conv2d, epsilon: f64) {
     let (x, w, dy) = (random::<T>(1, g.x_len()), random::<T>(2, g.w_len()), random::<T>(3, g.y_len()));
@@ -56,7 +57,7 @@ fn check<T: Real>(device: &Device, g: &Conv2d, epsilon: f64) {
         add(&mut dx64[ix], dy[iy].to_f64() * w[iw].to_f64());
         add(&mut dw64[iw], dy[iy].to_f64() * x[ix].to_f64());
     });
-    let passes: [(&str, &Reference, Pass<T>); 3] = [
+    let passes: [(&str, &Reference, Kernel<T>); 3] = [
         ("y", &y64, &|y, store| forward(device, g, &x, &w, y, store)),
         ("dx", &dx64, &|dx, store| backward_input(device, g, &dy, &w, dx, store)),
         ("dw", &dw64, &|dw, store| backward_weight(device, g, &x, &dy, dw, store)),
@@ -115,6 +116,8 @@ fn special() -> Vec<Conv2d> {
         Conv2d::new(2, 5, 6, 16, 32, [3, 3], [1, 1], [1, 1]),
         Conv2d::new(3, 7, 7, 16, 80, [3, 3], [1, 1], [1, 1]),
         Conv2d::new(2, 10, 14, 16, 96, [4, 4], [2, 2], [1, 1]),
+        // A pixel, of which phases of the gradient have none.
+        Conv2d::new(1, 1, 1, 16, 16, [4, 4], [2, 2], [5, 5]),
         Conv2d::transposed(9, 4, 4, 64, 32, [4, 4], [2, 2], [1, 1], [0, 0]),
         Conv2d::transposed(2, 5, 4, 16, 16, [4, 4], [2, 2], [2, 0], [1, 0]),
     ];
@@ -251,4 +254,32 @@ fn statistics_on_the_way_are_those_of_the_output() {
             }
         }
     }
+}
+
+#[test]
+fn a_tensor_larger_than_any_memory_is_no_geometry() {
+    let of = |n, h, padding| Conv2d::new(n, h, 2, 1, 1, [1, 1], [1, 1], [padding; 2]);
+    assert!(of(1, 2, 0).is_some());
+    assert_eq!([of(1 << 62, 2, 0), of(1, 1 << 63, 0), of(1, 2, 1 << 63)], [None; 3]);
+}
+
+/// What the compiled kernels are given was checked, whoever calls them.
+#[test]
+fn no_pass_takes_operands_of_other_lengths() {
+    let g = Conv2d::new(2, 4, 4, 16, 16, [3, 3], [1, 1], [1, 1]).unwrap();
+    let (x, w) = (vec![0.0f32; g.x_len()], vec![0.0f32; g.w_len()]);
+    let run = |pass, a: &[f32], b: &[f32], out: usize| {
+        let mut out = vec![0.0; out];
+        let run = || f32::conv2d(&Device::cpu(), pass, &g, [a, b], &mut out, Store::Set);
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_ok()
+    };
+    for pass in Pass::ALL {
+        let (b, out) = if pass == Pass::BackwardWeight { (&x, w.len()) } else { (&w, x.len()) };
+        assert!(run(pass, &x, b, out));
+        assert!(!run(pass, &x[1..], b, out) && !run(pass, &x, &b[1..], out) && !run(pass, &x, b, out - 1), "{pass:?}");
+    }
+    let mut y = vec![0.0; g.y_len()];
+    let (mut mean, mut var) = (vec![0.0; g.o - 1], vec![0.0; g.o]);
+    let moments = || f32::conv2d_with_statistics(&Device::cpu(), &g, [&x, &w], &mut y, [&mut mean, &mut var]);
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(moments)).is_err());
 }

@@ -16,9 +16,6 @@ use std::sync::{Mutex, PoisonError};
 /// The least compute capability of the kernels (Turing).
 const CAPABILITY: [i32; 2] = [7, 5];
 
-/// Dynamic shared memory beyond which a kernel has to be told so.
-const PLAIN_SHARED: u32 = 48 * 1024;
-
 /// One device: its context, streams, and the modules loaded so far.
 pub(super) struct Driver {
     device: sys::CUdevice,
@@ -115,8 +112,9 @@ impl Driver {
             None if self.capturing.load(Ordering::Relaxed) => {
                 return Err(CudaError::InCapture { what: format!("the first use of {}", kernel.name) });
             }
-            None => Function { handle: loaded.find(kernel)?, shared: PLAIN_SHARED },
+            None => Function { handle: loaded.find(kernel)?, shared: 0 },
         };
+        // Needed where it has more than 48 KB with what it declares.
         if shared > function.shared {
             let attribute = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
             // SAFETY: the function belongs to a loaded module.

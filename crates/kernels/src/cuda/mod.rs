@@ -35,6 +35,25 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+/// A capture that was begun, ended also where the step panics: nothing else could be done with the stream.
+struct Capture<'a> {
+    cuda: &'a Cuda,
+}
+
+impl Capture<'_> {
+    fn end(self) -> Result<Box<dyn graph::Replay>, CudaError> {
+        let cuda = self.cuda;
+        std::mem::forget(self);
+        cuda.end_capture()
+    }
+}
+
+impl Drop for Capture<'_> {
+    fn drop(&mut self) {
+        self.cuda.remember(self.cuda.end_capture().map(drop));
+    }
+}
+
 /// What both runtimes do. Addresses are of device memory, and valid for the bytes named.
 trait Runtime: Send + Sync {
     fn name(&self) -> &str;
@@ -231,12 +250,17 @@ impl Cuda {
         // From here on, so that what the step itself drops stays allocated too.
         let mut graph = Graph::new(self);
         self.inner.capturing.store(true, Ordering::Relaxed);
+        let capture = Capture { cuda: self };
         step();
-        self.inner.capturing.store(false, Ordering::Relaxed);
-        let recorded = self.inner.runtime.end_capture();
+        let recorded = capture.end();
         self.report()?;
         graph.set(recorded?);
         Ok(graph)
+    }
+
+    fn end_capture(&self) -> Result<Box<dyn graph::Replay>, CudaError> {
+        self.inner.capturing.store(false, Ordering::Relaxed);
+        self.inner.runtime.end_capture()
     }
 
     /// One user of memory less: frees what only waited for it.

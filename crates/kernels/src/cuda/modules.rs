@@ -27,6 +27,7 @@ modules!(
     "class_threshold",
     "conv2d",
     "conv2d_bf16",
+    "conv2d_join",
     "conv2d_tf32",
     "cross_entropy",
     "diff_augment",

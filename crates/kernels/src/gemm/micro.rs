@@ -1,6 +1,6 @@
 //! Which micro-kernels there are: [`Micro`] has those of one element type and SIMD path, compiled for that path.
 
-use super::tiles::{self, Dots, Line, MAX_DOTS, Outer, Rows, Strip};
+use super::tiles::{self, Dots, Line, MAX_DOTS, Outer, Rows, Strip, UNROLL};
 use crate::vector::{Lanes, Vector, micro_of};
 use crate::{Real, Simd};
 use std::marker::PhantomData;
@@ -73,9 +73,10 @@ impl<T: Real> Micro<T> {
     /// Computes one tile of `rows` rows.
     ///
     /// # Safety
-    /// As for [`Micro::rows`].
+    /// As for [`Micro::rows`]; there are runs, of a multiple of `UNROLL` elements and not of 0.
     #[inline]
     pub unsafe fn line(&self, rows: usize, tile: &Line<T>) {
+        debug_assert!(tile.runs > 0 && tile.run > 0 && tile.run.is_multiple_of(UNROLL));
         let kernel = self.lines[(tile.columns - 1) / self.lanes][rows - 1];
         // SAFETY: the caller's; the path was found on this machine.
         unsafe { kernel(tile) }
@@ -99,9 +100,10 @@ impl<T: Real> Micro<T> {
     /// Computes one strip of `pixels` pixels and `taps` taps across.
     ///
     /// # Safety
-    /// As for [`Micro::rows`].
+    /// As for [`Micro::rows`]; there are lines and channels.
     #[inline]
     pub unsafe fn strip(&self, pixels: usize, taps: usize, tile: &Strip<T>) {
+        debug_assert!(tile.lines > 0 && tile.channels > 0);
         // SAFETY: the caller's; the path was found on this machine.
         unsafe { self.strips[taps - 2][pixels - 1](tile) }
     }

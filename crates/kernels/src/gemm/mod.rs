@@ -102,9 +102,9 @@ pub(crate) fn cpu<T: Real>(
     c: &mut [T],
     store: Store,
 ) {
-    assert_eq!(a.len(), m * k, "gemm: a is [m, k] = [{m}, {k}]");
-    assert_eq!(b.len(), k * n, "gemm: b is [k, n] = [{k}, {n}]");
-    assert_eq!(c.len(), m * n, "gemm: c is [m, n] = [{m}, {n}]");
+    assert_eq!(Some(a.len()), m.checked_mul(k), "gemm: a is [m, k] = [{m}, {k}]");
+    assert_eq!(Some(b.len()), k.checked_mul(n), "gemm: b is [k, n] = [{k}, {n}]");
+    assert_eq!(Some(c.len()), m.checked_mul(n), "gemm: c is [m, n] = [{m}, {n}]");
     if m == 0 || n == 0 {
         return;
     }

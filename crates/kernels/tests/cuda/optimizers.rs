@@ -1,13 +1,13 @@
 //! Adam and SGD, step by step and as a recorded step whose counters lie on the device; weights by spectral norm.
 
 use crate::common::{LENGTHS, assert_close, assert_stores, device, devices, down, normal, up, wide};
-use kernels::adam::{self, Adam, Steps};
+use kernels::adam::{self, AdamConfig, Steps};
 use kernels::pool::Buffer;
-use kernels::sgd::{self, Sgd};
+use kernels::sgd::{self, SgdConfig};
 use kernels::view::{View, ViewMut};
 use kernels::{Device, Real, Store, spectral_norm};
 
-const ADAM: Adam = Adam { lr: 2e-3, beta1: 0.5, beta2: 0.999, eps: 1e-8, weight_decay: 1e-2 };
+const ADAM: AdamConfig = AdamConfig { lr: 2e-3, betas: [0.5, 0.999], eps: 1e-8, weight_decay: 1e-2 };
 
 /// Step after step with the same gradients; the learning rate is halved before the last, and one is left out before that.
 fn steps<T: Real>(device: &Device, values: &[T], grads: &[T], run: &mut dyn FnMut(&mut dyn FnMut())) -> [Vec<T>; 3] {
@@ -28,7 +28,7 @@ fn steps<T: Real>(device: &Device, values: &[T], grads: &[T], run: &mut dyn FnMu
     let (mut left, mut kept) = (up(grads), up(&[T::from_f64(3.0)]));
     let mut steps = Steps::new(device, ADAM, 0);
     for (i, lr) in [ADAM.lr, ADAM.lr, ADAM.lr, ADAM.lr / 2.0].into_iter().enumerate() {
-        steps.set(device, Adam { lr, ..ADAM });
+        steps.set_lr(device, lr);
         match (left.view_mut(), kept.view_mut()) {
             (ViewMut::Device(left), ViewMut::Device(kept)) => {
                 device.gpu().unwrap().upload(grads, left).unwrap();
@@ -68,17 +68,16 @@ fn adam_matches_launched_and_recorded() {
 
 #[test]
 fn sgd_matches() {
-    let sgd = Sgd { lr: 0.1f32, momentum: 0.9, weight_decay: 0.05 };
-    let sgd64 = Sgd { lr: sgd.lr.to_f64(), momentum: sgd.momentum.to_f64(), weight_decay: sgd.weight_decay.to_f64() };
+    let sgd = SgdConfig { lr: 0.1, momentum: 0.9, weight_decay: 0.05 };
     for (cuda, n) in devices().into_iter().flat_map(|cuda| LENGTHS.map(|n| (cuda.clone(), n))) {
         let (values, grads) = (normal(1, n), normal(2, n));
         let ([mut values64, grads64], mut velocity64) = ([&values, &grads].map(|x| wide(x)), vec![f64::NAN; n]);
         let (device, grads) = (device(&cuda), up(&cuda, &grads));
         let (mut values, mut velocity) = (up(&cuda, &values), up(&cuda, &vec![f32::NAN; n]));
         for first in [true, false, false] {
-            sgd::step(&Device::cpu(), &sgd64, first, &mut values64, &grads64, &mut velocity64);
+            sgd::step(&Device::cpu(), &sgd, first, &mut values64, &grads64, &mut velocity64);
             let (a, v) = (values.slice_mut(), velocity.slice_mut());
-            sgd::step(&device, &sgd, first, a, grads.slice(), v);
+            sgd::step::<f32>(&device, &sgd, first, a, grads.slice(), v);
         }
         assert_close("values", 4.0, &down(&cuda, &values), &values64);
         assert_close("velocity", 4.0, &down(&cuda, &velocity), &velocity64);

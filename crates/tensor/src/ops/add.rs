@@ -14,10 +14,6 @@ pub fn add<T: Real>(a: &Var<T>, b: &Var<T>) -> Result<Var<T>> {
 struct Add;
 
 impl<T: Real> Backward<T> for Add {
-    fn name(&self) -> &'static str {
-        "add"
-    }
-
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         grads.give(0, dy.clone());
         grads.give(1, dy);

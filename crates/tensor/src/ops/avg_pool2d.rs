@@ -27,10 +27,6 @@ struct AvgPool {
 }
 
 impl<T: Real> Backward<T> for AvgPool {
-    fn name(&self) -> &'static str {
-        "avg_pool2d"
-    }
-
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         let g = &self.geometry;
         grads.add(0, |dx, store| avg_pool2d::backward(dy.device(), g, dy.view(), dx, store));

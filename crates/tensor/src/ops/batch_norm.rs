@@ -145,10 +145,6 @@ struct BatchNorm<T: Real> {
 }
 
 impl<T: Real> Backward<T> for BatchNorm<T> {
-    fn name(&self) -> &'static str {
-        "batch_norm"
-    }
-
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         let device = dy.device().clone();
         let (mut dx, shape) = (dy, self.x.shape());

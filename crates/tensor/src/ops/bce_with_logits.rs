@@ -18,10 +18,6 @@ struct BceWithLogits<T: Real> {
 }
 
 impl<T: Real> Backward<T> for BceWithLogits<T> {
-    fn name(&self) -> &'static str {
-        "bce_with_logits"
-    }
-
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         let x = self.logits.view();
         grads.add(0, |dx, store| kernel::backward(dy.device(), x, self.target, dy.view(), dx, store));

@@ -22,10 +22,6 @@ struct Planes {
 }
 
 impl<T: Real> Backward<T> for Planes {
-    fn name(&self) -> &'static str {
-        "class_planes"
-    }
-
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         grads.add(0, |dx, store| kernel::backward(dy.device(), &self.g, dy.view(), dx, store));
     }

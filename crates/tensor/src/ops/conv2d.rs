@@ -1,5 +1,5 @@
 //! Convolution as deep learning has it (cross-correlation):
-//! y[n,i,j,o] = sum over ky,kx,c of x[n, i s - p + ky, j s - p + kx, c] w[o,ky,kx,c]. No bias: batch norm follows.
+//! y[n,i,j,o] = sum over ky,kx,c of x[n, i s - p + ky, j s - p + kx, c] w[o,ky,kx,c]. No bias.
 
 use crate::error::check;
 use crate::tape::Moments;
@@ -65,10 +65,6 @@ struct Conv2dBackward<T: Real> {
 }
 
 impl<T: Real> Backward<T> for Conv2dBackward<T> {
-    fn name(&self) -> &'static str {
-        "conv2d"
-    }
-
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         let (device, g, dy) = (dy.device(), &self.geometry, dy.view());
         grads.add_beside(

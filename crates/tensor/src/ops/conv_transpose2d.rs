@@ -69,10 +69,6 @@ struct ConvTranspose2dBackward<T: Real> {
 }
 
 impl<T: Real> Backward<T> for ConvTranspose2dBackward<T> {
-    fn name(&self) -> &'static str {
-        "conv_transpose2d"
-    }
-
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         let (device, g, dy) = (dy.device(), &self.mirrored, dy.view());
         grads.add_beside(

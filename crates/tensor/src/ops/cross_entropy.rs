@@ -75,10 +75,6 @@ struct Saved<T: Real> {
 }
 
 impl<T: Real> Backward<T> for Saved<T> {
-    fn name(&self) -> &'static str {
-        "cross_entropy"
-    }
-
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         let (s, p, target) = (self.probabilities.shape(), self.probabilities.view(), self.target.view());
         let weights = self.weights.as_ref().map(Tensor::view);

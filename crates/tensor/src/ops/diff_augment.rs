@@ -35,10 +35,6 @@ struct Augmented<T: Real> {
 }
 
 impl<T: Real> Backward<T> for Augmented<T> {
-    fn name(&self) -> &'static str {
-        "diff_augment"
-    }
-
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         let (g, drawn) = (&self.geometry, self.drawn.view());
         grads.add(0, |dx, store| kernel::backward(dy.device(), g, dy.view(), drawn, dx, store));

@@ -18,10 +18,6 @@ struct Hinge<T: Real> {
 }
 
 impl<T: Real> Backward<T> for Hinge<T> {
-    fn name(&self) -> &'static str {
-        "hinge"
-    }
-
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         let x = self.logits.view();
         grads.add(0, |dx, store| kernel::backward(dy.device(), x, self.side, dy.view(), dx, store));

@@ -22,10 +22,6 @@ struct Linear<T: Real> {
 }
 
 impl<T: Real> Backward<T> for Linear<T> {
-    fn name(&self) -> &'static str {
-        "linear"
-    }
-
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         let (n, outputs, inputs) = (self.x.shape()[0], self.w.shape()[0], self.w.shape()[1]);
         let (device, x, w, dy) = (dy.device(), self.x.view(), self.w.view(), dy.view());

@@ -23,10 +23,6 @@ struct MatMul<T: Real> {
 }
 
 impl<T: Real> Backward<T> for MatMul<T> {
-    fn name(&self) -> &'static str {
-        "matmul"
-    }
-
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         let (m, k, n) = (self.a.shape()[0], self.a.shape()[1], self.b.shape()[1]);
         let (device, dy) = (dy.device(), dy.view());

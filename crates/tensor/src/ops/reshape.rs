@@ -11,10 +11,6 @@ pub fn reshape<T: Real>(x: &Var<T>, shape: impl Into<Shape>) -> Result<Var<T>> {
 struct Reshape;
 
 impl<T: Real> Backward<T> for Reshape {
-    fn name(&self) -> &'static str {
-        "reshape"
-    }
-
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         grads.give(0, dy);
     }

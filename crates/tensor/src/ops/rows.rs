@@ -20,10 +20,6 @@ struct Rows {
 }
 
 impl<T: Real> Backward<T> for Rows {
-    fn name(&self) -> &'static str {
-        "rows"
-    }
-
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         let device = dy.device();
         grads.add(0, |mut dx, store| {

@@ -15,10 +15,6 @@ struct Scale<T: Real> {
 }
 
 impl<T: Real> Backward<T> for Scale<T> {
-    fn name(&self) -> &'static str {
-        "scale"
-    }
-
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         grads.add(0, |dx, store| kernels::scale::forward(dy.device(), self.alpha, dy.view(), dx, store));
     }

@@ -17,10 +17,6 @@ struct Softmax<T: Real> {
 }
 
 impl<T: Real> Backward<T> for Softmax<T> {
-    fn name(&self) -> &'static str {
-        "softmax"
-    }
-
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         let (n, classes, y) = (self.y.shape()[0], self.y.shape()[1], self.y.view());
         grads.add(0, |dx, store| kernels::softmax::backward(dy.device(), n, classes, y, dy.view(), dx, store));

@@ -25,10 +25,6 @@ struct SpectralNorm<T: Real> {
 }
 
 impl<T: Real> Backward<T> for SpectralNorm<T> {
-    fn name(&self) -> &'static str {
-        "spectral_norm"
-    }
-
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         let Self { size, y, u, v, sigma } = &*self;
         grads.add(0, |dw, store| kernel::backward(dy.device(), *size, y, u, v, sigma, &dy, dw, store));

@@ -69,8 +69,8 @@ pub(crate) fn pass<T: Real>(
     parts: Option<ViewMut<T>>,
 ) {
     let (operands, out, parts) = (operands.map(View::on_gpu), out.on_gpu(), parts.map(ViewMut::on_gpu));
-    let aligned = [&operands[0], &operands[1], &out.shared()].iter().all(|x| x.address().is_multiple_of(16));
-    let schedule = if aligned { Schedule::of(pass, g, device.precision()) } else { Schedule::implicit(pass, g) };
+    let best = Schedule::of(pass, g, device.precision());
+    let schedule = if best.tile.takes(&operands, &out) { best } else { Schedule::implicit(pass, g) };
     let mut workspace = device.workspace::<f32>(schedule.workspace(pass, g));
     let workspace = workspace.view_mut().device();
     run(cuda, device.precision(), pass, schedule, g, operands, out, store, workspace, parts);
@@ -100,13 +100,8 @@ pub fn run(
         assert!(store == Store::Set, "conv2d {pass:?}: moments of what is added to");
     }
     let g = &flat(g);
-    let lengths = match pass {
-        Pass::Forward => [g.x_len(), g.w_len(), g.y_len()],
-        Pass::BackwardInput => [g.y_len(), g.w_len(), g.x_len()],
-        Pass::BackwardWeight => [g.x_len(), g.y_len(), g.w_len()],
-    };
-    assert_eq!([operands[0].len(), operands[1].len(), out.len()], lengths, "conv2d {pass:?}: operands of {g:?}");
-    if let Some(len) = lengths.into_iter().find(|&len| len >= MOST) {
+    g.check(pass, operands.map(|operand| operand.len()), out.len());
+    if let Some(len) = [g.x_len(), g.w_len(), g.y_len()].into_iter().find(|&len| len >= MOST) {
         let what = format!("a convolution of {} images has a tensor of {len} numbers, of at most {}", g.n, MOST - 1);
         return cuda.refuse(CudaError::TooLarge { what });
     }
@@ -122,8 +117,8 @@ pub fn run(
         threads: [tile.threads(precision), 1, 1],
         shared: tile.shared(pass, precision) as u32,
     };
-    let fits = !tile.is_halo() || (precision != Precision::F32 && Tile::halo(g) == Some(tile));
-    assert!(fits, "conv2d {pass:?}: {schedule:?} of {g:?} in {precision:?}");
+    let of_kind = !tile.is_halo() || (precision != Precision::F32 && Tile::halo(g) == Some(tile));
+    assert!(of_kind && tile.takes(&operands, &out), "conv2d {pass:?}: {schedule:?} of {g:?} in {precision:?}");
     let kernel = kernel(pass, precision, tile);
     let [a, b] = operands;
     if splits == 1 {
@@ -158,8 +153,8 @@ pub fn run(
     }
 }
 
-const JOIN: Kernel = Kernel { module: "conv2d", name: "conv2d_join" };
-const JOIN_MOMENTS: Kernel = Kernel { module: "conv2d", name: "conv2d_join_moments" };
+const JOIN: Kernel = Kernel { module: "conv2d_join", name: "conv2d_join" };
+const JOIN_MOMENTS: Kernel = Kernel { module: "conv2d_join", name: "conv2d_join_moments" };
 
 /// The names of the kernels of one precision.
 macro_rules! kernels {

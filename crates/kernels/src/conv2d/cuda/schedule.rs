@@ -2,6 +2,7 @@
 
 use super::super::{Conv2d, Pass};
 use crate::cuda::Precision;
+use crate::view::{DeviceSlice, DeviceSliceMut};
 
 /// A block's tile of the product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,12 @@ impl Tile {
         (near && g.h.is_multiple_of(down) && g.w.is_multiple_of(16)).then_some(tile)
     }
 
+    /// Whether operands and result lie as it needs them: pixels with a margin are copied 16 bytes at a time.
+    pub(super) fn takes(self, operands: &[DeviceSlice<f32>; 2], out: &DeviceSliceMut<f32>) -> bool {
+        let addresses = [operands[0].address(), operands[1].address(), out.address()];
+        !self.is_halo() || addresses.iter().all(|address| address.is_multiple_of(16))
+    }
+
     /// Bytes of dynamic shared memory that a halo's pass takes; see conv2d_halo.cuh.
     pub(super) fn shared(self, pass: Pass, precision: Precision) -> usize {
         let ([pixels, channels], number) = (self.size(), if precision == Precision::Bf16 { 2 } else { 4 });
@@ -93,9 +100,10 @@ impl Schedule {
     pub fn of(pass: Pass, g: &Conv2d, precision: Precision) -> Self {
         match Tile::halo(g) {
             Some(tile) if precision != Precision::F32 => {
-                // Of the weights, a block has all of them and a share of the tiles.
+                // Of the weights, a block has all of them and as many of the tiles as every other, but for the last.
                 let tiles = g.n * g.h * g.w / tile.size()[0];
-                Self { tile, splits: if pass == Pass::BackwardWeight { tiles.min(BLOCKS * 3 / 2) } else { 1 } }
+                let each = tiles.div_ceil(BLOCKS * 3 / 2);
+                Self { tile, splits: if pass == Pass::BackwardWeight { tiles.div_ceil(each) } else { 1 } }
             }
             _ => Self::implicit(pass, g),
         }

@@ -110,7 +110,7 @@ pub(super) fn forward(g: &Conv2d) -> Vec<Phase> {
     phases(g, Axis::forward)
 }
 
-/// The phases of the adjoint, each with pixels of its own.
+/// The phases of the adjoint that have pixels, each its own.
 pub(super) fn adjoint(g: &Conv2d) -> Vec<Phase> {
-    phases(g, Axis::adjoint)
+    phases(g, Axis::adjoint).into_iter().filter(|phase| phase.0.iter().all(|axis| axis.outputs > 0)).collect()
 }

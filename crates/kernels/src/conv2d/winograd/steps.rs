@@ -12,7 +12,7 @@ use crate::vector::Vector;
 /// Pixels of a square, transformed to a tile of a group, plane by plane.
 pub(super) struct Gather<'a, T> {
     pub src: *const T,
-    /// Elements from `src` to each pixel of the square.
+    /// Elements from `src` to each pixel of the square, which may be of another allocation: of both the addresses are exposed.
     pub offsets: &'a [isize],
     /// The tile's place in the group's first plane.
     pub dst: *mut T,
@@ -120,7 +120,7 @@ pub(super) unsafe fn gather<V: Vector, F: Map<I, O>, const I: usize, const O: us
         for plane in 0..t.planes {
             let (src, dst) = (t.src.wrapping_add(plane * V::LANES), t.dst.add(plane * O * O * step));
             both_ways::<V, F, I, O>(
-                |i, j| V::load(src.wrapping_offset(offsets[i][j])),
+                |i, j| V::load(std::ptr::with_exposed_provenance(src.wrapping_offset(offsets[i][j]).addr())),
                 |i, j, y| y.store(dst.add((i * O + j) * step)),
             );
         }

@@ -124,20 +124,22 @@ impl Tiles {
     }
 
     /// Calls `f` with a tile's first pixel in `x` and the offsets from it to every pixel; those outside the image are at
-    /// `nothing`, a pixel of zeros.
+    /// `nothing`, a pixel of zeros. The addresses of both are exposed.
     #[inline]
     pub fn gather<T: Real>(&self, tile: Tile, x: &[T], nothing: &[T], f: impl FnOnce(*const T, &[isize])) {
         let x = &x[tile.image * self.image.image()..][..self.image.image()];
         if self.whole(tile) {
-            return f(x[self.first(tile) * self.image.channels..].as_ptr(), &self.offsets);
+            let first = x[self.first(tile) * self.image.channels..].as_ptr();
+            first.expose_provenance();
+            return f(first, &self.offsets);
         }
         let Cut { offsets: of_pixels, missing } = &self.cut[tile.place];
         let mut offsets = [0; MAX_SIDE * MAX_SIDE];
         let offsets = &mut offsets[..of_pixels.len()];
         offsets.copy_from_slice(of_pixels);
         // Addresses, not pixels: `nothing` is elsewhere.
-        let distance = (nothing.as_ptr() as isize - x.as_ptr() as isize) / size_of::<T>() as isize;
-        missing.iter().for_each(|&at| offsets[at] = distance);
+        let [from, to] = [x, nothing].map(|pixels| pixels.as_ptr().expose_provenance() as isize);
+        missing.iter().for_each(|&at| offsets[at] = (to - from) / size_of::<T>() as isize);
         f(x.as_ptr(), offsets);
     }
 }
