@@ -1,6 +1,6 @@
 //! Where tensors live and kernels run.
 
-use crate::cuda::{Cuda, CudaError, Precision};
+use crate::cuda::{Cuda, CudaError, Meeting, Precision};
 use crate::pool::{Buffer, Pool};
 use crate::profile::Profile;
 use crate::{Element, Simd};
@@ -97,9 +97,18 @@ impl Device {
     ///
     /// While they run, nothing is copied to or from the GPU, and nobody waits for it. What both read must outlive them.
     pub fn concurrently<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
+        let (first, _meeting) = self.aside(first);
+        (first, second())
+    }
+
+    /// [`Device::concurrently`] with all that comes until the meeting is dropped: what `work` launches runs beside that.
+    pub fn aside<A>(&self, work: impl FnOnce() -> A) -> (A, Option<Meeting>) {
         match self.gpu() {
-            Some(cuda) if self.profile.is_none() => cuda.concurrently(first, second),
-            _ => (first(), second()),
+            Some(cuda) if self.profile.is_none() => {
+                let (found, meeting) = cuda.aside(work);
+                (found, Some(meeting))
+            }
+            _ => (work(), None),
         }
     }
 

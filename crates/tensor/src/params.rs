@@ -99,6 +99,7 @@ impl<T: Real> Named<T> {
 }
 
 /// One parameter's part of the flat gradient.
+#[derive(Clone)]
 pub(crate) struct GradientSink<T: Real> {
     gradients: Arc<Mutex<Tensor<T>>>,
     range: Range<usize>,
@@ -108,6 +109,12 @@ impl<T: Real> GradientSink<T> {
     pub(crate) fn with(&self, write: impl FnOnce(ViewMut<T>)) {
         let mut gradients = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
         write(gradients.view_mut().slice(self.range.clone()));
+    }
+
+    /// Whether both are parts of one flat gradient, and share some.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        let apart = self.range.end <= other.range.start || other.range.end <= self.range.start;
+        Arc::ptr_eq(&self.gradients, &other.gradients) && !apart
     }
 
     /// Whether both are parts of one flat gradient, this one the earlier.

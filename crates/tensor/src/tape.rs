@@ -6,6 +6,7 @@
 
 use crate::params::GradientSink;
 use crate::{Device, Real, Result, Shape, Store, Tensor};
+use kernels::cuda::Meeting;
 use kernels::view::{View, ViewMut};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -113,7 +114,7 @@ impl<T: Real> Tape<T> {
             return Ok(Gradients { values: Vec::new() });
         };
         let Record { slots, mut nodes } = record.replace(Record { slots: Vec::new(), nodes: Vec::new() });
-        let mut gathered = Gathered { values: slots.iter().map(|_| None).collect(), slots };
+        let mut gathered = Gathered { values: slots.iter().map(|_| None).collect(), slots, aside: None };
         for (y, dy) in outputs {
             crate::error::check(y.shape() == dy.shape(), "backward", "dy of y's shape", &[&y.shape(), &dy.shape()])?;
             if let Some(slot) = y.slot {
@@ -126,6 +127,7 @@ impl<T: Real> Tape<T> {
                 op.backward(dy, &mut grads);
             }
         }
+        gathered.aside = None;
         Ok(Gradients { values: gathered.values })
     }
 }
@@ -211,11 +213,26 @@ impl<T: Real> Var<T> {
 struct Gathered<T: Real> {
     slots: Vec<Slot<T>>,
     values: Vec<Option<Tensor<T>>>,
+    aside: Option<Aside<T>>,
+}
+
+/// What runs beside the reverse pass: the gradient of one parameter, from `_dy`, which nobody may change meanwhile.
+struct Aside<T: Real> {
+    sink: GradientSink<T>,
+    _meeting: Meeting,
+    _dy: Tensor<T>,
 }
 
 impl<T: Real> Gathered<T> {
+    /// The flat gradient's part, if the slot is a parameter; nothing else writes it by now.
+    fn sink(&mut self, slot: usize) -> Option<&GradientSink<T>> {
+        let Slot::Param(sink) = &self.slots[slot] else { return None };
+        self.aside.take_if(|aside| aside.sink.overlaps(sink));
+        Some(sink)
+    }
+
     fn give(&mut self, slot: usize, dx: Tensor<T>) {
-        if let Slot::Param(sink) = &self.slots[slot] {
+        if let Some(sink) = self.sink(slot) {
             sink.with(|out| kernels::add::accumulate(dx.device(), &dx, out));
         } else if let Some(sum) = &mut self.values[slot] {
             sum.unshare();
@@ -252,7 +269,7 @@ impl<T: Real> Grads<'_, T> {
     /// Has `kernel` write input `i`'s gradient, if it is wanted, straight to where it gathers.
     pub fn add(&mut self, i: usize, kernel: impl FnOnce(ViewMut<T>, Store)) {
         let Some((slot, _)) = self.inputs[i] else { return };
-        if let Slot::Param(sink) = &self.gathered.slots[slot] {
+        if let Some(sink) = self.gathered.sink(slot) {
             sink.with(|out| kernel(out, Store::Add));
         } else if let Some(mut target) = self.take(i) {
             kernel(target.dx.view_mut(), target.store);
@@ -260,21 +277,14 @@ impl<T: Real> Grads<'_, T> {
         }
     }
 
-    /// [`Grads::add`] of two inputs whose kernels do not depend on each other. Where both are wanted, the first, which the reverse
-    /// pass need not wait for, runs beside the second ([`Device::concurrently`]).
-    pub fn add_beside(
-        &mut self,
-        device: &Device,
-        (i, first): (usize, impl FnOnce(ViewMut<T>, Store)),
-        (j, second): (usize, impl FnOnce(ViewMut<T>, Store)),
-    ) {
-        if self.wants(i) && self.wants(j) {
-            let grads = RefCell::new(self);
-            device.concurrently(|| grads.borrow_mut().add(i, first), || grads.borrow_mut().add(j, second));
-        } else {
-            self.add(i, first);
-            self.add(j, second);
-        }
+    /// [`Grads::add`] of a parameter, for which the reverse pass need not wait: until the next such one the kernel, which reads
+    /// `dy`, runs beside what follows ([`Device::aside`]).
+    pub fn add_aside(&mut self, i: usize, dy: &Tensor<T>, kernel: impl FnOnce(ViewMut<T>, Store)) {
+        let Some((slot, _)) = self.inputs[i] else { return };
+        self.gathered.aside = None;
+        let Some(sink) = self.gathered.sink(slot).cloned() else { return self.add(i, kernel) };
+        let ((), meeting) = self.device.aside(|| sink.with(|out| kernel(out, Store::Add)));
+        self.gathered.aside = meeting.map(|meeting| Aside { sink, _meeting: meeting, _dy: dy.clone() });
     }
 
     /// Has `kernel`, which runs in any case, write the gradients of two inputs that are wanted, straight to where they gather.
@@ -283,11 +293,11 @@ impl<T: Real> Grads<'_, T> {
         [i, j]: [usize; 2],
         kernel: impl FnOnce(Option<(ViewMut<T>, Store)>, Option<(ViewMut<T>, Store)>),
     ) {
-        let slot = |i: usize| self.inputs[i].map(|(slot, _)| &self.gathered.slots[slot]);
-        if let (Some(Slot::Param(first)), Some(Slot::Param(second))) = (slot(i), slot(j))
-            && first.lies_before(second)
+        let mut sink = |i: usize| self.inputs[i].and_then(|(slot, _)| self.gathered.sink(slot).cloned());
+        if let (Some(first), Some(second)) = (sink(i), sink(j))
+            && first.lies_before(&second)
         {
-            return first.with_next(second, |a, b| kernel(Some((a, Store::Add)), Some((b, Store::Add))));
+            return first.with_next(&second, |a, b| kernel(Some((a, Store::Add)), Some((b, Store::Add))));
         }
         let [mut first, mut second] = [self.take(i), self.take(j)];
         kernel(first.as_mut().map(|t| (t.dx.view_mut(), t.store)), second.as_mut().map(|t| (t.dx.view_mut(), t.store)));
@@ -337,5 +347,36 @@ impl<T: Real> Gradients<T> {
     /// The gradient of an input made by [`Tape::input`]; `None` where no output depends on it.
     pub fn get(&self, x: &Var<T>) -> Option<&Tensor<T>> {
         self.values.get(x.slot?)?.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::{Activation, Statistics, add, batch_norm, conv2d};
+    use crate::testing::{compare, gpus};
+    use crate::{Named, Params};
+
+    /// A convolution's weights are written aside, while batch norm, given the same dy, changes it where it lies.
+    #[test]
+    fn what_runs_aside_reads_dy_as_it_was() {
+        let numbers = |step: usize| (0..64).map(|i| (i * step % 11) as f32 - 4.5).collect::<Vec<_>>();
+        let (x, dy) = (numbers(3), numbers(7));
+        let gradient = |device: &Device| {
+            let [x, dy] = [&x, &dy].map(|values| Tensor::from_slice(device, [2, 4, 4, 2], values).unwrap());
+            let mut params = Params::new(Named::new(device, [("w", [2, 1, 1, 2].into())]));
+            params.values_mut().write(Named::<f32>::id(0), &[0.5, -1.0, 2.0, 0.25]);
+            let tape = Tape::new(device);
+            let [x, one] = [tape.input(x), tape.constant(Tensor::full(device, [2], 1.0))];
+            let norm = batch_norm(&x, &one, &one, None, Statistics::Batch(None), Activation::Relu, 1e-5).unwrap();
+            let y = add(&norm, &conv2d(&x, &params.bind(&tape, true)[0], [1, 1], [0, 0]).unwrap()).unwrap();
+            tape.backward_from(vec![(&y, dy)]).unwrap();
+            params.gradient(&params.values().entries()[0]).unwrap().into_iter().map(f64::from).collect::<Vec<_>>()
+        };
+        let products = |o: usize, c: usize| x.chunks(2).zip(dy.chunks(2)).map(|(x, dy)| f64::from(x[c] * dy[o])).sum();
+        let want: Vec<f64> = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(o, c)| products(o, c)).to_vec();
+        for device in gpus().into_iter().chain([Device::cpu()]) {
+            compare(&gradient(&device), &want, 1e-5).unwrap_or_else(|difference| panic!("{device}: {difference}"));
+        }
     }
 }

@@ -70,7 +70,7 @@ pub fn check_op(shapes: &[Shape], op64: Op<f64>, op32: Op<f32>) {
 }
 
 /// The stand-in in each of its orders, and the first GPU where it is asked for.
-fn gpus() -> Vec<Device> {
+pub(crate) fn gpus() -> Vec<Device> {
     let mut gpus: Vec<Cuda> = Vec::new();
     #[cfg(feature = "cuda-host")]
     gpus.extend(kernels::cuda::Order::ALL.map(Cuda::host));

@@ -37,28 +37,26 @@ impl Lanes {
 }
 
 impl Cuda {
-    /// Gives what `first` launches to a lane beside this one, which goes on to `second`: neither may use what the other
-    /// writes. What comes afterwards sees both. An upload, a read-back or waiting inside is an error.
-    pub(crate) fn concurrently<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
-        let lanes = {
+    /// Gives what `work` launches to a lane beside this one, which goes on until the [`Meeting`] is dropped: neither may use what
+    /// the other writes. What comes after that sees both. An upload, a read-back or waiting inside is an error.
+    pub(crate) fn aside<A>(&self, work: impl FnOnce() -> A) -> (A, Meeting) {
+        let (lanes, number) = {
             let mut state = self.inner.lanes.state();
             let depth = state.partings.len();
             assert!(1 << depth < LANES, "lanes part twice at most");
             state.count += 1;
             let (lanes, number) = ([state.current, state.current + (1 << depth)], state.count);
             state.partings.push(Parting { lanes, number });
-            lanes
+            (lanes, number)
         };
         self.inner.deferred.begin();
         self.remember(self.inner.runtime.part(lanes[0], lanes[1]));
         // Also where a closure panics: work that never met could not be captured, nor waited for.
-        let meeting = Meeting { cuda: self, lanes };
+        let meeting = Meeting { cuda: self.clone(), lanes, number };
         self.set_lane(lanes[1]);
-        let first = first();
+        let found = work();
         self.set_lane(lanes[0]);
-        let second = second();
-        drop(meeting);
-        (first, second)
+        (found, meeting)
     }
 
     fn set_lane(&self, lane: usize) {
@@ -101,17 +99,19 @@ impl Cuda {
     }
 }
 
-/// Ends what [`Cuda::concurrently`] began.
-struct Meeting<'a> {
-    cuda: &'a Cuda,
+/// Where what [`Device::aside`](crate::Device::aside) parted meets again, on drop: the last to part first.
+pub struct Meeting {
+    cuda: Cuda,
     lanes: [usize; 2],
+    number: u64,
 }
 
-impl Drop for Meeting<'_> {
+impl Drop for Meeting {
     fn drop(&mut self) {
         let [from, lane] = self.lanes;
         self.cuda.set_lane(from);
-        self.cuda.inner.lanes.state().partings.pop();
+        let last = self.cuda.inner.lanes.state().partings.pop();
+        debug_assert!(last.is_some_and(|last| last.number == self.number), "the last to part meet first");
         self.cuda.remember(self.cuda.inner.runtime.meet(from, lane));
         self.cuda.free_deferred();
     }

@@ -24,6 +24,7 @@ pub use graph::Graph;
 #[cfg(feature = "cuda-host")]
 pub use host::Order;
 pub(crate) use lanes::LANES;
+pub use lanes::Meeting;
 pub(crate) use launch::by_value;
 pub use launch::{Argument, BLOCK, Grid, Kernel};
 pub use memory::Memory;

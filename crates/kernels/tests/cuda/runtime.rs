@@ -239,6 +239,20 @@ fn lanes_meet_also_where_a_closure_panics() {
 }
 
 #[test]
+fn a_step_that_panics_ends_its_recording() {
+    for cuda in devices() {
+        let mut memory = up(&cuda, &[1.0f32]);
+        let record = || cuda.capture(|| panic!("meant"));
+        assert!(catch_unwind(AssertUnwindSafe(record)).is_err());
+        cuda.upload(&[2.0f32], memory.slice_mut()).unwrap();
+        let graph = cuda.capture(|| cuda.fill_zero(memory.slice_mut::<f32>())).unwrap();
+        assert_eq!(down::<f32>(&cuda, &memory), [2.0]);
+        graph.replay();
+        assert_eq!(down::<f32>(&cuda, &memory), [0.0]);
+    }
+}
+
+#[test]
 fn a_step_that_allocates_or_copies_over_the_bus_cannot_be_recorded() {
     for cuda in devices() {
         let memory = RefCell::new(up(&cuda, &[1.0f32]));

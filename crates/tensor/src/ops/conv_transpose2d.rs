@@ -70,12 +70,9 @@ struct ConvTranspose2dBackward<T: Real> {
 
 impl<T: Real> Backward<T> for ConvTranspose2dBackward<T> {
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
-        let (device, g, dy) = (dy.device(), &self.mirrored, dy.view());
-        grads.add_beside(
-            device,
-            (1, |dw, store| conv_transpose2d::backward_weight(device, g, self.x.view(), dy, dw, store)),
-            (0, |dx, store| conv_transpose2d::backward_input(device, g, dy, self.w.view(), dx, store)),
-        );
+        let (device, g, x, w) = (dy.device(), &self.mirrored, self.x.view(), self.w.view());
+        grads.add_aside(1, &dy, |dw, store| conv_transpose2d::backward_weight(device, g, x, dy.view(), dw, store));
+        grads.add(0, |dx, store| conv_transpose2d::backward_input(device, g, dy.view(), w, dx, store));
     }
 }
 
