@@ -264,10 +264,16 @@ impl SettingsArgs {
 
     /// What flags, variables and file say, without the preset.
     pub fn given(&self, matches: &ArgMatches) -> Result<Partial, Error> {
+        let (flags, lower) = self.sources(matches)?;
+        Ok(flags.over(lower))
+    }
+
+    /// What the flags say, and what variables and file below them.
+    pub fn sources(&self, matches: &ArgMatches) -> Result<(Partial, Partial), Error> {
         let flags = self.layer(matches, ValueSource::CommandLine);
         let variables = self.variables(matches)?;
         let file = self.config.as_deref().map(Partial::from_file).transpose()?.unwrap_or_default();
-        Ok(flags.over(variables.over(file)))
+        Ok((flags, variables.over(file)))
     }
 
     /// The settings with which the run in the folder `run` goes on, and warnings.

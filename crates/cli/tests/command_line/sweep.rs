@@ -134,6 +134,23 @@ fn a_run_that_another_process_has_is_left_to_it() {
     assert!(run.join("summary.json").exists() && !run.join("left").exists());
 }
 
+/// Flags and grids are one source, variables another below it.
+#[test]
+fn a_grid_leaves_other_flags_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let planned = |arguments: &[&str], variable: &str| {
+        let all = [&["sweep", "--seeds", "1", "--dry-run", "--grid", "lr=0.0001,0.0002"], arguments].concat();
+        let output = small(folder.path(), &all).env("ECGAN_LR_C", variable).output().unwrap();
+        stdout(&output).lines().next().unwrap().to_owned()
+    };
+    // The classifier alone has no other rate.
+    let alone = planned(&["--method", "classifier", "--lr-c", "0.005"], "0.1");
+    assert_eq!(alone, "2 combinations, 1 seeds: 1 runs, of which 1 to train here");
+    assert!(planned(&["--method", "classifier"], "0.1").ends_with("2 runs, of which 2 to train here"));
+    let both = planned(&["--grid", "lr_c=0.001,0.002"], "0.1");
+    assert_eq!(both, "4 combinations, 1 seeds: 4 runs, of which 4 to train here");
+}
+
 #[test]
 fn what_cannot_be_meant_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -146,6 +163,8 @@ fn what_cannot_be_meant_is_refused() {
             "grid: expected a setting that runs may differ in; of the sweep it is given by --seed and --seeds, got seed",
         ),
         (["--arm", "a:threshold=2"], "threshold: expected a number from 0 to 1, got 2"),
+        (["--grid", "lambda=0.9"], "grid: expected a setting that no other --grid or --arm gives, got lambda"),
+        (["--arm", "x:samples=100,fraction=0.1"], "samples and fraction: expected at most one of them"),
         (
             ["--by", "val"],
             "val_fraction: expected a part that validates, above 0, to compare --by val, got 0 (method classifier, lambda 0.1)",

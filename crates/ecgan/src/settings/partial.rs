@@ -41,8 +41,14 @@ macro_rules! partial {
                 None
             }
 
-            fn or(self, lower: Self) -> Self {
-                Self { $($name: self.$name.or(lower.$name)),* }
+            /// The keys that have a value.
+            pub(crate) fn given(&self) -> impl Iterator<Item = &'static str> + use<> {
+                [$((stringify!($name), self.$name.is_some())),*].into_iter().filter_map(|(key, given)| given.then_some(key))
+            }
+
+            /// These settings, key by key those of `other` where they are silent: two parts of one source.
+            pub(crate) fn or(self, other: Self) -> Self {
+                Self { $($name: self.$name.or(other.$name)),* }
             }
         }
     };
@@ -171,14 +177,7 @@ impl Partial {
 
     /// The names of the budgets given: at most one is allowed.
     pub(super) fn budgets(&self) -> Vec<&'static str> {
-        [
-            ("samples", self.samples.is_some()),
-            ("fraction", self.fraction.is_some()),
-            ("per_class", self.per_class.is_some()),
-        ]
-        .into_iter()
-        .filter_map(|(name, given)| given.then_some(name))
-        .collect()
+        self.given().filter(|key| ["samples", "fraction", "per_class"].contains(key)).collect()
     }
 
     /// Reads a settings file: one flat TOML table, keys named as the flags.

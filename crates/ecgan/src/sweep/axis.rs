@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::settings::{Partial, nearest};
+use std::collections::BTreeSet;
 
 /// What the axis made of all `--arm`s is called.
 pub const ARM: &str = "arm";
@@ -50,6 +51,11 @@ impl Axis {
         }
         Ok(Self { name: ARM.into(), values })
     }
+
+    /// The settings that it varies.
+    pub(super) fn keys(&self) -> BTreeSet<&'static str> {
+        self.values.iter().flat_map(|value| value.given.given()).collect()
+    }
 }
 
 fn arm(text: &str) -> Result<Value, Error> {
@@ -59,7 +65,12 @@ fn arm(text: &str) -> Result<Value, Error> {
     let mut given = Partial::default();
     for one in settings.split(',').filter(|one| !one.trim().is_empty()) {
         let (key, value) = one.split_once('=').ok_or_else(wrong)?;
-        given = setting(ARM, key.trim(), value.trim())?.over(given);
+        let one = setting(ARM, key.trim(), value.trim())?;
+        if let Some(twice) = one.given().find(|key| given.given().any(|known| known == *key)) {
+            let got = format!("{twice} twice");
+            return Err(Error::Setting { name: ARM, expected: "each setting once".into(), got });
+        }
+        given = given.or(one);
     }
     Ok(Value { label: label.trim().into(), given })
 }
@@ -131,5 +142,7 @@ mod tests {
             Axis::arms(&twice).unwrap_err().to_string(),
             "arm: expected a name of its own for each, got `a` twice"
         );
+        let twice = ["a:lr=1,lr_c=1,lr=2".to_owned()];
+        assert_eq!(Axis::arms(&twice).unwrap_err().to_string(), "arm: expected each setting once, got lr twice");
     }
 }

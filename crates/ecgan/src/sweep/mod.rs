@@ -18,6 +18,7 @@ use crate::Error;
 use crate::metrics::{EpochMetrics, Summary};
 use crate::run_folder::summary_of;
 use crate::settings::{Method, Partial, Preset, Settings};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -51,24 +52,43 @@ impl Cell {
     }
 }
 
-/// Every combination of the axes' values over `base`, the last axis changing fastest.
+/// Every combination of the axes' values, the last axis changing fastest. With the `flags`, over which they win key by key, they are
+/// one source; `lower` is what the sources below it say.
 ///
 /// # Errors
-/// Where settings that resolve to a run do not come about; the message names the combination.
-pub fn cells(base: &Partial, axes: &[Axis]) -> Result<Vec<Cell>, Error> {
-    let mut found: Vec<(Vec<(String, String)>, Partial)> = vec![(Vec::new(), base.clone())];
+/// [`Error::Setting`] where two axes vary one setting, and where settings that resolve to a run do not come about.
+pub fn cells(flags: &Partial, lower: &Partial, axes: &[Axis]) -> Result<Vec<Cell>, Error> {
+    check_keys(axes)?;
+    let mut found: Vec<(Vec<(String, String)>, Partial)> = vec![(Vec::new(), flags.clone())];
     for axis in axes {
         found = found
             .into_iter()
             .flat_map(|(labels, given)| {
                 axis.values.iter().map(move |value| {
                     let label = (axis.name.clone(), value.label.clone());
-                    ([labels.clone(), vec![label]].concat(), value.given.clone().over(given.clone()))
+                    ([labels.clone(), vec![label]].concat(), value.given.clone().or(given.clone()))
                 })
             })
             .collect();
     }
-    found.into_iter().map(|(labels, given)| Ok(Cell { labels, settings: Settings::resolve(given)? })).collect()
+    let cell = |(labels, given): (_, Partial)| {
+        let settings = Settings::resolve(given.over(lower.clone()))?;
+        Ok(Cell { labels, settings })
+    };
+    found.into_iter().map(cell).collect()
+}
+
+/// Of two axes that vary one setting, the labels of the first would say what is not so.
+fn check_keys(axes: &[Axis]) -> Result<(), Error> {
+    let mut taken = BTreeSet::new();
+    for mut keys in axes.iter().map(Axis::keys) {
+        if let Some(&twice) = keys.intersection(&taken).next() {
+            let expected = "a setting that no other --grid or --arm gives".into();
+            return Err(Error::Setting { name: "grid", expected, got: twice.into() });
+        }
+        taken.append(&mut keys);
+    }
+    Ok(())
 }
 
 fn identity(settings: &Settings) -> Identity {

@@ -6,7 +6,7 @@ fn partial(text: &str) -> Partial {
 
 fn grid(texts: &[&str]) -> Vec<Cell> {
     let axes: Vec<Axis> = texts.iter().map(|text| Axis::grid(text).unwrap()).collect();
-    cells(&partial("preset = \"paper\"\nper_class = 3"), &axes).unwrap()
+    cells(&partial("per_class = 3"), &partial("preset = \"paper\""), &axes).unwrap()
 }
 
 fn ledger_of(cells: &[(&Cell, &[f64])]) -> Ledger {
@@ -56,7 +56,41 @@ fn an_identity_has_what_matters_and_nothing_else() {
 }
 
 fn cells_of(text: &str) -> Vec<Cell> {
-    cells(&partial(text).over(partial("preset = \"paper\"")), &[]).unwrap()
+    cells(&partial(text), &partial("preset = \"paper\""), &[]).unwrap()
+}
+
+/// Flags, arm and grid are one source: nothing in it hides another key of it, whatever the order.
+#[test]
+fn nothing_that_is_given_is_dropped() {
+    let rates = |flags: &str, axes: &[Axis]| -> Vec<(f64, f64)> {
+        let cells = cells(&partial(flags), &partial("lr_c = 0.7\nweight_decay_c = 0.7"), axes).unwrap();
+        cells.iter().map(|cell| (cell.settings.lr, cell.settings.lr_c)).collect()
+    };
+    let [lr, lr_c] = ["lr=0.1,0.2", "lr_c=0.3,0.4"].map(|text| Axis::grid(text).unwrap());
+    assert_eq!(rates("", &[lr.clone(), lr_c.clone()]), [(0.1, 0.3), (0.1, 0.4), (0.2, 0.3), (0.2, 0.4)]);
+    assert_eq!(rates("", &[lr_c, lr.clone()]), [(0.1, 0.3), (0.2, 0.3), (0.1, 0.4), (0.2, 0.4)]);
+    let lr = [lr];
+    assert_eq!(rates("lr_c = 0.5", &lr), [(0.1, 0.5), (0.2, 0.5)]);
+    // Of what is below, `lr` hides it.
+    assert_eq!(rates("", &lr), [(0.1, 0.1), (0.2, 0.2)]);
+    let arms = |text: &str| [Axis::arms(&[text.to_owned()]).unwrap()];
+    assert_eq!(rates("", &arms("a:lr_c=0.3,lr=0.1")), [(0.1, 0.3)]);
+    let decays =
+        cells(&Partial::default(), &Partial::default(), &arms("a:weight_decay_c=0.3,weight_decay=0.1")).unwrap();
+    assert_eq!((decays[0].settings.weight_decay, decays[0].settings.weight_decay_c), (0.1, 0.3));
+    let both = cells(&Partial::default(), &partial("per_class = 3"), &arms("x:samples=100,fraction=0.1"));
+    assert_eq!(both.unwrap_err().to_string(), "samples and fraction: expected at most one of them");
+}
+
+#[test]
+fn a_setting_is_one_axis_to_vary() {
+    let arm = Axis::arms(&["a:lambda=0.1".to_owned(), "b:lr=0.1".to_owned()]).unwrap();
+    let [lambda, lr, again] = ["lambda=0.1,0.2", "lr=0.1", "lr=0.2"].map(|text| Axis::grid(text).unwrap());
+    for (axes, key) in [([lr.clone(), again], "lr"), ([arm.clone(), lr], "lr"), ([lambda, arm], "lambda")] {
+        let error = cells(&Partial::default(), &Partial::default(), &axes).unwrap_err();
+        let message = format!("grid: expected a setting that no other --grid or --arm gives, got {key}");
+        assert_eq!((error.kind(), error.to_string()), (crate::ErrorKind::Usage, message));
+    }
 }
 
 #[test]

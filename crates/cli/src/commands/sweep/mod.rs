@@ -119,9 +119,10 @@ struct Run<'a> {
 pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     let output = Output::new(args.json, false);
     unknown_variables().iter().for_each(warn);
-    let given = args.settings.given(matches)?;
+    let (flags, lower) = args.settings.sources(matches)?;
+    let given = flags.clone().over(lower.clone());
     let folder = given.out.clone().unwrap_or_else(|| "sweep".into());
-    let cells = args.cells(Partial { out: None, ..given.clone() })?;
+    let cells = args.cells(&Partial { out: None, ..flags }, &Partial { out: None, ..lower })?;
     let methods: Vec<Method> = cells.iter().map(|cell| cell.settings.method).collect();
     warn_of_unused(matches, &methods);
     args.check_baseline(&cells)?;
@@ -170,7 +171,7 @@ impl SweepArgs {
         }
     }
 
-    fn cells(&self, base: Partial) -> Result<Vec<Cell>, Error> {
+    fn cells(&self, flags: &Partial, lower: &Partial) -> Result<Vec<Cell>, Error> {
         let mut axes = Vec::new();
         if !self.arm.is_empty() {
             axes.push(Axis::arms(&self.arm)?);
@@ -178,7 +179,7 @@ impl SweepArgs {
         for text in &self.grid {
             axes.push(Axis::grid(text)?);
         }
-        cells(&base, &axes)
+        cells(flags, lower, &axes)
     }
 
     /// What is compared by validation has a part that validates.
