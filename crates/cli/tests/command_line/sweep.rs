@@ -159,6 +159,10 @@ fn what_cannot_be_meant_is_refused() {
         (["--shard", "3/2"], "expected I/N with I from 1 to N"),
         (["--baseline", "bare"], "baseline: expected one of 0.1, 0.5, classifier, ec-gan, got bare"),
         (
+            ["--baseline=0.5", "--grid=threshold=0.5,0.7"],
+            "baseline: expected a name that one axis has, got 0.5, which lambda and threshold have",
+        ),
+        (
             ["--grid", "seed=1"],
             "grid: expected a setting that runs may differ in; of the sweep it is given by --seed and --seeds, got seed",
         ),

@@ -4,12 +4,14 @@
 //! begins where it was left, runs that two sweeps share are trained once, and shards that share a folder need no coordination.
 
 mod axis;
+mod baseline;
 mod ledger;
 mod plot;
 mod statistics;
 mod table;
 
 pub use axis::{ARM, Axis, Value};
+pub use baseline::Baseline;
 pub use ledger::{Ledger, Line};
 pub use statistics::Mean;
 pub use table::{By, Row, Table};

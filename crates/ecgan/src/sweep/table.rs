@@ -1,6 +1,6 @@
 //! What the finished cells say: mean and deviation over the seeds, and the paired difference to the bare classifier.
 
-use super::{Cell, Ledger, Line, Mean};
+use super::{Baseline, Cell, Ledger, Line, Mean};
 use crate::data::Budget;
 use crate::metrics::csv::quoted;
 use crate::paper::reported;
@@ -74,16 +74,18 @@ pub struct Table {
 }
 
 impl Table {
-    /// Of the cells that the ledger has. Each is compared with the bare classifier of the same settings or, where a cell is
-    /// named as `baseline` by one of its labels, with that.
-    pub fn new(cells: &[Cell], baseline: Option<&str>, by: By, ledger: &Ledger) -> Self {
-        let named = cells.iter().find(|cell| cell.labels.iter().any(|(_, label)| Some(label.as_str()) == baseline));
+    /// Of the cells that the ledger has. Each is compared with its `baseline` or, without one, with the bare classifier of the
+    /// same settings.
+    pub fn new(cells: &[Cell], baseline: Option<&Baseline>, by: By, ledger: &Ledger) -> Self {
         let rows: Vec<Row> = cells
             .iter()
             .filter_map(|cell| {
                 let line = ledger.find(&cell.identity())?;
-                let other = named.map_or_else(|| cell.bare_identity(), Cell::identity);
-                let other = (other != cell.identity()).then(|| ledger.find(&other)).flatten();
+                let other = match baseline {
+                    Some(baseline) => baseline.cell(cell, cells).map(Cell::identity),
+                    None => Some(cell.bare_identity()),
+                };
+                let other = other.filter(|other| *other != cell.identity()).and_then(|other| ledger.find(&other));
                 Some(row(cell, &line, other.as_ref(), by))
             })
             .collect();

@@ -151,9 +151,29 @@ fn a_named_baseline_is_for_every_row() {
         Table::new(&cells, None, By::Test, &ledger).rows.iter().all(|row| row.difference.is_none()),
         "no classifier ran"
     );
-    let table = Table::new(&cells, Some("0.1"), By::Test, &ledger);
+    let baseline = Baseline::new("0.1", &[Axis::grid("lambda=0.1,0.2").unwrap()]).unwrap();
+    let table = Table::new(&cells, Some(&baseline), By::Test, &ledger);
     assert!(table.rows[0].difference.is_none());
     assert_eq!(table.rows[1].difference.unwrap().mean, 1.0);
+}
+
+/// Where there are more axes, a row is compared with its own like.
+#[test]
+fn a_named_baseline_has_what_the_row_has_on_the_other_axes() {
+    let texts = ["lambda=0.1,0.2", "threshold=0.5,0.7"];
+    let (axes, cells) = (texts.map(|text| Axis::grid(text).unwrap()), grid(&texts));
+    let accuracies = [[10.0, 20.0], [50.0, 60.0], [11.0, 21.0], [52.0, 62.0]];
+    let lines: Vec<(&Cell, &[f64])> = cells.iter().zip(&accuracies).map(|(cell, a)| (cell, &a[..])).collect();
+    let ledger = ledger_of(&lines);
+    let differences = |name: &str| {
+        let table = Table::new(&cells, Some(&Baseline::new(name, &axes).unwrap()), By::Test, &ledger);
+        table.rows.iter().map(|row| row.difference.map(|d| d.mean)).collect::<Vec<_>>()
+    };
+    assert_eq!(differences("0.1"), [None, None, Some(1.0), Some(2.0)]);
+    assert_eq!(differences("0.7"), [Some(-40.0), None, Some(-41.0), None]);
+    let axes = ["lambda=0.1,0.5", "threshold=0.5,0.7"].map(|text| Axis::grid(text).unwrap());
+    let message = Baseline::new("0.5", &axes).unwrap_err().to_string();
+    assert_eq!(message, "baseline: expected a name that one axis has, got 0.5, which lambda and threshold have");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use clap::{ArgMatches, Args, ValueEnum};
 use ecgan::Error;
 use ecgan::run_folder::{check_new_or_empty, write_atomically};
 use ecgan::settings::{Method, Partial};
-use ecgan::sweep::{Axis, By, Cell, Identity, Ledger, Table, cells, outcome, run_folder};
+use ecgan::sweep::{Axis, Baseline, By, Cell, Identity, Ledger, Table, cells, outcome, run_folder};
 use runs::{expected, train_all};
 use serde::Serialize;
 use std::fs;
@@ -31,7 +31,8 @@ pub struct SweepArgs {
     /// Seeds of each combination: --seed (0 where it is not given) and those after it
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=10_000), help_heading = "Sweep")]
     seeds: u64,
-    /// Compare with the arm or grid value of this name [default: each with the bare classifier of its settings]
+    /// Compare each with its like that has the arm or grid value of this name [default: with the bare classifier of its
+    /// settings]
     #[arg(long, value_name = "NAME", help_heading = "Sweep")]
     baseline: Option<String>,
     /// Which accuracy is compared: that on the test images, or that on the part of the budget that validates, by which
@@ -122,10 +123,11 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     let (flags, lower) = args.settings.sources(matches)?;
     let given = flags.clone().over(lower.clone());
     let folder = given.out.clone().unwrap_or_else(|| "sweep".into());
-    let cells = args.cells(&Partial { out: None, ..flags }, &Partial { out: None, ..lower })?;
+    let axes = args.axes()?;
+    let cells = cells(&Partial { out: None, ..flags }, &Partial { out: None, ..lower }, &axes)?;
     let methods: Vec<Method> = cells.iter().map(|cell| cell.settings.method).collect();
     warn_of_unused(matches, &methods);
-    args.check_baseline(&cells)?;
+    let baseline = args.baseline.as_deref().map(|name| Baseline::new(name, &axes)).transpose()?;
     args.check_validation(&cells)?;
     let seeds = args.seeds(given.seed.unwrap_or(0))?;
     if !args.dry_run {
@@ -152,10 +154,11 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
         interrupt::listen()?;
         fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
         let trained = train_all(output, args.by.0, &runs, &cells, &seeds, &folder, &mut ledger);
-        let shown = finish(args, output, &cells, &folder, &Ledger::open(&ledger_path)?);
+        let table = Table::new(&cells, baseline.as_ref(), args.by.0, &Ledger::open(&ledger_path)?);
+        let shown = finish(args, output, &folder, &table);
         return trained.and(shown);
     }
-    show(args, output, &folder, &Table::new(&cells, args.baseline.as_deref(), args.by.0, &ledger))
+    show(args, output, &folder, &Table::new(&cells, baseline.as_ref(), args.by.0, &ledger))
 }
 
 impl SweepArgs {
@@ -171,7 +174,7 @@ impl SweepArgs {
         }
     }
 
-    fn cells(&self, flags: &Partial, lower: &Partial) -> Result<Vec<Cell>, Error> {
+    fn axes(&self) -> Result<Vec<Axis>, Error> {
         let mut axes = Vec::new();
         if !self.arm.is_empty() {
             axes.push(Axis::arms(&self.arm)?);
@@ -179,7 +182,7 @@ impl SweepArgs {
         for text in &self.grid {
             axes.push(Axis::grid(text)?);
         }
-        cells(flags, lower, &axes)
+        Ok(axes)
     }
 
     /// What is compared by validation has a part that validates.
@@ -189,20 +192,6 @@ impl SweepArgs {
             let expected = "a part that validates, above 0, to compare --by val".into();
             Err(Error::Setting { name: "val_fraction", expected, got: format!("0 ({})", label(cell)) })
         })
-    }
-
-    fn check_baseline(&self, cells: &[Cell]) -> Result<(), Error> {
-        let labels = || cells.iter().flat_map(|cell| cell.labels.iter().map(|(_, label)| label.as_str()));
-        match &self.baseline {
-            Some(name) if !labels().any(|label| label == name) => {
-                let mut labels: Vec<&str> = labels().collect();
-                labels.sort_unstable();
-                labels.dedup();
-                let expected = format!("one of {}", labels.join(", "));
-                Err(Error::Setting { name: "baseline", expected, got: name.clone() })
-            }
-            _ => Ok(()),
-        }
     }
 
     /// What is left to train here, seed by seed so that a sweep that is cut short has something of each cell; and how many runs
@@ -255,15 +244,14 @@ fn is_table(text: &[u8]) -> bool {
 }
 
 /// Writes the table into the sweep's folder, and shows it.
-fn finish(args: &SweepArgs, output: Output, cells: &[Cell], folder: &Path, ledger: &Ledger) -> anyhow::Result<()> {
-    let table = Table::new(cells, args.baseline.as_deref(), args.by.0, ledger);
-    let json = serde_json::to_string_pretty(&table)? + "\n";
+fn finish(args: &SweepArgs, output: Output, folder: &Path, table: &Table) -> anyhow::Result<()> {
+    let json = serde_json::to_string_pretty(table)? + "\n";
     let plot = table.svg().map(|svg| ("plot.svg", svg));
     let tables = [("table.md", table.markdown()), ("table.csv", table.csv()), ("table.json", json)];
     for (name, text) in tables.into_iter().chain(plot) {
         write_atomically(&folder.join(name), |file| file.write_all(text.as_bytes()))?;
     }
-    show(args, output, folder, &table)
+    show(args, output, folder, table)
 }
 
 fn show(args: &SweepArgs, output: Output, folder: &Path, table: &Table) -> anyhow::Result<()> {
