@@ -248,7 +248,7 @@ fn what_a_method_does_not_use_changes_nothing_in_what_a_run_is() {
         let base: Partial = toml::from_str(&format!("method = \"{method}\"\nema_g = 0.5")).unwrap();
         let identity = |given: Partial| {
             let settings = Settings::without_device(given)?;
-            Ok::<_, Error>(crate::sweep::Cell { labels: Vec::new(), settings }.identity())
+            Ok::<_, Error>(crate::sweep::Cell::new(Vec::new(), settings).identity().clone())
         };
         let own = identity(base.clone()).unwrap();
         // How many of the list, in its order, each method does not use: the GAN's, the fakes', the condition.

@@ -44,7 +44,7 @@ impl Line {
         Self {
             data: cell.settings.data_name(),
             cell: cell.labels.clone(),
-            settings: cell.identity(),
+            settings: cell.identity().clone(),
             images: [first.n_train, first.n_val, first.n_test],
             seeds: seeds.to_vec(),
             test_accuracy: outcomes.iter().map(|o| round(o.summary.test_accuracy.unwrap_or(f64::NAN), 4)).collect(),

@@ -7,22 +7,22 @@ mod axis;
 mod baseline;
 mod ledger;
 mod plot;
+mod runs;
 mod statistics;
 mod table;
 
 pub use axis::{ARM, Axis, Value};
 pub use baseline::Baseline;
 pub use ledger::{Ledger, Line};
+pub use runs::{Outcome, Runs, outcome};
 pub use statistics::Mean;
 pub use table::{By, Row, Table};
 
 use crate::Error;
-use crate::metrics::{EpochMetrics, Summary};
-use crate::run_folder::summary_of;
+use crate::run_folder::plain;
 use crate::settings::{Method, Partial, Preset, Settings};
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeSet, HashSet};
+use std::path::PathBuf;
 
 /// The settings that a run's numbers depend on, as far as they are not those of preset `paper`; all but the seed. What a method
 /// does not use is left out, the data is its name alone, and device, threads and event files do not count.
@@ -35,12 +35,26 @@ pub struct Cell {
     pub labels: Vec<(String, String)>,
     /// Its settings, the seed being the first.
     pub settings: Settings,
+    identity: Identity,
+    key: String,
 }
 
 impl Cell {
+    /// With these labels and settings.
+    pub fn new(labels: Vec<(String, String)>, settings: Settings) -> Self {
+        let identity = identity(&settings);
+        let key = key(&identity);
+        Self { labels, settings, identity, key }
+    }
+
     /// What its runs are known by.
-    pub fn identity(&self) -> Identity {
-        identity(&self.settings)
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Its identity in short, as the folders of its runs are named.
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
     /// The identity of the bare classifier with the same settings.
@@ -52,6 +66,17 @@ impl Cell {
     pub fn with_seed(&self, seed: u64, out: PathBuf) -> Settings {
         Settings { seed, out: Some(out), ..self.settings.clone() }
     }
+
+    /// Its labels, for the name of a folder.
+    fn plain_labels(&self) -> String {
+        self.labels.iter().map(|(_, label)| plain(label)).collect::<Vec<_>>().join("-")
+    }
+}
+
+/// Of cells whose runs are the same the first.
+pub fn distinct(cells: &[Cell]) -> Vec<&Cell> {
+    let mut known = HashSet::new();
+    cells.iter().filter(|cell| known.insert(cell.key())).collect()
 }
 
 /// Every combination of the axes' values, the last axis changing fastest. With the `flags`, over which they win key by key, they are
@@ -73,10 +98,7 @@ pub fn cells(flags: &Partial, lower: &Partial, axes: &[Axis]) -> Result<Vec<Cell
             })
             .collect();
     }
-    let cell = |(labels, given): (_, Partial)| {
-        let settings = Settings::resolve(given.over(lower.clone()))?;
-        Ok(Cell { labels, settings })
-    };
+    let cell = |(labels, given): (_, Partial)| Ok(Cell::new(labels, Settings::resolve(given.over(lower.clone()))?));
     found.into_iter().map(cell).collect()
 }
 
@@ -114,51 +136,13 @@ fn identity(settings: &Settings) -> Identity {
     table
 }
 
-/// The folder of one run below the sweep's: where one with this identity and seed is, or else a new name.
-///
-/// # Errors
-/// [`Error::Io`].
-pub fn run_folder(sweep: &Path, cell: &Cell, seed: u64) -> Result<PathBuf, Error> {
-    let ending = format!("-seed{seed}-{:016x}", fnv1a(&cell.identity().to_string()));
-    let runs = sweep.join("runs");
-    if runs.is_dir() {
-        for entry in fs::read_dir(&runs).map_err(Error::io(&runs, "read"))? {
-            let entry = entry.map_err(Error::io(&runs, "read"))?;
-            if entry.file_name().to_string_lossy().ends_with(&ending) {
-                return Ok(entry.path());
-            }
-        }
-    }
-    let labels: Vec<String> = cell.labels.iter().map(|(_, label)| crate::run_folder::plain(label)).collect();
-    Ok(runs.join(format!("{}{ending}", labels.join("-"))))
+fn key(identity: &Identity) -> String {
+    format!("{:016x}", fnv1a(&identity.to_string()))
 }
 
 /// FNV-1a, 64 bits (Fowler, Noll and Vo): the same on every machine and in every version.
 fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-/// What a finished run found.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// Its summary.
-    pub summary: Summary,
-    /// Its last epoch.
-    pub last: EpochMetrics,
-}
-
-/// What a run's folder says; `None` where it is not finished.
-///
-/// # Errors
-/// [`Error::BadFile`] where its files are not what a run writes.
-pub fn outcome(run: &Path) -> Result<Option<Outcome>, Error> {
-    let Some(summary) = summary_of(run)? else { return Ok(None) };
-    let bad = |path: &Path, problem: String| Error::BadFile { path: path.into(), problem };
-    let path = run.join("metrics.jsonl");
-    let text = fs::read_to_string(&path).map_err(Error::io(&path, "read"))?;
-    let last = text.lines().last().ok_or_else(|| bad(&path, "no epoch; expected a line each".into()))?;
-    let last = serde_json::from_str(last).map_err(|error| bad(&path, error.to_string()))?;
-    Ok(Some(Outcome { summary, last }))
 }
 
 #[cfg(test)]

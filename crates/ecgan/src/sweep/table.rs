@@ -80,12 +80,12 @@ impl Table {
         let rows: Vec<Row> = cells
             .iter()
             .filter_map(|cell| {
-                let line = ledger.find(&cell.identity())?;
+                let line = ledger.find(cell.identity())?;
                 let other = match baseline {
-                    Some(baseline) => baseline.cell(cell, cells).map(Cell::identity),
+                    Some(baseline) => baseline.cell(cell, cells).map(|other| other.identity().clone()),
                     None => Some(cell.bare_identity()),
                 };
-                let other = other.filter(|other| *other != cell.identity()).and_then(|other| ledger.find(&other));
+                let other = other.filter(|other| other != cell.identity()).and_then(|other| ledger.find(&other));
                 Some(row(cell, &line, other.as_ref(), by))
             })
             .collect();

@@ -1,4 +1,5 @@
 use super::*;
+use std::fs;
 
 fn partial(text: &str) -> Partial {
     toml::from_str(text).unwrap()
@@ -17,7 +18,7 @@ fn ledger_of(cells: &[(&Cell, &[f64])]) -> Ledger {
             .add(Line {
                 data: "d".into(),
                 cell: cell.labels.clone(),
-                settings: cell.identity(),
+                settings: cell.identity().clone(),
                 images: [30, 0, 100],
                 seeds: (0..n as u64).collect(),
                 test_accuracy: accuracies.to_vec(),
@@ -48,8 +49,8 @@ fn an_identity_has_what_matters_and_nothing_else() {
         cells[3].identity().to_string(),
         "data = \"synthetic\"\nlambda = 0.2\nmethod = \"ec-gan\"\nper_class = 3\n"
     );
-    assert_eq!(cells[3].bare_identity(), cells[0].identity());
-    let with = |text: &str| cells_of(text)[0].identity();
+    assert_eq!(cells[3].bare_identity(), *cells[0].identity());
+    let with = |text: &str| cells_of(text)[0].identity().clone();
     assert_eq!(with("threads = 1\nseed = 3\nsimd = \"portable\""), with(""));
     assert_ne!(with("lr_c = 0.5"), with(""));
     assert_eq!(with("method = \"classifier\"\npreset = \"notebook\""), with("method = \"classifier\""));
@@ -97,13 +98,29 @@ fn a_setting_is_one_axis_to_vary() {
 fn a_run_is_found_under_whatever_name() {
     let folder = tempfile::tempdir().unwrap();
     let cells = grid(&["lambda=0.1,0.2"]);
-    let first = run_folder(folder.path(), &cells[0], 4).unwrap();
+    let runs = || Runs::list(folder.path()).unwrap();
+    let first = runs().path(&cells[0], 4);
     assert!(first.file_name().unwrap().to_str().unwrap().starts_with("0.1-seed4-"), "{first:?}");
     let renamed = first.with_file_name(first.file_name().unwrap().to_str().unwrap().replacen("0.1", "other", 1));
     fs::create_dir_all(&renamed).unwrap();
-    assert_eq!(run_folder(folder.path(), &cells[0], 4).unwrap(), renamed);
-    assert_ne!(run_folder(folder.path(), &cells[1], 4).unwrap(), renamed);
-    assert_ne!(run_folder(folder.path(), &cells[0], 5).unwrap(), renamed);
+    assert_eq!(runs().path(&cells[0], 4), renamed);
+    assert_ne!(runs().path(&cells[1], 4), renamed);
+    assert_ne!(runs().path(&cells[0], 5), renamed);
+}
+
+/// What is not needed is not read.
+#[test]
+fn the_first_seed_that_is_not_done_ends_the_search() {
+    let folder = tempfile::tempdir().unwrap();
+    let cells = grid(&["lambda=0.1,0.2"]);
+    let second = Runs::list(folder.path()).unwrap().path(&cells[0], 1);
+    fs::create_dir_all(&second).unwrap();
+    fs::write(second.join("summary.json"), "torn").unwrap();
+    let (runs, mut ledger) = (Runs::list(folder.path()).unwrap(), Ledger::default());
+    runs.settle(&distinct(&cells), &[0, 1], &mut ledger).unwrap();
+    assert!(ledger.lines.is_empty());
+    let message = runs.settle(&distinct(&cells), &[1], &mut ledger).unwrap_err().to_string();
+    assert!(message.contains("summary.json: expected"), "{message}");
 }
 
 #[test]
@@ -185,8 +202,8 @@ fn a_ledger_reads_back_and_skips_what_it_has() {
     ledger.add(ledger_of(&[(&cells[0], &[1.0, 2.0])]).lines[0].clone()).unwrap();
     let back = Ledger::open(&path).unwrap();
     assert_eq!(back.lines, ledger.lines);
-    assert!(back.has(&cells[0].identity(), &[0, 1]));
-    assert!(!back.has(&cells[0].identity(), &[0, 1, 2]) && !back.has(&cells[1].identity(), &[0]));
+    assert!(back.has(cells[0].identity(), &[0, 1]));
+    assert!(!back.has(cells[0].identity(), &[0, 1, 2]) && !back.has(cells[1].identity(), &[0]));
     // A line that was being written when its process was killed is none, and gives way to the next.
     let whole = fs::read_to_string(&path).unwrap();
     fs::write(&path, format!("{whole}{}", &whole[..20])).unwrap();
@@ -224,9 +241,9 @@ fn lines_of_one_cell_unite() {
     let mut later = ledger.lines[0].clone();
     (later.seeds, later.test_accuracy) = (vec![2, 1], vec![30.0, 99.0]);
     ledger.lines.push(later);
-    let line = ledger.find(&cells[0].identity()).unwrap();
+    let line = ledger.find(cells[0].identity()).unwrap();
     assert_eq!((line.seeds, line.test_accuracy), (vec![0, 1, 2], vec![10.0, 20.0, 30.0]), "the first counts");
-    assert!(ledger.has(&cells[0].identity(), &[2, 0]) && !ledger.has(&cells[0].identity(), &[3]));
+    assert!(ledger.has(cells[0].identity(), &[2, 0]) && !ledger.has(cells[0].identity(), &[3]));
     let table = Table::new(&cells, None, By::Test, &ledger);
     assert_eq!((table.rows[1].difference.unwrap().mean, table.rows[1].difference.unwrap().n), (3.0, 3));
 }

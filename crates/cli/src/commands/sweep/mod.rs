@@ -10,7 +10,7 @@ use clap::{ArgMatches, Args, ValueEnum};
 use ecgan::Error;
 use ecgan::run_folder::{check_new_or_empty, write_atomically};
 use ecgan::settings::{Method, Partial};
-use ecgan::sweep::{Axis, Baseline, By, Cell, Identity, Ledger, Table, cells, outcome, run_folder};
+use ecgan::sweep::{Axis, Baseline, By, Cell, Ledger, Runs, Table, cells, distinct};
 use runs::{expected, train_all};
 use serde::Serialize;
 use std::fs;
@@ -135,11 +135,13 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     }
     let ledger_path = args.ledger.clone().unwrap_or_else(|| folder.join("ledger.jsonl"));
     let mut ledger = Ledger::open(&ledger_path)?;
-    let (runs, all) = args.runs(&cells, &seeds, &ledger, &folder)?;
+    let distinct = distinct(&cells);
+    let runs = args.runs(&distinct, &seeds, &ledger, &Runs::list(&folder)?)?;
     output.line(format!(
-        "{} combinations, {} seeds: {all} runs, of which {} to train here",
+        "{} combinations, {} seeds: {} runs, of which {} to train here",
         cells.len(),
         seeds.len(),
+        distinct.len() * seeds.len(),
         runs.len()
     ))?;
     compute::use_threads(given.threads)?;
@@ -153,7 +155,7 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     } else {
         interrupt::listen()?;
         fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
-        let trained = train_all(output, args.by.0, &runs, &cells, &seeds, &folder, &mut ledger);
+        let trained = train_all(output, args.by.0, &runs, &distinct, &seeds, &folder, &mut ledger);
         let table = Table::new(&cells, baseline.as_ref(), args.by.0, &Ledger::open(&ledger_path)?);
         let shown = finish(args, output, &folder, &table);
         return trained.and(shown);
@@ -194,33 +196,24 @@ impl SweepArgs {
         })
     }
 
-    /// What is left to train here, seed by seed so that a sweep that is cut short has something of each cell; and how many runs
-    /// there are in all.
+    /// What is left to train here, seed by seed so that a sweep that is cut short has something of each cell.
     fn runs<'a>(
         &self,
-        cells: &'a [Cell],
+        cells: &[&'a Cell],
         seeds: &[u64],
         ledger: &Ledger,
-        folder: &Path,
-    ) -> Result<(Vec<Run<'a>>, usize), Error> {
-        let mut distinct: Vec<(Identity, &Cell)> = Vec::new();
-        for cell in cells {
-            let identity = cell.identity();
-            if distinct.iter().all(|(known, _)| *known != identity) {
-                distinct.push((identity, cell));
-            }
-        }
-        let all =
-            seeds.iter().flat_map(|&seed| distinct.iter().map(move |(identity, cell)| (identity, Run { cell, seed })));
+        found: &Runs,
+    ) -> Result<Vec<Run<'a>>, Error> {
+        let cells: Vec<(&Cell, bool)> = cells.iter().map(|cell| (*cell, ledger.has(cell.identity(), seeds))).collect();
+        let all = seeds.iter().flat_map(|&seed| cells.iter().map(move |&(cell, known)| (Run { cell, seed }, known)));
         let mut runs = Vec::new();
-        for (i, (identity, run)) in all.enumerate() {
+        for (i, (run, known)) in all.enumerate() {
             let ours = self.shard.is_none_or(|shard| i % shard.of == shard.index - 1);
-            let done = || Ok::<_, Error>(outcome(&run_folder(folder, run.cell, run.seed)?)?.is_some());
-            if ours && !ledger.has(identity, seeds) && !done()? {
+            if ours && !known && found.outcome(run.cell, run.seed)?.is_none() {
                 runs.push(run);
             }
         }
-        Ok((runs, seeds.len() * distinct.len()))
+        Ok(runs)
     }
 }
 

@@ -8,8 +8,10 @@ use anyhow::anyhow;
 use ecgan::Error;
 use ecgan::metrics::{EpochMetrics, Observer, Started, StepMetrics, Summary};
 use ecgan::run_folder::RunFolder;
-use ecgan::sweep::{By, Cell, Identity, Ledger, Line, outcome, run_folder};
+use ecgan::sweep::{By, Cell, Ledger, Runs, outcome};
 use ecgan::train::{plan, resume, train};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 
 /// Trains what is left. A run that diverges or fails does not stop the others; the first such failure is the outcome. Nor does
@@ -18,22 +20,23 @@ pub fn train_all(
     output: Output,
     by: By,
     runs: &[Run],
-    cells: &[Cell],
+    cells: &[&Cell],
     seeds: &[u64],
     folder: &Path,
     ledger: &mut Ledger,
 ) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     let (mut spent, mut told) = (0.0, Ok(()));
-    settle(cells, seeds, folder, ledger)?;
+    Runs::list(folder)?.settle(cells, seeds, ledger)?;
     for (i, run) in runs.iter().enumerate() {
         let what = format!("{}, seed {}", label(run.cell), run.seed);
-        match train_one(run, folder) {
+        let path = Runs::list(folder)?.path(run.cell, run.seed);
+        match train_one(run, folder, &path) {
             Ok(summary) => {
                 spent += summary.seconds;
                 let left = spent / (i + 1) as f64 * (runs.len() - i - 1) as f64;
                 // Not the best epoch's, but the last's: what the table has.
-                let last = || Ok::<_, Error>(outcome(&run_folder(folder, run.cell, run.seed)?)?.map(|o| o.last));
+                let last = || Ok::<_, Error>(outcome(&path)?.map(|o| o.last));
                 let accuracy = match by {
                     By::Test => summary.test_accuracy,
                     By::Val => last()?.and_then(|last| last.val_accuracy),
@@ -47,7 +50,7 @@ pub fn train_all(
                     duration(left)
                 ));
                 told = told.and(line);
-                settle(cells, seeds, folder, ledger)?;
+                Runs::list(folder)?.settle(&[run.cell], seeds, ledger)?;
             }
             Err(error @ Error::Interrupted) => return Err(error.into()),
             Err(error) => {
@@ -56,6 +59,8 @@ pub fn train_all(
             }
         }
     }
+    // Also what other processes have finished meanwhile.
+    Runs::list(folder)?.settle(cells, seeds, ledger)?;
     let n = failed.len();
     match failed.into_iter().next() {
         Some((what, error)) => Err(anyhow!(error).context(format!("{n} runs failed, first {what}"))),
@@ -64,21 +69,20 @@ pub fn train_all(
 }
 
 /// One run: from its last checkpoint where it was stopped, or else from its beginning.
-fn train_one(run: &Run, folder: &Path) -> Result<Summary, Error> {
-    let path = run_folder(folder, run.cell, run.seed)?;
-    let settings = run.cell.with_seed(run.seed, path.clone());
+fn train_one(run: &Run, folder: &Path, path: &Path) -> Result<Summary, Error> {
+    let settings = run.cell.with_seed(run.seed, path.into());
     if !path.exists() {
-        let run_folder = RunFolder::create(Some(&path), folder, settings.method, &settings.data_name())?;
+        let run_folder = RunFolder::create(Some(path), folder, settings.method, &settings.data_name())?;
         let trained = kernels::on_a_worker(|| train(&settings, &run_folder, &mut Quiet));
         run_folder.discard_if_empty();
         return trained;
     }
     // Another process may be at work in it, and has the lock then.
-    let run_folder = RunFolder::open(&path)?;
+    let run_folder = RunFolder::open(path)?;
     if run_folder.config_file().exists() {
         match kernels::on_a_worker(|| resume(&settings, &run_folder, &mut Quiet)) {
             // What is there is damaged, hence of no use; what else is wrong would be wrong with a new run too.
-            Err(Error::BadFile { path: bad, problem }) if bad.starts_with(&path) => {
+            Err(Error::BadFile { path: bad, problem }) if bad.starts_with(path) => {
                 warn(format!("{}: {problem}; the run cannot go on and begins anew", bad.display()));
             }
             trained => return trained,
@@ -90,36 +94,17 @@ fn train_one(run: &Run, folder: &Path) -> Result<Summary, Error> {
 
 /// How long these runs take, from a timed iteration of each combination, as a sentence.
 pub fn expected(runs: &[Run]) -> Result<String, Error> {
-    let mut of_cells: Vec<(Identity, f64)> = Vec::new();
+    let mut of_cells = HashMap::new();
     let mut seconds = 0.0;
     for run in runs {
-        let identity = run.cell.identity();
-        let known = of_cells.iter().find(|(known, _)| *known == identity).map(|(_, seconds)| *seconds);
-        seconds += match known {
-            Some(seconds) => seconds,
-            None => {
-                let planned = kernels::on_a_worker(|| plan(&run.cell.settings, 0, &mut Quiet))?;
-                of_cells.push((identity, planned.seconds));
-                planned.seconds
+        seconds += match of_cells.entry(run.cell.key()) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                *new.insert(kernels::on_a_worker(|| plan(&run.cell.settings, 0, &mut Quiet))?.seconds)
             }
         };
     }
     Ok(format!("about {} on this device", duration(seconds)))
-}
-
-/// Adds the cells all of whose seeds are done to the ledger.
-fn settle(cells: &[Cell], seeds: &[u64], folder: &Path, ledger: &mut Ledger) -> Result<(), Error> {
-    for cell in cells.iter() {
-        if ledger.has(&cell.identity(), seeds) {
-            continue;
-        }
-        let outcomes =
-            seeds.iter().map(|&seed| outcome(&run_folder(folder, cell, seed)?)).collect::<Result<Vec<_>, Error>>()?;
-        if let Some(outcomes) = outcomes.into_iter().collect::<Option<Vec<_>>>() {
-            ledger.add(Line::new(cell, seeds, &outcomes))?;
-        }
-    }
-    Ok(())
 }
 
 /// Says nothing but warnings while a run trains.
