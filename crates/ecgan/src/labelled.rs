@@ -35,20 +35,35 @@ impl Labelled {
     /// [`Error::Dataset`]; also where a class has no training image.
     pub fn read(source: &Source, settings: &Settings, format: Format) -> Result<Self, Error> {
         let train = source.listing(Part::Train)?;
-        let (labels, classes) = (train.labels(), source.classes());
-        let of_each_class = images_of_each_class(labels, classes.len());
-        let order = match settings.subset {
-            Subset::First => Order::First,
-            Subset::Seed => Order::Seed(settings.seed),
-        };
+        let of_each_class = images_of_each_class(train.labels(), source.classes().len());
         let mut warnings = Vec::new();
-        let val = own_validation(source, settings, &mut warnings)?;
-        let val_fraction = if val.is_some() { 0.0 } else { settings.val_fraction };
-        let split = split(&settings.data, labels, classes, settings.budget, order, val_fraction)?;
+        let (chosen, split) = draw(source, settings, train, &mut warnings)?;
         let limit = settings.memory_limit.map_or_else(default_limit, |mib| mib.saturating_mul(1 << 20));
-        let (chosen, split) = choose(train, val, split);
         Ok(Self { images: Images::read(chosen, format, limit)?, split, of_each_class, warnings })
     }
+}
+
+/// How many images a run of these settings trains on, validates on and is tested on; none is decoded.
+pub(crate) fn count(source: &Source, settings: &Settings) -> Result<[usize; 3], Error> {
+    let (_, split) = draw(source, settings, source.listing(Part::Train)?, &mut Vec::new())?;
+    Ok([split.train.len(), split.val.len(), source.listing(Part::Test)?.labels().len()])
+}
+
+/// The budget by the labels of the training images.
+fn draw(
+    source: &Source,
+    settings: &Settings,
+    train: Arc<dyn Listing>,
+    warnings: &mut Vec<String>,
+) -> Result<(Chosen, Split), Error> {
+    let order = match settings.subset {
+        Subset::First => Order::First,
+        Subset::Seed => Order::Seed(settings.seed),
+    };
+    let val = own_validation(source, settings, warnings)?;
+    let val_fraction = if val.is_some() { 0.0 } else { settings.val_fraction };
+    let split = split(&settings.data, train.labels(), source.classes(), settings.budget, order, val_fraction)?;
+    Ok(choose(train, val, split))
 }
 
 /// The validation part that the data set has, unless none is wanted.

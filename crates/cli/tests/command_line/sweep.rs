@@ -230,6 +230,53 @@ fn a_sweep_writes_into_a_folder_of_its_own() {
     }
 }
 
+/// A run is known by the name of its data's folder, and is not taken for one of another folder of that name.
+#[test]
+fn runs_of_another_data_set_of_the_same_name_are_not_ones_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = |name: &str| folder.path().join(name);
+    ["one/pets", "two/pets"].iter().for_each(|data| pets(&here(data)));
+    let into = |out, data| ["sweep", "--out", out, "--method", "classifier", "--seeds", "1", "--data", data];
+    let of = |data| into("s", data);
+    let begins = |at: &str, arguments: &[&str]| {
+        stdout(&small(&here(at), arguments).output().unwrap()).lines().next().unwrap().to_owned()
+    };
+    let done = "1 combinations, 1 seeds: 1 runs, of which 0 to train here";
+    stdout(&small(folder.path(), &of("one/pets")).output().unwrap());
+    assert_eq!(begins("", &of("one/../one/pets/")), done);
+    for message in [
+        format!("data: expected {}, on which s/runs/", here("one/pets").canonicalize().unwrap().display()),
+        " was trained (another data set of its name needs another --out), got two/pets".into(),
+    ] {
+        refused(folder.path(), &of("two/pets"), 2, &message);
+    }
+    // Nor are they compared or put together with one's own.
+    refused(folder.path(), &[&of("two/pets")[..], &["--seed", "1"]].concat(), 2, "got two/pets");
+    refused(folder.path(), &["sweep", "--out", "s", "--data", "two/pets", "--method", "ec-gan"], 2, "got two/pets");
+    // Whatever folder one looks from.
+    refused(&here("two"), &into("../s", "pets"), 2, "got pets");
+    assert_eq!(begins("one", &into("../s", "pets")), done);
+    // Nor does one go on that was stopped.
+    let run = fs::read_dir(here("s/runs")).unwrap().next().unwrap().unwrap().path();
+    fs::rename(run.join("summary.json"), here("summary")).unwrap();
+    fs::rename(here("s/ledger.jsonl"), here("l.jsonl")).unwrap();
+    refused(folder.path(), &of("two/pets"), 2, "got two/pets");
+    fs::rename(here("summary"), run.join("summary.json")).unwrap();
+    // A ledger is of all machines, and knows the name alone.
+    assert_eq!(begins("", &[&into("t", "two/pets")[..], &["--ledger", "l.jsonl"]].concat()), done);
+    // What has moved is the same where it has as many images.
+    fs::create_dir(here("three")).unwrap();
+    fs::rename(here("one/pets"), here("three/pets")).unwrap();
+    assert_eq!(begins("", &of("three/pets")), done);
+    fs::remove_file(any_file(&here("two/pets/test"))).unwrap();
+    refused(folder.path(), &of("two/pets"), 2, "got two/pets");
+    // Within one sweep they would be one as well.
+    let both = ["sweep", "--out", "u", "--grid", "data=three/pets,two/pets", "--dry-run"];
+    let message =
+        "data: expected folders that differ in their own names, by which runs are known, got three/pets and two/pets";
+    refused(folder.path(), &both, 2, message);
+}
+
 #[test]
 fn what_no_method_of_a_sweep_uses_is_warned_about() {
     let folder = tempfile::tempdir().unwrap();

@@ -5,6 +5,7 @@
 
 mod axis;
 mod baseline;
+mod data;
 mod ledger;
 mod plot;
 mod runs;
@@ -62,9 +63,11 @@ impl Cell {
         identity(&Settings { method: Method::Classifier, ..self.settings.clone() })
     }
 
-    /// Its settings with a seed, for a run in this folder.
+    /// Its settings with a seed, for a run in this folder. The run notes where its data lies, from whatever folder one looks.
     pub fn with_seed(&self, seed: u64, out: PathBuf) -> Settings {
-        Settings { seed, out: Some(out), ..self.settings.clone() }
+        let settings = self.settings.clone();
+        let place = data::place(&settings.data).and_then(|place| place.into_os_string().into_string().ok());
+        Settings { seed, out: Some(out), data: place.unwrap_or(settings.data), ..settings }
     }
 
     /// Its labels, for the name of a folder.
@@ -83,7 +86,7 @@ pub fn distinct(cells: &[Cell]) -> Vec<&Cell> {
 /// one source; `lower` is what the sources below it say.
 ///
 /// # Errors
-/// [`Error::Setting`] where two axes vary one setting, and where settings that resolve to a run do not come about.
+/// [`Error::Setting`] where two axes vary one setting or two data sets have one name, and where settings that resolve to a run do not come about.
 pub fn cells(flags: &Partial, lower: &Partial, axes: &[Axis]) -> Result<Vec<Cell>, Error> {
     check_keys(axes)?;
     let mut found: Vec<(Vec<(String, String)>, Partial)> = vec![(Vec::new(), flags.clone())];
@@ -99,7 +102,9 @@ pub fn cells(flags: &Partial, lower: &Partial, axes: &[Axis]) -> Result<Vec<Cell
             .collect();
     }
     let cell = |(labels, given): (_, Partial)| Ok(Cell::new(labels, Settings::resolve(given.over(lower.clone()))?));
-    found.into_iter().map(cell).collect()
+    let cells = found.into_iter().map(cell).collect::<Result<Vec<_>, Error>>()?;
+    data::check_names(&cells)?;
+    Ok(cells)
 }
 
 /// Of two axes that vary one setting, the labels of the first would say what is not so.

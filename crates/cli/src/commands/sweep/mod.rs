@@ -136,7 +136,9 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     let ledger_path = args.ledger.clone().unwrap_or_else(|| folder.join("ledger.jsonl"));
     let mut ledger = Ledger::open(&ledger_path)?;
     let distinct = distinct(&cells);
-    let runs = args.runs(&distinct, &seeds, &ledger, &Runs::list(&folder)?)?;
+    let found = Runs::list(&folder)?;
+    found.check_data(&distinct)?;
+    let runs = args.runs(&distinct, &seeds, &ledger, &found)?;
     output.line(format!(
         "{} combinations, {} seeds: {} runs, of which {} to train here",
         cells.len(),
