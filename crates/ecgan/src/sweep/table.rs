@@ -95,41 +95,36 @@ impl Table {
 
     /// As Markdown.
     pub fn markdown(&self) -> String {
-        let mut text = format!("| {} | ", self.axes.join(" | "));
-        // By validation there is no test accuracy, and by test the other stands behind.
-        let (column, rest) = match self.by {
-            By::Test => (self.by.column(), " validation, % |"),
-            By::Val => (self.by.column(), ""),
-        };
-        text += &format!("images | seeds | {column}, % | difference, points [95 %] |{rest} kept, % |");
         // A column that nothing stands in says nothing.
         let paper = self.rows.iter().any(|row| row.paper.is_some());
-        text += if paper { " the paper's, % |\n" } else { "\n" };
-        let columns = 5 + usize::from(self.by == By::Test) + usize::from(paper);
-        text += &format!("|{}\n", "---|".repeat(self.axes.len() + columns));
-        for row in &self.rows {
-            let labels: Vec<&str> = row.cell.iter().map(|(_, label)| label.as_str()).collect();
-            let difference = row.difference.map_or_else(String::new, |d| match row.half_interval {
-                Some(half) => format!("{:+.2} [{:+.2}, {:+.2}]", d.mean, d.mean - half, d.mean + half),
-                None => format!("{:+.2}", d.mean),
-            });
-            let reported = row.paper.map_or_else(String::new, |paper| format!("{paper:.2}"));
-            let reported = if paper { format!(" {reported} |") } else { String::new() };
-            let validation = match self.by {
-                By::Test => format!(" {} |", spread(row.val_accuracy, 1.0)),
-                By::Val => String::new(),
-            };
-            let (accuracy, kept) = (self.accuracy(row), spread(row.kept_fraction, 100.0));
-            let _ = writeln!(
-                text,
-                "| {} | {} | {} | {} | {difference} |{validation} {kept} |{reported}",
-                labels.join(" | "),
-                row.n_train,
-                accuracy.map_or(0, |accuracy| accuracy.n),
-                spread(accuracy, 1.0),
-            );
-        }
+        let mut columns: Vec<String> = self.axes.iter().map(|name| escaped(name)).collect();
+        columns.extend(["images", "seeds"].map(String::from));
+        columns.push(format!("{}, %", self.by.column()));
+        columns.push("difference, points [95 %]".into());
+        // By validation there is no test accuracy, and by test the other stands behind.
+        columns.extend((self.by == By::Test).then(|| "validation, %".into()));
+        columns.push("kept, %".into());
+        columns.extend(paper.then(|| "the paper's, %".into()));
+        let mut text = line(&columns) + &format!("|{}\n", "---|".repeat(columns.len()));
+        self.rows.iter().for_each(|row| text += &line(&self.cells(row, paper)));
         text
+    }
+
+    /// A row's columns, with or without what the paper reports.
+    fn cells(&self, row: &Row, paper: bool) -> Vec<String> {
+        let accuracy = self.accuracy(row);
+        let mut cells: Vec<String> = row.cell.iter().map(|(_, label)| escaped(label)).collect();
+        cells.push(row.n_train.to_string());
+        cells.push(accuracy.map_or(0, |accuracy| accuracy.n).to_string());
+        cells.push(spread(accuracy, 1.0));
+        cells.push(row.difference.map_or_else(String::new, |d| match row.half_interval {
+            Some(half) => format!("{:+.2} [{:+.2}, {:+.2}]", d.mean, d.mean - half, d.mean + half),
+            None => format!("{:+.2}", d.mean),
+        }));
+        cells.extend((self.by == By::Test).then(|| spread(row.val_accuracy, 1.0)));
+        cells.push(spread(row.kept_fraction, 100.0));
+        cells.extend(paper.then(|| row.paper.map_or_else(String::new, |paper| format!("{paper:.2}"))));
+        cells
     }
 
     /// The accuracy that is compared, in percent.
@@ -203,4 +198,14 @@ fn spread(mean: Option<Mean>, factor: f64) -> String {
         Some(deviation) => format!("{:.1} ± {:.1}", factor * m.mean, factor * deviation),
         None => format!("{:.1}", factor * m.mean),
     })
+}
+
+/// A line of a table in Markdown.
+fn line(cells: &[String]) -> String {
+    format!("| {} |\n", cells.join(" | "))
+}
+
+/// Text that may hold anything, within a cell.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('|', "\\|")
 }

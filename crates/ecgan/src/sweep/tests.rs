@@ -140,6 +140,22 @@ fn differences_are_paired_by_seed() {
     assert!(table.csv().lines().nth(2).unwrap().starts_with("ec-gan,30,4,39,"));
 }
 
+#[test]
+fn markdown_is_a_table_whatever_the_axes_and_labels() {
+    // As a reader of Markdown takes a line apart.
+    let columns = |line: &str| line.replace("\\|", "").matches('|').count() - 1;
+    let alone = cells_of("");
+    let table = Table::new(&alone, None, By::Test, &ledger_of(&[(&alone[0], &[10.0])])).markdown();
+    assert!(table.starts_with("| images | seeds | test accuracy, % |"), "{table}");
+    assert_eq!(table.lines().map(columns).collect::<Vec<_>>(), [6; 3], "{table}");
+    assert!(table.ends_with("|---|\n| 30 | 1 | 10.0 |  |  | 50.0 |\n"), "{table}");
+    let arms = Axis::arms(&["a|b\\:lambda=0.2".to_owned()]).unwrap();
+    let arms = cells(&Partial::default(), &Partial::default(), &[arms]).unwrap();
+    let table = Table::new(&arms, None, By::Test, &ledger_of(&[(&arms[0], &[10.0])])).markdown();
+    assert_eq!(table.lines().map(columns).collect::<Vec<_>>(), [7; 3], "{table}");
+    assert!(table.contains("\n| a\\|b\\\\ | 30 |"), "{table}");
+}
+
 /// By validation the test accuracy stays unseen, in every form of the table.
 #[test]
 fn settings_are_chosen_by_validation_without_the_test() {
