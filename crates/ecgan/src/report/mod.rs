@@ -24,6 +24,8 @@ mod tests;
 use crate::Error;
 use crate::metrics::Observer;
 use crate::run_folder::write_atomically;
+pub(crate) use html::Escaped;
+pub(crate) use plot::round_step;
 use run::Run;
 use std::io::Write;
 use std::path::Path;

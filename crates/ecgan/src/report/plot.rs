@@ -204,7 +204,7 @@ pub fn put(text: &mut String, what: std::fmt::Arguments<'_>) {
 }
 
 /// 1, 2 or 5 times a power of ten, at least `least`.
-fn round_step(least: f64) -> f64 {
+pub fn round_step(least: f64) -> f64 {
     let power = 10f64.powf(least.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].into_iter().find(|step| step * power >= least * (1.0 - 1e-9));
     step.unwrap_or(10.0) * power

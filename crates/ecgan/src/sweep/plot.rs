@@ -1,6 +1,7 @@
 //! The table as a picture: a line a cell, a dot at the mean accuracy, a bar of one standard deviation to either side.
 
 use super::{Mean, Row, Table};
+use crate::report::{Escaped, round_step};
 use std::fmt::Write;
 
 const LABELS: f64 = 330.0;
@@ -25,7 +26,8 @@ impl Table {
         let spread = |accuracy: Mean| accuracy.deviation.unwrap_or(0.0);
         let low = rows.iter().map(|&(_, accuracy)| accuracy.mean - spread(accuracy)).reduce(f64::min)?;
         let high = rows.iter().map(|&(_, accuracy)| accuracy.mean + spread(accuracy)).reduce(f64::max)?;
-        let step = step((high - low).max(0.5));
+        // About five of them.
+        let step = round_step((high - low).max(0.5) / 5.0);
         let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
         let high = if high > low { high } else { low + step };
         let x = |accuracy: f64| LABELS + (accuracy - low) / (high - low) * (RIGHT - LABELS);
@@ -68,7 +70,7 @@ impl Table {
                  <text class=\"note\" x=\"{:.1}\" y=\"{:.1}\">{mean:.1}</text>",
                 LABELS - 14.0,
                 y + 4.0,
-                escaped(&shortened(&labels.join(", "))),
+                Escaped(&shortened(&labels.join(", "))),
                 x(mean - spread),
                 x(mean + spread),
                 x(mean),
@@ -88,13 +90,6 @@ impl Table {
     }
 }
 
-/// 1, 2 or 5 times a power of ten, so that a range has about five of them.
-fn step(range: f64) -> f64 {
-    let power = 10f64.powf((range / 5.0).log10().floor());
-    let factor = [1.0, 2.0, 5.0, 10.0].into_iter().find(|factor| factor * power * 5.0 >= range).unwrap_or(10.0);
-    factor * power
-}
-
 /// What fits beside the picture.
 fn shortened(label: &str) -> String {
     const MOST: usize = 46;
@@ -102,10 +97,6 @@ fn shortened(label: &str) -> String {
         return label.to_owned();
     }
     label.chars().take(MOST - 1).chain(['…']).collect()
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]
