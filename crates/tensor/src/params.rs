@@ -191,3 +191,19 @@ impl ParamId {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_one_gradient_overlap_where_they_share_numbers() {
+        let device = Device::cpu();
+        let gradients = || Arc::new(Mutex::new(Tensor::<f32>::zeros(&device, [9])));
+        let (one, other) = (gradients(), gradients());
+        let part = |of: &Arc<_>, range| GradientSink { gradients: Arc::clone(of), range };
+        assert!(part(&one, 0..3).overlaps(&part(&one, 2..5)) && part(&one, 2..5).overlaps(&part(&one, 0..3)));
+        assert!(!part(&one, 0..3).overlaps(&part(&one, 3..5)) && !part(&one, 3..5).overlaps(&part(&one, 0..3)));
+        assert!(!part(&one, 0..3).overlaps(&part(&other, 0..3)));
+    }
+}
