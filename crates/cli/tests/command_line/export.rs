@@ -255,3 +255,38 @@ fn a_graph_is_whole_and_has_the_state_dicts_tensors() {
         assert!(model.metadata["preprocessing"].starts_with("grey (Rec. 601 luma), resized to 64x64"));
     }
 }
+
+/// The weights of preset `best`'s discriminator are over their largest singular value, as evaluation finds it.
+#[test]
+fn a_graph_has_spectral_weights_as_evaluation_takes_them() {
+    for (method, inputs) in [("conditional", &["images", "class"][..]), ("ec-gan", &["images"])] {
+        let here = trained(&["--preset", "best", "--method", method, "--width", "1"]);
+        let folder = here.path();
+        export(folder, CHECKPOINT, "discriminator", "d.onnx");
+        export(folder, CHECKPOINT, "discriminator", "d.safetensors");
+        let model = Model::read(&fs::read(folder.join("d.onnx")).unwrap());
+        let state = TensorsFile::read(&folder.join("d.safetensors")).tensors;
+        assert_eq!(model.inputs.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), inputs);
+        let operators = |operator: &str| model.nodes.iter().filter(|node| node.operator == operator).count();
+        assert_eq!(["Conv", "LeakyRelu", "BatchNormalization"].map(operators), [4, 3, 0], "{method}");
+        let real = |bytes: &[u8]| -> Vec<f64> {
+            bytes.as_chunks().0.iter().map(|&b| f64::from(f32::from_le_bytes(b))).collect()
+        };
+        for layer in [0, 2, 4, 6].map(|at| format!("main.{at}")) {
+            let [weight, bias] = ["weight", "bias"].map(|name| format!("{layer}.{name}"));
+            let node = model.nodes.iter().find(|node| node.output == layer).unwrap();
+            assert_eq!(node.inputs[1..], [weight.clone(), bias.clone()], "{method}");
+            assert!(model.weights[&bias] == (state[&bias].shape.clone(), state[&bias].bytes.clone()), "{bias}");
+            let [original, u] = ["weight_orig", "weight_u"].map(|name| &state[&format!("{layer}.{name}")]);
+            let (w, u) = (real(&original.bytes), real(&u.bytes));
+            let columns = w.len() / u.len();
+            let v = (0..columns).map(|j| u.iter().zip(w.chunks(columns)).map(|(u, w)| u * w[j]).sum::<f64>());
+            let sigma = v.map(|v| v * v).sum::<f64>().sqrt();
+            let (shape, bytes) = &model.weights[&weight];
+            assert_eq!(shape, &original.shape, "{weight}");
+            for (got, w) in real(bytes).iter().zip(&w) {
+                assert!((got - w / sigma).abs() <= 1e-6 * (w / sigma).abs(), "{weight}: {got}, {w} over {sigma}");
+            }
+        }
+    }
+}

@@ -52,10 +52,10 @@ impl Model {
     }
 }
 
-/// Name and shape of a `ValueInfoProto`, which must be of `f32`.
+/// Name and shape of a `ValueInfoProto`, which must be of `f32`, classes of `i64`.
 fn value(value: &Message) -> (String, Vec<Sizes>) {
     let tensor = value.messages(2)[0].messages(1).remove(0);
-    assert_eq!(tensor.numbers(1), [1], "FLOAT");
+    assert_eq!(tensor.numbers(1), [if value.text(1) == "class" { 7 } else { 1 }], "FLOAT or INT64");
     let size = |dim: Message| dim.numbers(1).first().map_or_else(|| Sizes::Free(dim.text(2)), |&n| Sizes::Fixed(n));
     (value.text(1), tensor.messages(2)[0].messages(1).into_iter().map(size).collect())
 }

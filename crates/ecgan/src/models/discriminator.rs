@@ -21,7 +21,7 @@ enum Hidden {
 impl Hidden {
     /// The `layer`-th, from `c` to `o` channels.
     fn new(b: &mut Builder, layer: usize, c: usize, o: usize, norm: NormD) -> Self {
-        let at = layer * stride_of_names(norm);
+        let at = layer * modules_of_hidden(norm);
         match norm {
             NormD::Batch => {
                 let conv = b.scope(format!("main.{at}"), |b| Conv2d::new(b, c, o, 4, 2, 1));
@@ -42,7 +42,7 @@ impl Hidden {
 }
 
 /// Modules of a hidden layer in PyTorch's `Sequential`: convolution, batch norm, activation.
-fn stride_of_names(norm: NormD) -> usize {
+pub(crate) fn modules_of_hidden(norm: NormD) -> usize {
     match norm {
         NormD::Batch => 3,
         NormD::Spectral => 2,
@@ -130,7 +130,7 @@ pub fn discriminator<T: Real>(
     norm: NormD,
 ) -> Box<dyn Module<T>> {
     let trunk = Trunk::new(b, image, condition, norm);
-    let output = b.scope(format!("main.{}", stride_of_names(norm) * hidden_layers(image)), |b| match norm {
+    let output = b.scope(format!("main.{}", modules_of_hidden(norm) * hidden_layers(image)), |b| match norm {
         NormD::Batch => Output::Plain(Head::new(b, image, 1)),
         NormD::Spectral => {
             Output::SpectralNorm(SpectralConv2d::new(b, [features(image), 1], 4, 1, 0, Activation::Identity))

@@ -8,6 +8,7 @@ mod resnet18;
 
 pub use built_in::BuiltIn;
 pub use condition::Condition;
+pub(crate) use discriminator::modules_of_hidden;
 pub use discriminator::{Dcgan, discriminator};
 pub use generator::generator;
 pub use resnet18::ResNet18;

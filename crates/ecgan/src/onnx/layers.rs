@@ -1,7 +1,9 @@
 //! The layers as nodes of a graph: a layer's node has the layer's name, its weights are those of the state dict.
 
 use super::message::{self, Attribute, DataType, node};
+use kernels::spectral_norm;
 use nn::{BatchNorm2d, StateDict, StateTensor};
+use tensor::Device;
 
 /// Nodes and weights so far. Every function takes the name of a value and returns that of its result.
 pub struct Layers<'a> {
@@ -28,14 +30,21 @@ impl<'a> Layers<'a> {
         self.convolution("ConvTranspose", x, layer, stride, padding)
     }
 
+    /// A convolution with bias whose weight is divided as [`nn::SpectralConv2d`] does it, once and for all.
+    pub fn spectral_conv(&mut self, x: &str, layer: &str, stride: usize, padding: usize) -> String {
+        let (shape, w) = self.state(&format!("{layer}.weight_orig"));
+        let (_, u) = self.state(&format!("{layer}.weight_u"));
+        let size = [shape[0], w.len() / shape[0]];
+        let (mut v, mut sigma, mut divided) = (vec![0.0; size[1]], [0.0], vec![0.0; w.len()]);
+        spectral_norm::forward(&Device::cpu(), size, w, u, &mut v, &mut sigma, &mut divided);
+        let weight = self.initializer(format!("{layer}.weight"), shape, &divided);
+        let (bias, _) = self.weight(layer, "bias");
+        self.node("Conv", &[x, &weight, &bias], layer, &geometry(shape, stride, padding))
+    }
+
     fn convolution(&mut self, operator: &str, x: &str, layer: &str, stride: usize, padding: usize) -> String {
         let (weight, shape) = self.weight(layer, "weight");
-        let attributes = [
-            Attribute::ints("kernel_shape", &shape[2..]),
-            Attribute::ints("strides", &[stride; 2]),
-            Attribute::ints("pads", &[padding; 4]),
-        ];
-        self.node(operator, &[x, &weight], layer, &attributes)
+        self.node(operator, &[x, &weight], layer, &geometry(shape, stride, padding))
     }
 
     /// Batch norm by the running statistics.
@@ -68,10 +77,30 @@ impl<'a> Layers<'a> {
     /// Takes a tensor of the state dict into the graph; its name and shape.
     fn weight(&mut self, layer: &str, name: &str) -> (String, &'a [usize]) {
         let name = format!("{layer}.{name}");
-        let (_, tensor) = self.state.iter().find(|(known, _)| *known == name).expect("the network has this layer");
-        let StateTensor::Real(shape, values) = tensor else { panic!("{name}: a weight is real") };
+        let (shape, values) = self.state(&name);
+        (self.initializer(name, shape, values), shape)
+    }
+
+    /// Takes a tensor into the graph; its name.
+    fn initializer(&mut self, name: String, shape: &[usize], values: &[f64]) -> String {
         let elements: Vec<u8> = values.iter().flat_map(|&value| (value as f32).to_le_bytes()).collect();
         self.initializers.push(message::tensor(&name, shape, DataType::Float, &elements));
-        (name, shape)
+        name
     }
+
+    /// A tensor of the state dict: shape and elements.
+    fn state(&self, name: &str) -> (&'a [usize], &'a [f64]) {
+        let (_, tensor) = self.state.iter().find(|(known, _)| known == name).expect("the network has this layer");
+        let StateTensor::Real(shape, values) = tensor else { panic!("{name}: a weight is real") };
+        (shape, values)
+    }
+}
+
+/// The attributes of a convolution with a weight of this shape.
+fn geometry(shape: &[usize], stride: usize, padding: usize) -> [Attribute; 3] {
+    [
+        Attribute::ints("kernel_shape", &shape[2..]),
+        Attribute::ints("strides", &[stride; 2]),
+        Attribute::ints("pads", &[padding; 4]),
+    ]
 }

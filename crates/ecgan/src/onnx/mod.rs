@@ -8,8 +8,8 @@ mod layers;
 mod message;
 
 use crate::checkpoint::Meta;
-use crate::models::{Condition, NOISE};
-use crate::settings::{Architecture, ClassCode, NetworkName};
+use crate::models::{Condition, NOISE, modules_of_hidden};
+use crate::settings::{Architecture, ClassCode, NetworkName, NormD};
 use layers::Layers;
 use message::{Attribute, DataType, Dim, Graph, value, value_of};
 use nn::StateDict;
@@ -45,8 +45,12 @@ pub fn model(name: NetworkName, state: &StateDict, meta: &Meta) -> Vec<u8> {
             (vec![input], vec![value("logits", &[Dim::Batch], "positive is real")])
         }
         NetworkName::Discriminator => {
-            let x = trunk(&mut layers, meta.image_size, hidden_layers(meta), meta.condition);
-            let x = layers.conv(&x, &format!("main.{}", 3 * hidden_layers(meta)), 1, 0); // [n,1,1,1]
+            let x = trunk(&mut layers, meta.image_size, hidden_layers(meta), meta.condition, meta.norm_d);
+            let last = format!("main.{}", modules_of_hidden(meta.norm_d) * hidden_layers(meta));
+            let x = match meta.norm_d {
+                NormD::Batch => layers.conv(&x, &last, 1, 0), // [n,1,1,1]
+                NormD::Spectral => layers.spectral_conv(&x, &last, 1, 0),
+            };
             one_each(&mut layers, &x);
             let images = value("images", &images, PREPROCESSING);
             let inputs = [images].into_iter().chain(meta.condition.map(class_input)).collect();
@@ -171,12 +175,19 @@ fn generator(layers: &mut Layers<'_>, hidden: usize, condition: Option<Condition
 }
 
 /// The hidden layers of [`crate::models::discriminator`]: features `[n,256,4,4]`.
-fn trunk(layers: &mut Layers<'_>, size: usize, hidden: usize, condition: Option<Condition>) -> String {
-    let mut h = "images".to_owned();
+fn trunk(layers: &mut Layers<'_>, size: usize, hidden: usize, condition: Option<Condition>, norm: NormD) -> String {
+    let (mut h, modules) = ("images".to_owned(), modules_of_hidden(norm));
     for i in 0..hidden {
-        let x = layers.conv(&h, &format!("main.{}", 3 * i), 2, 1);
-        let x = layers.batch_norm(&x, &format!("main.{}", 3 * i + 1));
-        h = layers.node("LeakyRelu", &[&x], &format!("main.{}", 3 * i + 2), &[Attribute::float("alpha", 0.2)]);
+        let at = modules * i;
+        let x = match norm {
+            NormD::Batch => {
+                let x = layers.conv(&h, &format!("main.{at}"), 2, 1);
+                layers.batch_norm(&x, &format!("main.{}", at + 1))
+            }
+            NormD::Spectral => layers.spectral_conv(&h, &format!("main.{at}"), 2, 1),
+        };
+        let activation = format!("main.{}", at + modules - 1);
+        h = layers.node("LeakyRelu", &[&x], &activation, &[Attribute::float("alpha", 0.2)]);
         if let Some(condition) = condition.filter(|_| i == 0) {
             let code = codes(layers, condition);
             let axes = layers.integers("code.axes", &[2, 3]);
@@ -191,7 +202,7 @@ fn trunk(layers: &mut Layers<'_>, size: usize, hidden: usize, condition: Option<
 
 /// As [`crate::models::Dcgan`].
 fn dcgan(layers: &mut Layers<'_>, hidden: usize) {
-    let features = trunk(layers, 0, hidden, None);
+    let features = trunk(layers, 0, hidden, None, NormD::Batch);
     let x = layers.conv(&features, &format!("main.{}", 3 * hidden), 1, 0); // [n,classes,1,1]
     layers.node("Flatten", &[&x], "logits", &[Attribute::int("axis", 1)]);
 }
