@@ -2,7 +2,7 @@
 
 use super::meta::{FORMAT, MOST_CLASSES, Meta};
 use crate::settings::{Architecture, NetworkName, NormD};
-use safetensors::SafeTensors;
+use safetensors::tensor::Metadata;
 
 /// What is read beside checkpoints, for messages.
 pub(super) const EXPECTED: &str = "or the state dict of its classifier (`conv1.weight`, .., `linear.bias`)";
@@ -10,9 +10,9 @@ pub(super) const EXPECTED: &str = "or the state dict of its classifier (`conv1.w
 /// The metadata of a classifier's state dict for images of `image_size`: `conv1.weight` is `[width, channels, 3, 3]`,
 /// `linear.bias` `[classes]`. Neither class names nor settings are in it: classes are numbers from 0. `None` where
 /// the file is something else.
-pub(super) fn meta(file: &SafeTensors<'_>, image_size: usize) -> Option<Meta> {
-    let (stem, bias) = (file.tensor("conv1.weight").ok()?, file.tensor("linear.bias").ok()?);
-    let (&[width, channels, ..], &[classes]) = (stem.shape(), bias.shape()) else { return None };
+pub(super) fn meta(header: &Metadata, image_size: usize) -> Option<Meta> {
+    let [stem, bias] = ["conv1.weight", "linear.bias"].map(|name| Some(&header.info(name)?.shape[..]));
+    let (&[width, channels, ..], &[classes]) = (stem?, bias?) else { return None };
     let classes =
         (1..=MOST_CLASSES).contains(&classes).then(|| (0..classes).map(|class| class.to_string()).collect())?;
     let (config, images, network) = (String::new(), Vec::new(), Some(NetworkName::Classifier));

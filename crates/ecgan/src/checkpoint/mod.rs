@@ -11,6 +11,7 @@
 mod bare;
 mod meta;
 mod position;
+mod tensors;
 mod write;
 
 pub use meta::Meta;
@@ -18,31 +19,31 @@ pub use position::{Best, Position};
 pub use write::{save, save_one};
 
 use crate::Error;
-use crate::floats::{EXPECTED, floats};
 use crate::models::{BuiltIn, Classifier, ImageShape};
 use crate::networks::{new_classifier, new_discriminator, new_generator, new_real_head};
 use crate::printable::Shown;
-use crate::regular_file;
 use crate::settings::NetworkName;
 use meta::{KEY, check};
 use nn::{Builder, Network, StateDict, StateTensor};
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
-use std::io::{self, Read};
 use std::path::Path;
 use tensor::Device;
+use tensors::Tensors;
 
-/// A checkpoint read from a file, its tensors not yet given to networks.
+/// What is read, for messages.
+const OURS: &str = "expected a checkpoint written by `ecgan train`";
+
+/// A checkpoint: an open file of which the header is read, and the tensors as far as they are asked for.
 pub struct Checkpoint {
     path: std::path::PathBuf,
     /// What it says about itself.
     pub meta: Meta,
     bare: bool,
-    tensors: StateDict,
+    tensors: Tensors,
 }
 
 impl Checkpoint {
-    /// Reads a checkpoint.
+    /// Opens a checkpoint: what it says about itself and about its tensors is read and checked, their elements when a
+    /// network or the position is asked for.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::BadFile`] naming what is wrong with it.
@@ -50,7 +51,7 @@ impl Checkpoint {
         Self::read_for(path, None)
     }
 
-    /// Reads a checkpoint for images of this height and width. Only a state dict without metadata leaves that open, and
+    /// Opens a checkpoint for images of this height and width. Only a state dict without metadata leaves that open, and
     /// is then taken to be for 32.
     ///
     /// # Errors
@@ -62,18 +63,15 @@ impl Checkpoint {
             let problem = format!("a folder; expected a checkpoint{}", such.unwrap_or_default());
             return Err(Error::BadFile { path: path.to_path_buf(), problem });
         }
-        let bytes = read(path).map_err(Error::io(path, "read"))?;
         let bad = |problem: String| Error::BadFile { path: path.to_path_buf(), problem };
-        let expected = "expected a checkpoint written by `ecgan train`";
-        let (_, header) = SafeTensors::read_metadata(&bytes)
-            .map_err(|error| bad(format!("{} ({error}); {expected}", bare::not_safetensors(&bytes))))?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| bad(format!("{error}; {expected}")))?;
+        let (mut tensors, header) = Tensors::open(path)?;
         let described = header.metadata().as_ref().and_then(|m| m.get(KEY));
         let meta = match described {
-            Some(meta) => serde_json::from_str(meta)
-                .map_err(|error| bad(format!("`{KEY}` in the metadata: {error}; {expected}")))?,
-            None => bare::meta(&file, image_size.unwrap_or(32))
-                .ok_or_else(|| bad(format!("no `{KEY}` in the metadata; {expected}, {}", bare::EXPECTED)))?,
+            Some(meta) => {
+                serde_json::from_str(meta).map_err(|error| bad(format!("`{KEY}` in the metadata: {error}; {OURS}")))?
+            }
+            None => bare::meta(&header, image_size.unwrap_or(32))
+                .ok_or_else(|| bad(format!("no `{KEY}` in the metadata; {OURS}, {}", bare::EXPECTED)))?,
         };
         let bare = described.is_none();
         check(&meta).map_err(|problem| bad(format!("{}: {problem}", says(bare))))?;
@@ -81,13 +79,8 @@ impl Checkpoint {
             let expected = format!("{}, which the checkpoint is for", meta.image_size);
             return Err(Error::Setting { name: "image_size", expected, got: got.to_string() });
         }
-        let prefix = meta.network.map_or_else(String::new, |network| format!("{network}."));
-        let mut tensors = Vec::new();
-        let mut views: Vec<_> = file.iter().collect();
-        views.sort_unstable_by_key(|&(name, _)| name);
-        for (name, view) in views {
-            tensors.push((format!("{prefix}{name}"), read_tensor(name, &view).map_err(bad)?));
-        }
+        tensors.check_types().map_err(bad)?;
+        meta.network.iter().for_each(|network| tensors.prefix(network.name()));
         Ok(Self { path: path.to_path_buf(), meta, bare, tensors })
     }
 
@@ -153,7 +146,7 @@ impl Checkpoint {
     /// Refuses a condition for which networks would take far more memory than the file has numbers.
     fn check_condition(&self) -> Result<(), Error> {
         let needed = self.meta.condition.map_or(0, |condition| condition.channels() * 4 * 4 * 1024);
-        let got = numbers(self.tensors.iter());
+        let got = self.tensors.numbers("");
         if needed <= 4 * got.max(1 << 20) {
             return Ok(());
         }
@@ -175,10 +168,9 @@ impl Checkpoint {
 
     /// Refuses to look for a network that is not here; of one that is, loading names what is missing.
     fn check_holds(&self, name: NetworkName) -> Result<(), Error> {
-        let prefix = format!("{name}.");
         match self.meta.network {
             Some(only) if only != name => Err(self.bad(format!("no {name}; the file holds a {only} alone"))),
-            None if name != NetworkName::Classifier && !self.tensors.iter().any(|(n, _)| n.starts_with(&prefix)) => {
+            None if name != NetworkName::Classifier && !self.tensors.has(&format!("{name}.")) => {
                 Err(self.bad(format!("no {name}; expected a checkpoint of a method with a GAN")))
             }
             _ => Ok(()),
@@ -190,7 +182,7 @@ impl Checkpoint {
         let (width, classes) = (self.meta.width, self.meta.classes.len());
         let mut builder = Builder::default();
         architecture.build::<f32>(&mut builder, self.image(), classes);
-        let got = numbers(self.tensors.iter().filter(|(name, _)| name.starts_with("classifier.")));
+        let got = self.tensors.numbers("classifier.");
         if builder.numel() <= 4 * got.max(1 << 20) {
             return Ok(());
         }
@@ -205,56 +197,22 @@ impl Checkpoint {
     }
 
     /// The tensors whose names begin with `prefix` and a dot, without these.
-    fn part(&self, prefix: &str) -> StateDict {
-        let of_part = |name: &str| name.strip_prefix(prefix)?.strip_prefix('.').map(str::to_owned);
-        self.tensors.iter().filter_map(|(name, t)| Some((of_part(name)?, t.clone()))).collect()
+    fn part(&self, prefix: &str) -> Result<StateDict, Error> {
+        self.tensors.part(prefix).map_err(Error::io(&self.path, "read"))
+    }
+
+    /// The tensor of this name, where there is one.
+    fn tensor(&self, name: &str) -> Result<Option<StateTensor>, Error> {
+        self.tensors.tensor(name).map_err(Error::io(&self.path, "read"))
     }
 
     fn fill(&self, prefix: &str, mut network: Network) -> Result<Network, Error> {
-        network.load_state_dict(&self.part(prefix)).map_err(|error| self.bad(format!("{prefix}: {error}")))?;
+        network.load_state_dict(&self.part(prefix)?).map_err(|error| self.bad(format!("{prefix}: {error}")))?;
         Ok(network)
     }
-}
-
-/// How many numbers tensors have.
-fn numbers<'a>(tensors: impl Iterator<Item = &'a (String, StateTensor)>) -> usize {
-    tensors.map(|(_, t)| if let StateTensor::Real(_, values) = t { values.len() } else { 0 }).sum()
 }
 
 /// Where a file has what is known of its networks.
 fn says(bare: bool) -> &'static str {
     if bare { "tensors" } else { "metadata" }
-}
-
-/// The bytes of a file, or only its first eight where these, the length of a header, are more than the file has: that is
-/// no checkpoint, however large it is.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let (file, length) = regular_file::open(path)?;
-    let mut bytes = Vec::new();
-    (&file).take(8).read_to_end(&mut bytes)?;
-    let header = bytes.first_chunk().map_or(0, |&length| u64::from_le_bytes(length));
-    if (1..length).contains(&header) {
-        bytes.try_reserve_exact(length as usize)?;
-        file.take(length - 8).read_to_end(&mut bytes)?;
-    }
-    Ok(bytes)
-}
-
-fn read_tensor(name: &str, view: &TensorView<'_>) -> Result<StateTensor, String> {
-    if let Some(values) = floats(view) {
-        return Ok(StateTensor::Real(view.shape().to_vec(), values.into_iter().map(f64::from).collect()));
-    }
-    match (view.dtype(), view.data()) {
-        (Dtype::F64, bytes) if name.starts_with("state.") => {
-            let values = bytes.as_chunks::<8>().0.iter().map(|&b| f64::from_le_bytes(b)).collect();
-            Ok(StateTensor::Real(view.shape().to_vec(), values))
-        }
-        (Dtype::I64, bytes) if view.shape().is_empty() && bytes.len() == 8 => {
-            Ok(StateTensor::Count(i64::from_le_bytes(bytes.try_into().expect("eight bytes"))))
-        }
-        (dtype, _) => {
-            let got = view.shape();
-            Err(format!("`{name}`: expected {EXPECTED}, or I64 of shape [], got {dtype:?} of shape {got:?}"))
-        }
-    }
 }

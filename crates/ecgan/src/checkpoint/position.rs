@@ -56,7 +56,7 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::BadFile`] where it does not say, as those of older versions.
     pub fn position(&self) -> Result<Position, Error> {
-        let state = self.part("state");
+        let state = self.part("state")?;
         let count = |name: &str| match self.state(&state, name)? {
             StateTensor::Count(count) if *count >= 0 => Ok(*count as u64),
             _ => Err(self.bad(format!("`state.{name}`: expected a count of at least 0"))),
@@ -93,19 +93,18 @@ impl Checkpoint {
         let names: Vec<&str> = networks.averages().iter().map(|(name, _)| *name).collect();
         for name in &names {
             let average = networks.average_mut(name).expect("listed");
-            average.load_state_dict(&self.part(name)).map_err(|error| self.bad(format!("{name}: {error}")))?;
+            average.load_state_dict(&self.part(name)?).map_err(|error| self.bad(format!("{name}: {error}")))?;
         }
         for (name, network, adam) in networks.named_mut() {
             let bad = |part: String| move |error| self.bad(format!("{part}: {error}"));
             let part = if names.contains(&name) { format!("optimizer.{name}.weights") } else { name.to_owned() };
-            network.load_state_dict(&self.part(&part)).map_err(bad(part))?;
+            network.load_state_dict(&self.part(&part)?).map_err(bad(part))?;
             for (moment, flat) in [("m", &mut adam.m), ("v", &mut adam.v)] {
                 let part = format!("optimizer.{name}.{moment}");
-                flat.write(&network.from_state_dict(&self.part(&part)).map_err(bad(part))?);
+                flat.write(&network.from_state_dict(&self.part(&part)?).map_err(bad(part))?);
             }
-            let part = self.part(&format!("optimizer.{name}"));
-            match part.iter().find(|(name, _)| name == "t") {
-                Some((_, StateTensor::Count(t))) if *t >= 0 => adam.set_t(*t as u64),
+            match self.tensor(&format!("optimizer.{name}.t"))? {
+                Some(StateTensor::Count(t)) if t >= 0 => adam.set_t(t as u64),
                 _ => return Err(self.bad(format!("`optimizer.{name}.t`: expected a count of at least 0"))),
             }
         }
@@ -125,9 +124,8 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::BadFile`] where there is none.
     pub fn class_average(&self) -> Result<Vec<f32>, Error> {
-        let stored = self.tensors.iter().find(|(name, _)| name == CLASS_AVERAGE);
-        let values: Vec<f32> = match stored {
-            Some((_, StateTensor::Real(_, values))) => values.iter().map(|&v| v as f32).collect(),
+        let values: Vec<f32> = match self.tensor(CLASS_AVERAGE)? {
+            Some(StateTensor::Real(_, values)) => values.iter().map(|&v| v as f32).collect(),
             _ => Vec::new(),
         };
         if values.len() != self.meta.classes.len() || !values.iter().all(|v| (0.0..=1.0).contains(v)) {

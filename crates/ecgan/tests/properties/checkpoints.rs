@@ -11,6 +11,8 @@ use half::{bf16, f16};
 use nn::{StateDict, StateTensor};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
+use serde_json::{Value, json};
+use std::fs::{self, File};
 use std::path::Path;
 use tensor::rng::Stream;
 use tensor::{Device, Tensor};
@@ -59,6 +61,39 @@ fn a_moving_average_forgets_what_was_before_training() {
             assert!((average - last).abs() < 0.5 * (last - 1.0).abs(), "{name}: {average} beside {last}");
         }
     }
+}
+
+/// A tensor of a tebibyte that nobody asks for, a hole in the file, costs neither time nor memory.
+#[test]
+fn only_what_is_asked_for_is_read() {
+    let settings = settings(Partial { method: Some(Method::Classifier), ..Partial::default() });
+    let (_root, folder, result) = run(&settings, &mut Silent);
+    let summary = result.expect("the run ends well");
+    let path = folder.last_checkpoint();
+    let bytes = fs::read(&path).expect("a checkpoint");
+    let (length, rest) = bytes.split_first_chunk().expect("the header's length");
+    let (header, elements) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    let mut header: Value = serde_json::from_slice(header).expect("JSON");
+    let (end, hole) = (elements.len() as u64, 1u64 << 40);
+    header["unused"] = json!({"dtype": "F32", "shape": [hole / 4], "data_offsets": [end, end + hole]});
+    let header = header.to_string();
+    let whole = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), elements].concat();
+    fs::write(&path, &whole).expect("written");
+    let set_len = |length| {
+        let file = File::options().write(true).open(&path).expect("it is there");
+        file.set_len(length).expect("holes are free");
+    };
+    set_len(whole.len() as u64 + hole);
+
+    let read = Checkpoint::read(&path).expect("a checkpoint");
+    assert_eq!(read.meta, Meta { images: read.meta.images.clone(), ..Meta::new(&settings, &read.meta.classes) });
+    assert_eq!(read.position().expect("it says").step, summary.steps);
+    read.classifier(&Device::cpu()).expect("it has one");
+
+    // What is cut off after it was opened is missed when it is asked for.
+    set_len(header.len() as u64);
+    let error = read.position().expect_err("it is gone").to_string();
+    assert!(error.starts_with(&format!("{}: cannot read: ", path.display())), "{error}");
 }
 
 #[test]
@@ -117,7 +152,7 @@ fn reads_exactly(dtype: Dtype, rounded: fn(f64) -> [u8; 2], value: fn([u8; 2]) -
     });
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("half.safetensors");
-    std::fs::write(&path, safetensors::serialize(views, None).expect("names differ")).expect("written");
+    fs::write(&path, safetensors::serialize(views, None).expect("names differ")).expect("written");
 
     let read = Checkpoint::read(&path).expect("a state dict").classifier(&device).expect("it has one");
     let as_stored = |tensor: &StateTensor| match tensor {
