@@ -122,7 +122,8 @@ pub struct SettingsArgs {
     /// Passes over the training images
     #[arg(long, value_name = "E", value_parser = integer::<usize>(), env = "ECGAN_EPOCHS", help_heading = "Optimisation")]
     epochs: Option<usize>,
-    /// Iterations of the whole run at most; the run ends there as it does after the last epoch
+    /// Iterations of the whole run at most; the run ends there as it does after the last epoch, but best.safetensors is of
+    /// a whole epoch where there was one
     #[arg(long, value_name = "N", value_parser = integer::<usize>(), env = "ECGAN_MAX_STEPS", help_heading = "Optimisation")]
     max_steps: Option<usize>,
     /// End the run after this many epochs without a better validation accuracy; a cosine still spans all --epochs

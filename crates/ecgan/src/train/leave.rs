@@ -36,24 +36,23 @@ impl Saved {
 impl Run<'_> {
     /// Writes what an epoch leaves: samples, metrics, checkpoints. Weights that are not finite are not saved.
     ///
-    /// An epoch that was cut short leaves the same, but stays under way for a run that goes on from there.
+    /// An epoch that a limit cut short leaves the same, but stays under way for a run that goes on from there.
     pub(super) fn finish_epoch(&mut self, metrics: &EpochMetrics, observer: &mut dyn Observer) -> Result<(), Error> {
         self.check_finite()?;
         self.samples(metrics.epoch)?;
         let whole = self.position.sums.steps() == self.steps_per_epoch();
-        let planned = whole || self.position.step == self.last_step();
         if whole {
             self.position.epoch += 1;
             self.position.sums = Totals::new(self.source.classes().len());
         }
         let best = self.position.best;
         let better = metrics.val_accuracy.filter(|&val| best.is_none_or(|best| val > best.val_accuracy));
-        if planned && let Some(val_accuracy) = better {
+        if whole && let Some(val_accuracy) = better {
             self.position.best = Some(Best { epoch: metrics.epoch as u64, val_accuracy });
         }
-        // Where the clock cut the epoch short, the run goes on as if it had not been validated there: then its weights
-        // are the best only as long as no others are.
-        if better.is_some() && (planned || best.is_none()) {
+        // A run that goes on from a cut, by the clock or the limit of iterations, does so as if it had not been validated
+        // there: then its weights are the best only as long as no others are.
+        if better.is_some() && (whole || best.is_none()) {
             self.save(&self.folder.best_checkpoint())?;
         }
         let kept = self.settings.save_every.is_some_and(|every| metrics.epoch.is_multiple_of(every));

@@ -168,14 +168,20 @@ fn a_run_that_is_prolonged_is_the_longer_run() {
         max_steps,
         ..random(Method::Classifier)
     };
-    // One ends with an epoch, the other within one.
-    for (short, long) in [(constant(1, None), constant(2, None)), (constant(9, Some(4)), constant(9, Some(6)))] {
+    // One ends with an epoch, the others within the first and the second.
+    let limited = |max_steps| constant(9, Some(max_steps));
+    for (short, long) in [(constant(1, None), constant(2, None)), (limited(2), limited(6)), (limited(4), limited(6))] {
         let (_whole, folder, _) = run(&long, &mut Silent);
-        let last = |folder: &RunFolder| fs::read(folder.last_checkpoint()).expect("a checkpoint");
-        let want = (last(&folder), metrics(&folder));
+        // But for the settings in them, which a best one from before it went on has of the shorter run.
+        let left = |folder: &RunFolder| {
+            let last = fs::read(folder.last_checkpoint()).expect("a checkpoint");
+            (last, tensors(&folder.best_checkpoint()), metrics(folder))
+        };
+        let want = left(&folder);
         let (_short, folder, _) = run(&short, &mut Silent);
+        assert!(folder.best_checkpoint().exists(), "of a cut epoch, where there is no other");
         let summary = resume(&long, &folder, &mut Silent).expect("it ends well");
-        assert!((last(&folder), metrics(&folder)) == want, "{} epochs", long.epochs);
+        assert!(left(&folder) == want, "{:?} steps of {} epochs", short.max_steps, short.epochs);
         assert_eq!((summary.epochs, summary.steps), (2, 6));
         let error = resume(&short, &folder, &mut Silent).expect_err("it is longer already");
         assert!(
