@@ -10,8 +10,10 @@ use crate::data::Format;
 use crate::generate::draw;
 use crate::metrics::{Ending, EpochMetrics, Evaluation, Mirrors, Observer, Summary};
 use crate::{Error, grid, report};
+use nn::{Adam, Network};
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tensor::Tensor;
 
 /// Images of a sample grid.
 const SAMPLES: usize = 64;
@@ -34,7 +36,7 @@ impl Saved {
 }
 
 impl Run<'_> {
-    /// Writes what an epoch leaves: samples, metrics, checkpoints. Weights that are not finite are not saved.
+    /// Writes what an epoch leaves: samples, metrics, checkpoints. Weights and moments that are not finite are not saved.
     ///
     /// An epoch that a limit cut short leaves the same, but stays under way for a run that goes on from there.
     pub(super) fn finish_epoch(&mut self, metrics: &EpochMetrics, observer: &mut dyn Observer) -> Result<(), Error> {
@@ -131,16 +133,27 @@ impl Run<'_> {
     }
 
     fn save(&self, path: &Path) -> Result<(), Error> {
+        self.check_moments()?;
         let mut position = self.position.clone();
         position.noise = self.iterations.noise_position();
         checkpoint::save(path, &self.iterations.networks, position, &self.meta)
     }
 
     fn check_finite(&self) -> Result<(), Error> {
-        for (name, network, _) in self.iterations.networks.named() {
-            let finite = |named: &tensor::Named| Ok::<_, Error>(named.flat().to_vec()?.iter().all(|v| v.is_finite()));
-            if !finite(network.params().values())? || !finite(network.buffers())? {
-                return Err(Error::Diverged { step: self.position.step, what: format!("a weight of the {name}") });
+        self.check("a weight", |network, _| [network.params().values().flat(), network.buffers().flat()])
+    }
+
+    /// Moments may leave the finite numbers before the weights do; a run does not go on from such.
+    fn check_moments(&self) -> Result<(), Error> {
+        self.check("a moment", |_, adam| [&adam.m, &adam.v])
+    }
+
+    fn check(&self, what: &str, numbers: for<'a> fn(&'a Network, &'a Adam) -> [&'a Tensor; 2]) -> Result<(), Error> {
+        for (name, network, adam) in self.iterations.networks.named() {
+            for numbers in numbers(network, adam) {
+                if !numbers.to_vec()?.iter().all(|v| v.is_finite()) {
+                    return Err(Error::Diverged { step: self.position.step, what: format!("{what} of the {name}") });
+                }
             }
         }
         Ok(())

@@ -66,3 +66,14 @@ fn a_diverging_run_keeps_its_last_good_checkpoint() {
         assert!(!folder.path().join("summary.json").exists(), "{method}: a run that failed has no summary");
     }
 }
+
+/// The squares of its gradients leave the finite numbers, and only the moments show it: steps become 0.
+#[test]
+fn moments_that_are_not_finite_are_not_saved() {
+    let given =
+        Partial { method: Some(Method::Classifier), weight_decay_c: Some(1e25), epochs: Some(2), ..Partial::default() };
+    let (_root, folder, result) = run(&settings(given), &mut Counts::default());
+    let error = result.expect_err("a run could not go on from such a checkpoint");
+    assert_eq!(error.to_string(), "diverged at step 3: a moment of the classifier is not finite; try a smaller lr");
+    assert!(!folder.last_checkpoint().exists() && !folder.best_checkpoint().exists());
+}
