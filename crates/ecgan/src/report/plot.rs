@@ -13,6 +13,8 @@ const TOP: f64 = 34.0;
 const BOTTOM: f64 = HEIGHT - 56.0;
 /// More epochs than this are drawn as means of several.
 const POINTS: usize = 300;
+/// What is larger, either way, is drawn as this: sums and differences of such are finite.
+const LARGEST: f64 = 1e100;
 /// Up to this many epochs each is marked with a dot.
 const DOTS: usize = 40;
 
@@ -50,7 +52,7 @@ impl Chart {
         let series: Vec<_> = series.into_iter().filter(|s| s.values.iter().any(Option::is_some)).collect();
         let size = epochs.len().div_ceil(POINTS).max(1);
         let mean = |values: &[Option<f64>]| {
-            let known: Vec<f64> = values.iter().flatten().copied().collect();
+            let known: Vec<f64> = values.iter().flatten().map(|v| v.clamp(-LARGEST, LARGEST)).collect();
             (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
         };
         let thin = |s: Series| Series { values: s.values.chunks(size).map(mean).collect(), ..s };
@@ -99,7 +101,7 @@ impl Chart {
         match self.range {
             Range::FromZero => round_ticks(low.min(0.0), high.max(1e-6)),
             Range::AllPercent => round_ticks(0.0, 100.0),
-            Range::Percent => round_ticks((low - 1.0).max(0.0), (high + 1.0).min(100.0)),
+            Range::Percent => round_ticks((low - 1.0).clamp(0.0, 99.0), (high + 1.0).clamp(1.0, 100.0)),
         }
     }
 

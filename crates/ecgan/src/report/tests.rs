@@ -216,3 +216,30 @@ fn the_curves_are_a_picture_of_their_own() {
     assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\"") && svg.ends_with("</svg>\n"));
     assert_eq!(svg.matches("<svg").count(), 5);
 }
+
+#[test]
+fn any_finite_number_has_a_place() {
+    let here = tempfile::tempdir().unwrap();
+    for value in [1e20, -1e20, f64::MAX, f64::MIN, 5e-324, -0.5, 100.0, 0.0] {
+        let any = Some(value);
+        let odd = EpochMetrics {
+            seconds: value,
+            images_per_second: value,
+            loss_d_real: any,
+            loss_d_fake: any,
+            loss_g: any,
+            loss_c_real: any,
+            loss_c_fake: any,
+            kept_fraction: any,
+            mean_confidence: any,
+            train_accuracy: any,
+            val_accuracy: any,
+            ..epoch(2)
+        };
+        for epochs in [&[odd.clone()][..], &[epoch(1), odd.clone()], &vec![odd; 1000]] {
+            folder(here.path(), "", epochs, &[]);
+            let html = page(&Run::read(here.path()).unwrap());
+            assert!(html.contains("Accuracy, %") && !html.contains("NaN"), "{value}");
+        }
+    }
+}

@@ -121,6 +121,10 @@ impl Run<'_> {
                 sums.steps()
             )));
         }
+        if !sums.can_be(self.batch as u64) {
+            let (steps, batch) = (sums.steps(), self.batch);
+            return Err(checkpoint.bad(format!("`state.sums`: not the counts of {steps} iterations of {batch} images")));
+        }
         if *step > self.last_step() {
             let got = format!("{} iterations", self.last_step());
             let expected = format!("a run of at least the {step} iterations that are done");

@@ -81,6 +81,18 @@ impl Totals {
         Ok(())
     }
 
+    /// Whether iterations of `batch` images can have given these counts.
+    pub(crate) fn can_be(&self, batch: u64) -> bool {
+        let Self { steps, images, gan_steps, fake_steps, correct, fakes, .. } = *self;
+        let kept = self.kept_per_class.iter().try_fold(0u64, |sum, &kept| sum.checked_add(kept));
+        steps.checked_mul(batch) == Some(images)
+            && fake_steps.checked_mul(batch) == Some(fakes)
+            && gan_steps <= steps
+            && fake_steps <= steps
+            && correct <= images
+            && kept.is_some_and(|kept| kept <= fakes)
+    }
+
     /// Real images seen.
     pub fn images(&self) -> u64 {
         self.images

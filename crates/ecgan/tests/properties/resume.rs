@@ -310,7 +310,8 @@ fn a_checkpoint_that_is_not_whole_is_not_gone_on_from() {
     let weight = "classifier.linear.bias";
     type Parts = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
     type Change<'a> = &'a dyn Fn(&mut Parts);
-    let changes: [(&str, Change); 8] = [
+    let impossible = "`state.sums`: not the counts of 1 iterations of 10 images";
+    let changes: [(&str, Change); 10] = [
         (
             "`state.sums.steps` is missing: a version without --resume wrote it; expected a checkpoint to go on from",
             &|parts| parts.retain(|name, _| !name.starts_with("state.sums.")),
@@ -318,6 +319,10 @@ fn a_checkpoint_that_is_not_whole_is_not_gone_on_from() {
         ("`state.step`: expected a count of at least 0", &|parts| drop(parts.insert("state.step".into(), count(-1)))),
         ("`state`: 2 iterations are not 0 epochs of 3 and 1 more", &|parts| {
             drop(parts.insert("state.step".into(), count(2)));
+        }),
+        (impossible, &|parts| drop(parts.insert("state.sums.correct".into(), count(i64::MAX)))),
+        (impossible, &|parts| {
+            parts.get_mut("state.sums.kept_per_class").expect("a number a class").2.fill(0x7E);
         }),
         ("`state`: 1 iterations are not", &|parts| drop(parts.insert("state.epoch".into(), count(i64::MAX)))),
         ("`state.sums.loss_c_real`: expected finite numbers", &|parts| {
