@@ -93,7 +93,7 @@ pub struct SettingsArgs {
     /// What the discriminator's images go through, real and generated alike, so that few images last longer (DiffAugment)
     #[arg(long, value_parser = choice::<DiffAugment>(), env = "ECGAN_DIFF_AUGMENT", help_heading = "Method")]
     diff_augment: Option<DiffAugment>,
-    /// Draw from a moving average of the generator, which keeps this part of itself each step (0.99 say), at first less; 0
+    /// Draw from a moving average of the generator, which keeps this part of itself each iteration (0.99 say), at first less; 0
     /// is none
     #[arg(long, value_name = "DECAY", value_parser = number(), env = "ECGAN_EMA_G", help_heading = "Method")]
     ema_g: Option<f64>,

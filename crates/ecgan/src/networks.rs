@@ -217,12 +217,13 @@ impl Networks {
         }
     }
 
-    /// Sets what the moving averages keep in the next iteration. Each has followed for as many batches as its network has
-    /// seen: a generator that is not trained from the beginning, for fewer than the run has iterations.
-    pub fn set_decays(&mut self, settings: &Settings) {
+    /// Sets what the moving averages keep in the iteration after `steps` others. The classifier's has followed in each of
+    /// them; the generator's for as many batches as that has seen, which are fewer where it is not trained from the
+    /// beginning.
+    pub fn set_decays(&mut self, settings: &Settings, steps: u64) {
         let (classifier, gan) = self.split_mut();
         if let Some(average) = &mut classifier.average {
-            average.set_decay(decay_after(settings.ema_c, classifier.network.batches_tracked()));
+            average.set_decay(decay_after(settings.ema_c, steps));
         }
         if let Some(Gan { generator, average: Some(average), .. }) = gan {
             average.set_decay(decay_after(settings.ema_g, generator.batches_tracked()));

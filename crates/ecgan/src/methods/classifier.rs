@@ -35,7 +35,9 @@ impl<T: Real> ClassifierTrainer<T> {
 
     /// One iteration: x `[n,h,w,c]` in [-1, 1], labels `[n]`.
     pub fn step(&mut self, x: &Tensor<T>, labels: &Tensor<i32>) -> Result<Found<T>> {
-        Ok(Found { gan: None, real: self.real_step(x, labels)?, fake: None })
+        let real = self.real_step(x, labels)?;
+        self.follow();
+        Ok(Found { gan: None, real, fake: None })
     }
 
     /// The same as a part of another method's iteration.
@@ -65,9 +67,13 @@ impl<T: Real> ClassifierTrainer<T> {
         Ok(())
     }
 
-    /// The optimizer's step, and the average's.
+    /// The optimizer's step.
     pub(super) fn step_from_gradients(&mut self, kept: Option<&Tensor<T>>) {
         self.adam.step_if(kept, self.network.params_mut());
+    }
+
+    /// The average's step: once an iteration, after the last of the optimizer's, of which some may be left out.
+    pub(super) fn follow(&mut self) {
         if let Some(average) = &mut self.average {
             average.follow(&self.network);
         }

@@ -82,7 +82,11 @@ impl<T: Real> EcGan<T> {
         let both = config.joint.then(|| one_after_the_other(x, &images));
         let (gan, found) = x.device().concurrently(
             || gan.step(x, given, fakes, both.as_ref().filter(|_| !config.fakes_from_average), noise),
-            || classifier_step(config, classifier, lambda, thresholds, x, labels, &images, both.as_ref()),
+            || {
+                let found = classifier_step(config, classifier, lambda, thresholds, x, labels, &images, both.as_ref());
+                classifier.follow();
+                found
+            },
         );
         let (gan, (real, fake)) = (gan?, found?);
         Ok(Found { gan: Some(gan), real, fake })

@@ -79,6 +79,7 @@ impl<T: Real> Shared<T> {
             loss_d.value().clone()
         };
         classifier.step_from_gradients(None);
+        classifier.follow();
         gan.adam_d.step(gan.discriminator.params_mut());
         Ok((real, [loss_d_real, loss_d_fake]))
     }

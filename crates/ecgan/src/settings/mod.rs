@@ -91,7 +91,7 @@ pub struct Settings {
     pub norm_d: NormD,
     /// What the discriminator's images go through.
     pub diff_augment: DiffAugment,
-    /// What the generator's moving average keeps of itself each step, in [0, 1); 0 is no average.
+    /// What the generator's moving average keeps of itself each iteration, in [0, 1); 0 is no average.
     pub ema_g: f64,
     /// The same of the classifier's, which is then what is measured, saved and used.
     pub ema_c: f64,

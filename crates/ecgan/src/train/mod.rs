@@ -326,7 +326,7 @@ impl<'a> Run<'a> {
         self.iterations.networks.set_learning_rates(self.settings, factor);
         let factor = self.settings.lambda_factor(self.position.step, self.last_step());
         self.iterations.networks.set_lambda(self.settings, factor);
-        self.iterations.networks.set_decays(self.settings);
+        self.iterations.networks.set_decays(self.settings, self.position.step);
         self.iterations.run(&self.labelled.images, indices, self.position.step * self.batch as u64)?;
         self.position.step += 1;
         Ok(())

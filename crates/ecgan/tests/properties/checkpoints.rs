@@ -6,9 +6,9 @@ use ecgan::evaluate::evaluate;
 use ecgan::methods::Noise;
 use ecgan::models::{ImageShape, ResNet18, noise};
 use ecgan::networks::Networks;
-use ecgan::settings::{Method, Partial, SplitName};
+use ecgan::settings::{FakeStatistics, Method, Partial, Preset, SplitName};
 use half::{bf16, f16};
-use nn::{StateDict, StateTensor};
+use nn::{Network, StateDict, StateTensor};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
@@ -59,6 +59,40 @@ fn a_moving_average_forgets_what_was_before_training() {
             // 1 at first.
             assert!((last - 1.0).abs() > 0.2, "{name}: {last} was always so");
             assert!((average - last).abs() < 0.5 * (last - 1.0).abs(), "{name}: {average} beside {last}");
+        }
+    }
+}
+
+/// Whatever the iteration's steps and batches are: here two steps, with every generated image kept and with none, and both
+/// batches counted.
+#[test]
+fn a_classifiers_average_follows_once_an_iteration() {
+    let device = Device::cpu();
+    for threshold in [0.0, 1.0] {
+        let settings = settings(Partial {
+            preset: Some(Preset::Notebook),
+            fake_statistics: Some(FakeStatistics::Shared),
+            threshold: Some(threshold),
+            lr_c: Some(0.01),
+            ema_c: Some(0.99),
+            ..Partial::default()
+        });
+        let mut networks = Networks::new(&device, &settings, &ResNet18 { width: settings.width }, SMALL, 10);
+        let mut random = Stream::Noise.start(3);
+        let mut x = Tensor::uninit(&device, [6, 32, 32, 3]);
+        kernels::fill::uniform(&device, &mut random, -1.0, 1.0, &mut x);
+        let labels = Tensor::from_slice(&device, [6], &[3, 1, 4, 1, 5, 9]).expect("one an image");
+        let numbers = |network: &Network| network.params().values().flat().to_vec().expect("no GPU");
+        let mut want = numbers(&networks.classifier().network);
+        for (steps, decay) in (0..).zip([1.0 / 10.0, 2.0 / 11.0, 3.0 / 12.0]) {
+            networks.set_decays(&settings, steps);
+            networks.step(&x, &labels, || Noise::plain(noise(&device, &mut random, 6))).expect("the shapes fit");
+            let classifier = networks.classifier();
+            let now = numbers(&classifier.network);
+            want.iter_mut().zip(&now).for_each(|(want, now)| *want = decay * *want + (1.0 - decay) * now);
+            for (got, want) in numbers(classifier.product()).iter().zip(&want) {
+                assert!((got - want).abs() < 1e-6, "threshold {threshold}, after {steps}: {got}, expected {want}");
+            }
         }
     }
 }
