@@ -1,11 +1,12 @@
-//! Pseudo-labels: where the classifier is confident on a generated image, its own prediction is the label.
+//! Pseudo-labels: where the classifier is confident on a generated image, its own prediction is the label, or the class that
+//! the image was made for, where that is known.
 //!
-//! label = argmax p, weight = 1 where max p > threshold, else 0; p = softmax(logits). The weight goes into the
+//! label = argmax p or the known class, weight = 1 where p > threshold at it, else 0; p = softmax(logits). The weight goes into the
 //! cross-entropy per row, so shapes are fixed and nothing is gathered.
 
 use tensor::{Real, Result, Tape, Tensor, ops};
 
-/// The classifier's own labels for a batch of generated images.
+/// The labels of a batch of generated images.
 pub struct PseudoLabels<T: Real> {
     /// The known class, or else the most probable one, `[n]`.
     pub labels: Tensor<i32>,

@@ -38,11 +38,11 @@ pub struct RealStep {
 /// What the classifier's step on generated images found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FakeStep {
-    /// Mean cross-entropy over the kept images, without lambda; 0 where none is kept.
+    /// Sum of the kept images' cross-entropies, without lambda, over their number or that of all; 0 where none is kept.
     pub loss: f64,
-    /// Kept images by pseudo-label.
+    /// Kept images by label.
     pub kept_per_class: Vec<u64>,
-    /// Sum of the confidences over the whole batch.
+    /// Sum over the whole batch of the probabilities of the labels.
     pub confidence_sum: f64,
 }
 

@@ -38,13 +38,14 @@ pub struct EpochMetrics {
     pub loss_g: Option<f64>,
     /// `CE(C(x), y)`.
     pub loss_c_real: Option<f64>,
-    /// `CE(C(G(z)), argmax C(G(z)))` over the kept fakes, without lambda.
+    /// `CE(C(G(z)), label)` of the kept fakes, without lambda: their sum over the number of kept ones, or with fake_mean
+    /// `all` over that of all. A fake's label is `argmax C(G(z))`, with known labels the class that it was made for.
     pub loss_c_fake: Option<f64>,
-    /// The part of the fakes whose largest softmax is above the threshold.
+    /// The part of the fakes whose softmax at the label is above the threshold.
     pub kept_fraction: Option<f64>,
-    /// Kept fakes of each predicted class.
+    /// Kept fakes of each label.
     pub kept_per_class: Option<Vec<u64>>,
-    /// Mean largest softmax of all fakes, in 0..1.
+    /// Mean softmax at the label of all fakes, in 0..1.
     pub mean_confidence: Option<f64>,
     /// Accuracy on the training images as they were seen, in percent.
     pub train_accuracy: Option<f64>,

@@ -73,7 +73,7 @@ pub struct Settings {
     pub seed: u64,
     /// Weight of the fakes in the classifier's loss.
     pub lambda: f64,
-    /// Fakes count where the largest softmax is above it.
+    /// Fakes count where the softmax at their label is above it.
     pub threshold: f64,
     /// Whether that is the same for every class.
     pub class_threshold: ClassThreshold,

@@ -95,7 +95,7 @@ partial! {
     seed: u64,
     /// Weight of the fakes in the classifier's loss.
     lambda: f64,
-    /// Fakes count where the largest softmax is above it.
+    /// Fakes count where the softmax at their label is above it.
     threshold: f64,
     /// Whether that is the same for every class.
     class_threshold: ClassThreshold,

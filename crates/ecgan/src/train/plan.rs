@@ -1,6 +1,7 @@
 //! What a run would be, before it is one: the data found, the networks, and from one timed iteration how long it would take.
 //!
-//! Nothing is written, and of the test part only the labels are read. The time is
+//! Nothing is written. Of the test part the labels are needed, for which some formats read the whole file; no image of it is
+//! looked at. The time is
 //! steps (an iteration) + (epochs n_val + n_test) (an evaluated image).
 
 use super::{Ready, measured, steps};
