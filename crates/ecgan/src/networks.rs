@@ -2,8 +2,7 @@
 
 pub use crate::methods::Step;
 use crate::methods::{
-    Average, ClassifierTrainer, EcGan, EcGanConfig, Found, Gan, GanConfig, Noise, Shared, SharedConfig, Thresholds,
-    decay_after,
+    Average, ClassifierTrainer, EcGan, EcGanConfig, Found, Gan, GanConfig, Noise, Shared, Thresholds, decay_after,
 };
 use crate::models::{Classifier, Condition, ImageShape, discriminator, generator};
 use crate::settings::{FakesFrom, Method, NormD, Settings};
@@ -101,10 +100,6 @@ impl Networks {
             Method::EcGan | Method::Conditional => {
                 let condition = settings.condition(classes);
                 let config = EcGanConfig {
-                    lambda,
-                    classes,
-                    threshold: settings.threshold,
-                    class_threshold: settings.class_threshold,
                     fake_labels: settings.fake_labels,
                     fake_mean: settings.fake_mean.into(),
                     update: settings.classifier_update(),
@@ -114,11 +109,12 @@ impl Networks {
                     joint: device.gpu().is_some(),
                 };
                 let gan = gan(new_discriminator(device, seed, image, condition, settings.norm_d), condition);
-                Self::EcGan(Box::new(EcGan::new(config, gan, classifier)))
+                let thresholds = Thresholds::new(device, classes, settings.threshold, settings.class_threshold);
+                Self::EcGan(Box::new(EcGan::new(config, lambda, thresholds, gan, classifier)))
             }
             Method::SharedDc | Method::SharedResnet => {
                 let gan = gan(new_real_head(device, seed, architecture, image, classes), None);
-                Self::Shared(Box::new(Shared::new(SharedConfig { lambda, fake_statistics }, gan, classifier)))
+                Self::Shared(Box::new(Shared::new(fake_statistics, lambda, gan, classifier)))
             }
         }
     }
@@ -252,11 +248,6 @@ impl Networks {
     /// The classifier.
     pub fn classifier(&mut self) -> &mut ClassifierTrainer {
         self.split_mut().0
-    }
-
-    /// The generator, where there is one.
-    pub fn generator(&mut self) -> Option<&mut Network> {
-        self.split_mut().1.map(|gan| &mut gan.generator)
     }
 
     /// The generator to draw from, where there is one, and the classifier to use: the averages, where there are any.

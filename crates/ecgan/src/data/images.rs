@@ -3,7 +3,6 @@
 use super::read_ahead::ReadAhead;
 use super::{DataError, Listing};
 use rayon::prelude::*;
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -127,18 +126,6 @@ impl Images {
             Pixels::Held(pixels) => Some(pixels),
             Pixels::Streamed { .. } => None,
         }
-    }
-
-    /// The pixels of image `i`, `[size, size, channels]`.
-    ///
-    /// # Errors
-    /// What is wrong with its file, where it is not held in memory.
-    pub fn image(&self, i: usize) -> Result<Cow<'_, [u8]>, DataError> {
-        let bytes = self.format().bytes();
-        Ok(match &self.pixels {
-            Pixels::Held(pixels) => Cow::Borrowed(&pixels[i * bytes..(i + 1) * bytes]),
-            Pixels::Streamed { images, .. } => Cow::Owned(images.decode_all(&[i], self.format())?),
-        })
     }
 
     /// Announces that [`Images::batch`] will be asked for these images in this order, `batch` at a time, so that they are

@@ -34,7 +34,6 @@ const EXPECTED: &str = "a data folder or `synthetic`";
 /// A data set that was found. Files were listed, and none was opened but for the names of the classes; each part is opened
 /// when it is asked for.
 pub struct Source {
-    name: String,
     format: &'static str,
     classes: Vec<String>,
     warnings: Vec<String>,
@@ -57,7 +56,7 @@ impl Source {
     /// The same for somebody who only looks: what no run could use is told, not refused.
     pub(super) fn look(data: &str, synthetic: &SyntheticOptions) -> Result<(Self, Vec<DataError>), DataError> {
         if data == "synthetic" {
-            return Ok(Self::new("synthetic".into(), synthetic::found(synthetic)?));
+            return Ok(Self::new(synthetic::found(synthetic)?));
         }
         let path = Path::new(data);
         let full = path.canonicalize().map_err(|e| match e.kind() {
@@ -67,10 +66,9 @@ impl Source {
         if !full.is_dir() {
             return Err(DataError::unfit(path, "not a folder", EXPECTED));
         }
-        let name = full.file_name().map_or("data".into(), |name| name.to_string_lossy().into_owned());
         for format in FORMATS {
             if let Some(found) = (format.recognise)(path)? {
-                return Ok(Self::new(name, found));
+                return Ok(Self::new(found));
             }
         }
         let looked_for = FORMATS.iter().map(|f| f.looked_for).collect::<Vec<_>>().join("; ");
@@ -78,14 +76,9 @@ impl Source {
         Err(DataError::Unrecognised { path: path.into(), near: near(path, is_set), looked_for })
     }
 
-    fn new(name: String, found: Found) -> (Self, Vec<DataError>) {
+    fn new(found: Found) -> (Self, Vec<DataError>) {
         let Found { format, classes, warnings, refusals, reader } = found;
-        (Self { name, format, classes, warnings, reader }, refusals)
-    }
-
-    /// A short name for run folders: the folder's own, or `synthetic`.
-    pub fn name(&self) -> &str {
-        &self.name
+        (Self { format, classes, warnings, reader }, refusals)
     }
 
     /// Class names; a label is an index into them.
@@ -144,7 +137,7 @@ impl Source {
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.debug_struct("Source").field("name", &self.name).field("classes", &self.classes).finish_non_exhaustive()
+        f.debug_struct("Source").field("format", &self.format).field("classes", &self.classes).finish_non_exhaustive()
     }
 }
 
@@ -180,7 +173,7 @@ mod tests {
     #[test]
     fn the_built_in_set_has_ten_digits() {
         let source = Source::open("synthetic", &OPTIONS).unwrap();
-        assert_eq!((source.name(), source.classes().join("")), ("synthetic", "0123456789".into()));
+        assert_eq!(source.classes().join(""), "0123456789");
         let format = Format { size: 32, channels: 1 };
         assert_eq!(source.read_train(format).unwrap().len(), 20);
         assert_eq!(source.read_test(format).unwrap().len(), 10);

@@ -163,7 +163,7 @@ mod tests {
         let images = train(&[x(3), y(&[10, 1, 9])], RGB).unwrap();
         assert_eq!((images.len(), &images.labels[..]), (3, &[0, 1, 9][..]));
         for (i, row, column, channel) in [(0, 0, 0, 0), (2, 31, 5, 1), (1, 7, 31, 2)] {
-            let pixel = images.image(i).unwrap()[(row * 32 + column) * 3 + channel];
+            let pixel = images.batch(&[i]).unwrap()[(row * 32 + column) * 3 + channel];
             assert_eq!(pixel, value(i, row, column, channel), "image {i} row {row} column {column} {channel}");
         }
         let double = Variable::f64("y", &[1, 2], &[3.0, 10.0]);

@@ -10,7 +10,7 @@ use super::both::{backward_both, forward_both, one_after_the_other};
 use super::classifier::real_loss;
 use super::{ClassifierTrainer, FakeFound, Found, Gan, Noise, RealFound, Thresholds, Weight};
 use crate::pseudo_label::{PseudoLabels, pseudo_labels, sharpened};
-use crate::settings::{ClassThreshold, ClassifierUpdate, FakeLabels, FakeStatistics};
+use crate::settings::{ClassifierUpdate, FakeLabels, FakeStatistics};
 use nn::Mode;
 use tensor::ops::{self, Reduction, Target};
 use tensor::{Real, Result, Tape, Tensor, Var};
@@ -18,15 +18,6 @@ use tensor::{Real, Result, Tape, Tensor, Var};
 /// The method's settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EcGanConfig {
-    /// Weight of the generated images in the classifier's loss, where no ramp changes it; at 0 the classifier does not see
-    /// them at all.
-    pub lambda: f64,
-    /// Number of classes.
-    pub classes: usize,
-    /// Confidence above which a generated image is kept.
-    pub threshold: f64,
-    /// Whether it is the same for every class.
-    pub class_threshold: ClassThreshold,
     /// What the classifier learns about a generated image.
     pub fake_labels: FakeLabels,
     /// What the sum over the kept generated images is divided by.
@@ -52,18 +43,22 @@ pub struct EcGan<T: Real = f32> {
     pub gan: Gan<T>,
     /// Images to logits, with its optimizer.
     pub classifier: ClassifierTrainer<T>,
-    /// Lambda now.
+    /// The weight of the generated images in the classifier's loss now; at 0 the classifier does not see them at all.
     pub lambda: Weight<T>,
-    /// The threshold of each class now.
+    /// The threshold of each class now: the confidence above which a generated image is kept.
     pub thresholds: Thresholds<T>,
 }
 
 impl<T: Real> EcGan<T> {
     /// These networks together.
-    pub fn new(config: EcGanConfig, gan: Gan<T>, classifier: ClassifierTrainer<T>) -> Self {
-        let device = classifier.device();
-        let lambda = Weight::new(&device, config.lambda);
-        let thresholds = Thresholds::new(&device, config.classes, config.threshold, config.class_threshold);
+    pub fn new(
+        config: EcGanConfig,
+        lambda: f64,
+        thresholds: Thresholds<T>,
+        gan: Gan<T>,
+        classifier: ClassifierTrainer<T>,
+    ) -> Self {
+        let lambda = Weight::new(&classifier.device(), lambda);
         Self { config, gan, classifier, lambda, thresholds }
     }
 

@@ -18,6 +18,6 @@ use found::{FakeFound, RealFound};
 pub use found::{FakeStep, Found, GanStep, RealStep, Step};
 pub use gan::{Gan, GanConfig};
 pub use noise::Noise;
-pub use shared::{Shared, SharedConfig};
+pub use shared::Shared;
 pub use threshold::Thresholds;
 pub use weight::Weight;

@@ -14,32 +14,23 @@ use nn::Mode;
 use tensor::ops::Side;
 use tensor::{Real, Result, Tape, Tensor, Var};
 
-/// The method's settings.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SharedConfig {
-    /// Weight of real or generated in the trunk's loss; at 0 there is no GAN at all.
-    pub lambda: f64,
-    /// Batch norm on generated images.
-    pub fake_statistics: FakeStatistics,
-}
-
 /// The networks with their optimizers.
 pub struct Shared<T: Real = f32> {
-    /// The settings.
-    pub config: SharedConfig,
+    /// Batch norm on generated images.
+    pub fake_statistics: FakeStatistics,
     /// The generator, and Dd.
     pub gan: Gan<T>,
     /// Trunk and Dc.
     pub classifier: ClassifierTrainer<T>,
-    /// Lambda now.
+    /// The weight of real or generated in the trunk's loss now; at 0 there is no GAN at all.
     pub lambda: Weight<T>,
 }
 
 impl<T: Real> Shared<T> {
     /// These networks together.
-    pub fn new(config: SharedConfig, gan: Gan<T>, classifier: ClassifierTrainer<T>) -> Self {
-        let lambda = Weight::new(&classifier.device(), config.lambda);
-        Self { config, gan, classifier, lambda }
+    pub fn new(fake_statistics: FakeStatistics, lambda: f64, gan: Gan<T>, classifier: ClassifierTrainer<T>) -> Self {
+        let lambda = Weight::new(&classifier.device(), lambda);
+        Self { fake_statistics, gan, classifier, lambda }
     }
 
     /// One iteration: x `[n,h,w,c]` in [-1, 1], labels `[n]`; `noise` draws if needed.
@@ -61,7 +52,7 @@ impl<T: Real> Shared<T> {
         fakes: &Tensor<T>,
     ) -> Result<(RealFound<T>, [Tensor<T>; 2])> {
         let lambda = self.lambda.tensor();
-        let fake_mode = self.config.fake_statistics.mode();
+        let fake_mode = self.fake_statistics.mode();
         let Self { gan, classifier, .. } = self;
         let (real, loss_d_real) = {
             let x = Tape::new(x.device()).constant(x.clone());
@@ -86,7 +77,7 @@ impl<T: Real> Shared<T> {
 
     /// The generator's step against the updated trunk.
     fn generator_step(&mut self, fakes: Var<T>) -> Result<Tensor<T>> {
-        let fake_mode = self.config.fake_statistics.mode();
+        let fake_mode = self.fake_statistics.mode();
         let Self { gan, classifier, .. } = self;
         let [features, _] = classifier.network.forward_with_features(&fakes, fake_mode, false)?;
         let loss = gan.loss.of(&gan.discriminator.forward(&features, Mode::Train, false)?, Side::Generator)?;

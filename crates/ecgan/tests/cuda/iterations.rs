@@ -1,7 +1,7 @@
 //! Iterations against the CPU's in f64, each begun from the exact state, rounded; and what goes from device to device.
 
 use crate::devices::{CLASSES, IMAGE, batch, devices};
-use ecgan::methods::{ClassifierTrainer, EcGan, EcGanConfig, Gan, GanConfig, Noise};
+use ecgan::methods::{ClassifierTrainer, EcGan, EcGanConfig, Gan, GanConfig, Noise, Thresholds};
 use ecgan::models::{NOISE, ResNet18};
 use ecgan::networks::{new_classifier, new_discriminator, new_generator};
 use ecgan::settings::{ClassThreshold, ClassifierUpdate, FakeLabels, FakeStatistics, NormD};
@@ -22,10 +22,6 @@ fn ec_gan<T: Real>(device: &Device, update: ClassifierUpdate, fake_statistics: F
     // By this eps a step is smooth in the gradient: with Adam's own, one near 0 steps by its sign alone.
     let adam = AdamConfig { eps: 1e-2, ..AdamConfig::dcgan(2e-4, 1e-3) };
     let config = EcGanConfig {
-        lambda: 0.1,
-        classes: CLASSES,
-        threshold: 0.1,
-        class_threshold: ClassThreshold::Same,
         update,
         fake_statistics,
         fake_labels: FakeLabels::Pseudo,
@@ -37,7 +33,8 @@ fn ec_gan<T: Real>(device: &Device, update: ClassifierUpdate, fake_statistics: F
     let classifier = new_classifier(device, 5, &ResNet18 { width: 4 }, IMAGE, CLASSES);
     let (g, d) = (new_generator(device, 5, IMAGE, None), new_discriminator(device, 5, IMAGE, None, NormD::Batch));
     let gan = Gan::new(GanConfig::plain(adam, adam), g, d);
-    EcGan::new(config, gan, ClassifierTrainer::new(classifier, adam))
+    let thresholds = Thresholds::new(device, CLASSES, 0.1, ClassThreshold::Same);
+    EcGan::new(config, 0.1, thresholds, gan, ClassifierTrainer::new(classifier, adam))
 }
 
 fn named<T: Real>(ec_gan: &mut EcGan<T>) -> [(&'static str, &mut Network<T>, &mut Adam<T>); 3] {

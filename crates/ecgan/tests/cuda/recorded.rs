@@ -213,7 +213,7 @@ fn a_checkpoint_goes_from_either_device_to_the_other() {
             let z = noise(other, &mut Stream::Noise.start(8), 3);
             let made = generator.evaluate(z).expect("the shapes fit").to_vec().expect("it ran");
             let z = noise(trained, &mut Stream::Noise.start(8), 3);
-            let generator = iterations.networks.generator().expect("it has one");
+            let generator = iterations.networks.drawing().expect("it has one").0;
             let here = generator.evaluate(z).expect("the shapes fit").to_vec().expect("it ran");
             assert!(made.iter().zip(&here).all(|(a, b)| (a - b).abs() < 1e-4), "{trained} and {other}: images");
             let x = [&made[..]; 2].map(|x| x.to_vec());

@@ -3,7 +3,7 @@
 use crate::formula::Entry;
 use crate::networks::{fill, network};
 use crate::results::{Digest, Ours, Stored, check_digest, digest, read};
-use ecgan::methods::{ClassifierTrainer, EcGan, EcGanConfig, Gan, GanConfig, Noise, Step};
+use ecgan::methods::{ClassifierTrainer, EcGan, EcGanConfig, Gan, GanConfig, Noise, Step, Thresholds};
 use ecgan::models::ImageShape;
 use ecgan::settings::{ClassThreshold, ClassifierUpdate, FakeLabels, FakeStatistics};
 use kernels::cuda::{Cuda, Precision};
@@ -241,10 +241,6 @@ impl File {
             network
         };
         let config = EcGanConfig {
-            lambda: run.lambda,
-            classes: CLASSES,
-            threshold: run.threshold,
-            class_threshold: ClassThreshold::Same,
             update: if run.preset == "notebook" { ClassifierUpdate::TwoSteps } else { ClassifierUpdate::Summed },
             fake_statistics: run.fake_statistics,
             fake_labels: FakeLabels::Pseudo,
@@ -256,7 +252,8 @@ impl File {
         let gan = GanConfig::plain(adam("generator"), adam("discriminator"));
         let gan = Gan::new(gan, filled("generator"), filled("discriminator"));
         let classifier = ClassifierTrainer::new(filled("classifier"), adam("classifier"));
-        EcGan::new(config, gan, classifier)
+        let thresholds = Thresholds::new(device, CLASSES, run.threshold, ClassThreshold::Same);
+        EcGan::new(config, run.lambda, thresholds, gan, classifier)
     }
 }
 

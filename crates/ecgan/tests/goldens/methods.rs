@@ -4,9 +4,7 @@ use crate::formula::Entry;
 use crate::iterations::AdamSettings;
 use crate::networks::fill;
 use crate::results::{Digest, check_digest, digest, read};
-use ecgan::methods::{
-    Average, ClassifierTrainer, EcGan, EcGanConfig, Gan, GanConfig, Noise, Shared, SharedConfig, Step,
-};
+use ecgan::methods::{Average, ClassifierTrainer, EcGan, EcGanConfig, Gan, GanConfig, Noise, Shared, Step, Thresholds};
 use ecgan::models::{BuiltIn, Condition, ImageShape};
 use ecgan::networks::{new_classifier, new_discriminator, new_generator, new_real_head};
 use ecgan::settings::{
@@ -134,13 +132,9 @@ impl Run {
         trainer.smoothing = self.label_smoothing;
         let (lambda, fake_statistics) = (file.lambda, self.fake_statistics);
         if shared {
-            return Trained::Shared(Box::new(Shared::new(SharedConfig { lambda, fake_statistics }, gan, trainer)));
+            return Trained::Shared(Box::new(Shared::new(fake_statistics, lambda, gan, trainer)));
         }
         let config = EcGanConfig {
-            lambda,
-            classes: CLASSES,
-            threshold: self.threshold,
-            class_threshold: self.class_threshold,
             fake_labels: self.fake_labels,
             fake_mean: self.fake_mean.into(),
             update: ClassifierUpdate::Summed,
@@ -149,7 +143,8 @@ impl Run {
             conditional: condition.is_some(),
             joint,
         };
-        Trained::EcGan(Box::new(EcGan::new(config, gan, trainer)))
+        let thresholds = Thresholds::new(device, CLASSES, self.threshold, self.class_threshold);
+        Trained::EcGan(Box::new(EcGan::new(config, lambda, thresholds, gan, trainer)))
     }
 }
 

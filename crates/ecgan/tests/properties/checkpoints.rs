@@ -154,7 +154,7 @@ fn loaded_networks_compute_the_same_bits() {
     let z = noise(&device, &mut random, 6);
     let mut generator = read.generator(&device).expect("it has one");
     let made = generator.evaluate(z.clone()).expect("the shapes fit");
-    let before = networks.generator().expect("ec-gan has one").evaluate(z).expect("the shapes fit");
+    let before = networks.drawing().expect("ec-gan has one").0.evaluate(z).expect("the shapes fit");
     assert_eq!(made.as_slice(), before.as_slice());
     let logits = classifier.evaluate(made).expect("the shapes fit");
     let before = networks.classifier().network.evaluate(before).expect("the shapes fit");

@@ -53,7 +53,7 @@ fn planes_become_pixels_and_batches_follow_each_other() {
     let train = source.read_train(RGB).unwrap();
     assert_eq!(train.labels, [0, 5, 1, 6, 2, 7, 3, 8, 4, 9]);
     for (i, place, channel) in [(0, 0, 0), (9, 1023, 2), (4, 517, 1)] {
-        assert_eq!(train.image(i).unwrap()[place * 3 + channel], value(i % 2, channel, place));
+        assert_eq!(train.batch(&[i]).unwrap()[place * 3 + channel], value(i % 2, channel, place));
     }
     assert_eq!(source.read_test(RGB).unwrap().labels, [3]);
 }
@@ -72,7 +72,7 @@ fn the_fine_labels_of_100_and_the_archives_folder() {
         let source = open(path).unwrap();
         assert_eq!(source.classes()[99], "class 99");
         let train = source.read_train(RGB).unwrap();
-        assert_eq!((&train.labels[..], train.image(1).unwrap()[1]), (&[99, 7][..], value(1, 1, 0)));
+        assert_eq!((&train.labels[..], train.batch(&[1]).unwrap()[1]), (&[99, 7][..], value(1, 1, 0)));
         assert_eq!(source.read_test(RGB).unwrap().labels, [50]);
     }
     fs::write(folder.join("train.bin"), records(&[&[19, 100]])).unwrap();

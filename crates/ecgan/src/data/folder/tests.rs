@@ -43,13 +43,16 @@ fn classes_and_files_are_sorted_by_name() {
     fs::create_dir(folder.path().join("train/__MACOSX")).unwrap();
     let source = open(&folder).unwrap();
     assert_eq!(source.classes(), ["a", "b"]);
-    assert_eq!(source.name(), folder.path().file_name().unwrap().to_str().unwrap());
     assert!(source.warnings().is_empty());
     let train = source.read_train(RGB).unwrap();
     assert_eq!(train.labels, [0, 0, 1]);
-    assert_eq!((0..3).map(|i| train.image(i).unwrap()[0]).collect::<Vec<_>>(), [3, 2, 1], "10.png sorts before 2.png");
+    assert_eq!(
+        (0..3).map(|i| train.batch(&[i]).unwrap()[0]).collect::<Vec<_>>(),
+        [3, 2, 1],
+        "10.png sorts before 2.png"
+    );
     assert!(
-        (0..3).all(|i| train.image(i).unwrap().iter().all(|v| *v == train.image(i).unwrap()[0])),
+        (0..3).all(|i| train.batch(&[i]).unwrap().iter().all(|v| *v == train.batch(&[i]).unwrap()[0])),
         "grey in all channels"
     );
     assert_eq!(source.read_test(RGB).unwrap().labels, [0, 1]);

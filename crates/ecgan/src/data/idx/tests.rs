@@ -67,7 +67,7 @@ fn every_name_plain_or_packed_and_in_subfolders() {
             assert_eq!(source.classes().concat(), "0123456789");
             let train = source.read_train(GREY).unwrap();
             assert_eq!(train.labels, [9, 0, 4]);
-            let corner = |i: usize| train.image(i).unwrap()[0];
+            let corner = |i: usize| train.batch(&[i]).unwrap()[0];
             assert_eq!([corner(0), corner(1), corner(2)], [1, 7, 13], "corners stay when an image is enlarged");
             assert_eq!(source.read_test(GREY).unwrap().len(), 3);
         }

@@ -62,7 +62,7 @@ fn streamed_images_are_those_held() {
     streamed.read_ahead(&[0, 1, 2, 3], 2);
     assert_eq!(values(&streamed.batch(&[2, 3]).unwrap()), [2, 3]);
     assert_eq!(values(&streamed.batch(&[0, 1]).unwrap()), [0, 1]);
-    assert_eq!(streamed.image(9).unwrap(), held.image(9).unwrap());
+    assert_eq!(streamed.batch(&[9]).unwrap(), held.batch(&[9]).unwrap());
 }
 
 /// Threads stop a few batches ahead of whoever takes them, however many there are.

@@ -20,9 +20,9 @@ fn an_image_depends_on_seed_part_and_number_only() {
     let other = images(SyntheticOptions { seed: 6, ..options }, Part::Train, RGB);
     let test = images(options, Part::Test, RGB);
     for i in 0..40 {
-        assert_ne!(train.image(i).unwrap(), other.image(i).unwrap());
-        assert_ne!(train.image(i).unwrap(), test.image(i).unwrap());
-        assert!((0..i).all(|j| train.image(i).unwrap() != train.image(j).unwrap()), "image {i} repeats");
+        assert_ne!(train.batch(&[i]).unwrap(), other.batch(&[i]).unwrap());
+        assert_ne!(train.batch(&[i]).unwrap(), test.batch(&[i]).unwrap());
+        assert!((0..i).all(|j| train.batch(&[i]).unwrap() != train.batch(&[j]).unwrap()), "image {i} repeats");
     }
 }
 
@@ -38,8 +38,8 @@ fn every_format_shows_the_same_scene() {
     );
     let mut difference = 0.0;
     for i in 0..grey.len() {
-        let large_image = large.image(i).unwrap();
-        for (k, &v) in grey.image(i).unwrap().iter().enumerate() {
+        let large_image = large.batch(&[i]).unwrap();
+        for (k, &v) in grey.batch(&[i]).unwrap().iter().enumerate() {
             let at = |dy: usize, dx: usize| f64::from(large_image[(k / 32 * 2 + dy) * 64 + k % 32 * 2 + dx]);
             let mean = (at(0, 0) + at(0, 1) + at(1, 0) + at(1, 1)) / 4.0;
             difference += (mean - f64::from(v)).abs() / grey.pixels().unwrap().len() as f64;
