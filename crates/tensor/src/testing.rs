@@ -156,8 +156,8 @@ pub fn compare(got: &[f64], want: &[f64], tolerance: f64) -> std::result::Result
     }
     let scale = want.iter().fold(0.0f64, |m, v| m.max(v.abs())).max(1e-3);
     for (i, (&g, &w)) in got.iter().zip(want).enumerate() {
-        // So that it holds of no number that is not one, on either side.
-        if !((g - w).abs() <= tolerance * scale) {
+        let difference = (g - w).abs();
+        if difference > tolerance * scale || difference.is_nan() {
             return Err(format!("element {i}: {g:e}, expected {w:e} (largest {scale:e}, tolerance {tolerance:e})"));
         }
     }
