@@ -87,7 +87,7 @@ impl Listing for Files {
         };
         Ok(image.unwrap_or_else(|error| {
             self.failures().insert(index, error);
-            Raw { pixels: vec![0].into(), width: 1, height: 1, channels: 1 }
+            Raw::new(vec![0], 1, 1, 1)
         }))
     }
 }

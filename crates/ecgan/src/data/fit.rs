@@ -14,6 +14,15 @@ pub(crate) struct Raw<'a> {
     pub width: usize,
     pub height: usize,
     pub channels: usize,
+    /// Whether it was transparent somewhere as it was stored.
+    pub transparent: bool,
+}
+
+impl<'a> Raw<'a> {
+    /// An image that nothing shines through.
+    pub fn new(pixels: impl Into<Cow<'a, [u8]>>, width: usize, height: usize, channels: usize) -> Self {
+        Self { pixels: pixels.into(), width, height, channels, transparent: false }
+    }
 }
 
 /// Writes `image` into `out` (`[size, size, channels]`): RGB becomes grey by Rec. 601 luma before resizing, grey
@@ -113,19 +122,19 @@ mod tests {
     #[test]
     fn the_same_size_is_copied_and_channels_convert() {
         let rgb = [255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9];
-        let image = Raw { pixels: rgb[..].into(), width: 2, height: 2, channels: 3 };
+        let image = Raw::new(&rgb[..], 2, 2, 3);
         assert_eq!(fitted(&image, 2, 3), rgb);
         assert_eq!(fitted(&image, 2, 1), [76, 150, 29, 9]);
-        let grey = Raw { pixels: [1, 2, 3, 4][..].into(), width: 2, height: 2, channels: 1 };
+        let grey = Raw::new(&[1, 2, 3, 4][..], 2, 2, 1);
         assert_eq!(fitted(&grey, 2, 3), [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]);
     }
 
     /// Enlarging 2 -> 4 is bilinear at a quarter and three quarters, clamped at the borders.
     #[test]
     fn enlarging_is_bilinear() {
-        let image = Raw { pixels: [0, 100, 0, 100][..].into(), width: 2, height: 2, channels: 1 };
+        let image = Raw::new(&[0, 100, 0, 100][..], 2, 2, 1);
         assert_eq!(fitted(&image, 4, 1), [0, 25, 75, 100].repeat(4));
-        let image = Raw { pixels: [0, 0, 100, 100][..].into(), width: 2, height: 2, channels: 1 };
+        let image = Raw::new(&[0, 0, 100, 100][..], 2, 2, 1);
         assert_eq!(fitted(&image, 4, 1)[..12], [0, 0, 0, 0, 25, 25, 25, 25, 75, 75, 75, 75]);
     }
 
@@ -133,7 +142,7 @@ mod tests {
     #[test]
     fn reducing_averages() {
         let pixels: Vec<u8> = [0, 70, 140, 210].repeat(4);
-        let image = Raw { pixels: pixels.into(), width: 4, height: 4, channels: 1 };
+        let image = Raw::new(pixels, 4, 4, 1);
         assert_eq!(fitted(&image, 2, 1), [50, 160, 50, 160]);
     }
 
@@ -141,7 +150,7 @@ mod tests {
     fn any_aspect_and_a_constant_stays_constant() {
         for (width, height) in [(1, 1), (1, 500), (500, 1), (33, 31), (31, 97)] {
             let pixels = vec![201; width * height * 3];
-            let image = Raw { pixels: pixels.into(), width, height, channels: 3 };
+            let image = Raw::new(pixels, width, height, 3);
             assert!(fitted(&image, 32, 3).iter().all(|&v| v == 201), "{width}x{height}");
         }
     }

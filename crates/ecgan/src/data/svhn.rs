@@ -78,8 +78,8 @@ impl Listing for Digits {
     }
 
     fn stored(&self, index: usize) -> Result<Raw<'_>, DataError> {
-        let pixels = rows(&self.images.bytes[index * IMAGE..][..IMAGE]).to_vec().into();
-        Ok(Raw { pixels, width: SIDE, height: SIDE, channels: 3 })
+        let pixels = rows(&self.images.bytes[index * IMAGE..][..IMAGE]).to_vec();
+        Ok(Raw::new(pixels, SIDE, SIDE, 3))
     }
 }
 

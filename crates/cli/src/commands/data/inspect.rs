@@ -112,6 +112,9 @@ fn describe(part: &PartReport) -> Vec<String> {
         1.0 => "  every class has the same number".into(),
         _ => format!("  the largest class has {imbalance:.1} times the images of the smallest"),
     }));
+    if part.transparent > 0 {
+        lines.push(format!("  {} with transparent places, which are laid on white", part.transparent));
+    }
     if part.duplicates > 0 {
         lines.push(format!("  {} equal an earlier one, pixel by pixel", part.duplicates));
     }

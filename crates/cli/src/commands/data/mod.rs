@@ -27,7 +27,8 @@ enum Command {
 /// What `--data` takes, for the help of commands that have it.
 pub const FORMATS: &str = "\
 A data folder is recognised by what is in it:
-  DIR/train/<class>/* and DIR/test/<class>/*   PNG or JPEG images of any size; with
+  DIR/train/<class>/* and DIR/test/<class>/*   PNG or JPEG images of up to 8192 pixels
+                     a side, on white where they are transparent; with
                      DIR/val/<class>/* (or valid/), those images validate
   DIR/<class>/*      the same without a split: a fifth of each class, always the same
                      one, is kept for the test

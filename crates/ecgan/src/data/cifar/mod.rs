@@ -202,6 +202,6 @@ impl Listing for Records {
                 *value = planes[channel * SIDE * SIDE + i];
             }
         }
-        Ok(Raw { pixels: pixels.into(), width: SIDE, height: SIDE, channels: 3 })
+        Ok(Raw::new(pixels, SIDE, SIDE, 3))
     }
 }

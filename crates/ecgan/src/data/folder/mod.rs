@@ -2,10 +2,11 @@
 //!
 //! Class names are the folder names of `train`, sorted (where there is no `train`, those of the other parts together);
 //! images are in the order of their file names. Hidden files and what operating systems leave there (`Thumbs.db`) are
-//! skipped, nothing below a class folder is entered, and anything that is not an image is an error. Alpha is dropped,
-//! 16-bit values are rounded to 8, and an image is turned as its EXIF data says. `valid` and `validation` are other names
-//! of `val`.
+//! skipped, nothing below a class folder is entered, and anything that is not an image is an error. What is transparent is laid
+//! on white, 16-bit values are rounded to 8, and an image is turned as its EXIF data says. `valid` and `validation` are other
+//! names of `val`.
 
+mod alpha;
 mod jpeg;
 mod list;
 mod png;
@@ -196,8 +197,8 @@ fn compare_classes(
     }
 }
 
-/// Reads one PNG or JPEG as `[size, size, channels]` bytes, turned as its EXIF orientation says. (PyTorch's ImageFolder
-/// leaves such an image as it is stored.)
+/// Reads one PNG or JPEG as `[size, size, channels]` bytes, turned as its EXIF orientation says, and on white where it is
+/// transparent. (PyTorch's ImageFolder leaves such an image as it is stored, and drops what says where it is transparent.)
 ///
 /// # Errors
 /// A file that cannot be read, is no PNG or JPEG, is damaged, or is larger than 8192 pixels a side or 256 MiB decoded.
@@ -262,15 +263,17 @@ pub fn decoder_panics() -> bool {
     DECODING.get()
 }
 
-/// A file's image, upright, but for alpha and the bits beyond 8.
+/// A file's image, upright, on white where it is transparent, without the bits beyond 8.
 pub(super) fn stored(path: &Path) -> Result<Raw<'static>, DataError> {
     let decoded = decoded(path)?;
     let (width, height) = (decoded.width() as usize, decoded.height() as usize);
-    let grey = !decoded.color().has_color();
-    let (pixels, channels) = match decoded {
-        DynamicImage::ImageLuma8(image) => (image.into_raw(), 1),
-        other if grey => (other.into_luma8().into_raw(), 1),
-        other => (other.into_rgb8().into_raw(), 3),
+    let (in_colour, has_alpha) = (decoded.color().has_color(), decoded.color().has_alpha());
+    let channels = if in_colour { 3 } else { 1 };
+    let (pixels, transparent) = match (in_colour, has_alpha) {
+        (true, false) => (decoded.into_rgb8().into_raw(), false),
+        (false, false) => (decoded.into_luma8().into_raw(), false),
+        (true, true) => alpha::on_white(&decoded.into_rgba8(), channels),
+        (false, true) => alpha::on_white(&decoded.into_luma_alpha8(), channels),
     };
-    Ok(Raw { pixels: pixels.into(), width, height, channels })
+    Ok(Raw { transparent, ..Raw::new(pixels, width, height, channels) })
 }

@@ -1,7 +1,8 @@
 use super::*;
 use crate::data::{Source, SyntheticOptions};
-use image::{GrayImage, ImageBuffer, Luma, Rgb, RgbImage, Rgba};
+use image::{GrayImage, ImageBuffer, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
 use std::fs;
+use std::io::Write;
 use tempfile::TempDir;
 
 const RGB: Format = Format { size: 32, channels: 3 };
@@ -64,7 +65,7 @@ fn every_kind_of_image_is_read() {
     let path = |name: &str| folder.path().join(name);
     RgbImage::from_pixel(64, 48, Rgb([250, 100, 10])).save(path("rgb.png")).unwrap();
     RgbImage::from_pixel(200, 20, Rgb([250, 100, 10])).save(path("rgb.jpg")).unwrap();
-    ImageBuffer::from_pixel(9, 9, Rgba([250u8, 100, 10, 0])).save(path("rgba.png")).unwrap();
+    ImageBuffer::from_pixel(9, 9, Rgba([250u8, 100, 10, 255])).save(path("rgba.png")).unwrap();
     ImageBuffer::from_pixel(9, 9, Rgb([250u16 * 257, 100 * 257, 10 * 257])).save(path("rgb16.png")).unwrap();
     for name in ["rgb.png", "rgb.jpg", "rgba.png", "rgb16.png"] {
         let pixels = read_image(&path(name), RGB).unwrap();
@@ -78,6 +79,53 @@ fn every_kind_of_image_is_read() {
     ImageBuffer::from_pixel(7, 7, Luma([77u16 * 257])).save(path("grey16.png")).unwrap();
     for name in ["grey.jpg", "grey16.png"] {
         assert!(read_image(&path(name), RGB).unwrap().iter().all(|v| v.abs_diff(77) <= 1), "{name}");
+    }
+}
+
+/// A PNG of two pixels of a palette: nothing, and a colour.
+fn transparent_palette() -> Vec<u8> {
+    let chunk = |kind: &[u8; 4], data: &[u8]| {
+        let mut crc = flate2::Crc::new();
+        crc.update(kind);
+        crc.update(data);
+        [&(data.len() as u32).to_be_bytes()[..], kind, data, &crc.sum().to_be_bytes()].concat()
+    };
+    let mut pixels = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    pixels.write_all(&[0, 0, 1]).unwrap(); // no filter, then the two
+    let chunks = [
+        chunk(b"IHDR", &[0, 0, 0, 2, 0, 0, 0, 1, 8, 3, 0, 0, 0]),
+        chunk(b"PLTE", &[0, 0, 0, 30, 60, 90]),
+        chunk(b"tRNS", &[0]),
+        chunk(b"IDAT", &pixels.finish().unwrap()),
+        chunk(b"IEND", &[]),
+    ];
+    [&b"\x89PNG\r\n\x1a\n"[..], &chunks.concat()].concat()
+}
+
+/// Drawings and cut-outs are often black on nothing, where the pixels of nothing are black too.
+#[test]
+fn what_is_transparent_is_laid_on_white() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let left = |x: u32| x == 0;
+    let nothing = [0u8; 4];
+    let rgba = |x, _| Rgba(if left(x) { nothing } else { [30, 60, 90, 255] });
+    RgbaImage::from_fn(2, 1, rgba).save(path("rgba.png")).unwrap();
+    let rgba16 = |x, _| Rgba(if left(x) { [0u16; 4] } else { [30 * 257, 60 * 257, 90 * 257, 65535] });
+    ImageBuffer::from_fn(2, 1, rgba16).save(path("rgba16.png")).unwrap();
+    fs::write(path("palette.png"), transparent_palette()).unwrap();
+    for name in ["rgba.png", "rgba16.png", "palette.png"] {
+        let image = stored(&path(name)).unwrap();
+        assert_eq!((&image.pixels[..], image.channels), (&[255, 255, 255, 30, 60, 90][..], 3), "{name}");
+        assert!(image.transparent, "{name}");
+    }
+    let grey = |x, _| LumaA(if left(x) { [0u8, 0] } else { [77, 255] });
+    ImageBuffer::from_fn(2, 1, grey).save(path("grey.png")).unwrap();
+    let grey16 = |x, _| LumaA(if left(x) { [0u16, 0] } else { [77 * 257, 65535] });
+    ImageBuffer::from_fn(2, 1, grey16).save(path("grey16.png")).unwrap();
+    for name in ["grey.png", "grey16.png"] {
+        let image = stored(&path(name)).unwrap();
+        assert_eq!((&image.pixels[..], image.channels, image.transparent), (&[255, 77][..], 1, true), "{name}");
     }
 }
 

@@ -176,8 +176,8 @@ impl Listing for Grey {
 
     fn stored(&self, index: usize) -> Result<Raw<'_>, DataError> {
         let size = self.width * self.height;
-        let pixels = self.pixels[index * size..][..size].into();
-        Ok(Raw { pixels, width: self.width, height: self.height, channels: 1 })
+        let pixels = &self.pixels[index * size..][..size];
+        Ok(Raw::new(pixels, self.width, self.height, 1))
     }
 }
 

@@ -27,7 +27,7 @@ impl Listing for Flat {
         if index >= self.bad {
             return Err(DataError::unfit(index.to_string().as_ref(), "damaged", "a whole one"));
         }
-        Ok(Raw { pixels: vec![index as u8].into(), width: 1, height: 1, channels: 1 })
+        Ok(Raw::new(vec![index as u8], 1, 1, 1))
     }
 }
 
@@ -115,7 +115,7 @@ fn a_panic_is_not_waited_for() {
             // So that several threads are at work when it happens.
             std::thread::sleep(Duration::from_millis(1));
             assert_ne!(index, 27, "as a decoder may");
-            Ok(Raw { pixels: vec![index as u8].into(), width: 1, height: 1, channels: 1 })
+            Ok(Raw::new(vec![index as u8], 1, 1, 1))
         }
     }
     let batches = |first: usize, size: usize| {

@@ -26,6 +26,8 @@ pub struct PartReport {
     pub grey: usize,
     /// Readable images with three channels.
     pub colour: usize,
+    /// Readable images that are transparent somewhere: there they are laid on white.
+    pub transparent: usize,
     /// Images equal to an earlier one of this part, pixel by pixel.
     pub duplicates: usize,
     /// Images that cannot be read.
@@ -76,6 +78,7 @@ struct Seen {
     width: usize,
     height: usize,
     channels: usize,
+    transparent: bool,
     hash: [u8; 16],
 }
 
@@ -102,6 +105,7 @@ pub fn look(part: Part, listing: &dyn Listing, classes: &[String]) -> Look {
         height: of(|seen| seen.height),
         grey: readable.iter().filter(|seen| seen.channels == 1).count(),
         colour: readable.iter().filter(|seen| seen.channels == 3).count(),
+        transparent: readable.iter().filter(|seen| seen.transparent).count(),
         duplicates,
         unreadable: seen.len() - readable.len(),
     };
@@ -118,8 +122,8 @@ fn see(image: &Raw) -> Seen {
         md5.update((size as u64).to_le_bytes());
     }
     md5.update(&image.pixels);
-    let Raw { width, height, channels, .. } = *image;
-    Seen { width, height, channels, hash: md5.finalize().into() }
+    let Raw { width, height, channels, transparent, .. } = *image;
+    Seen { width, height, channels, transparent, hash: md5.finalize().into() }
 }
 
 fn imbalance(counts: &[usize]) -> Option<f64> {

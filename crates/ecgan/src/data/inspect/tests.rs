@@ -1,7 +1,7 @@
 use super::*;
 use crate::data::mat::writer::{Variable, write};
 use crate::grid;
-use image::{GrayImage, Luma, Rgb, RgbImage};
+use image::{GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use std::fs;
 use std::path::Path;
 
@@ -43,6 +43,17 @@ fn counts_sizes_and_channels() {
     assert_eq!((test.grey, test.colour, test.height), (2, 1, Some(Range { min: 10, median: 10, max: 500 })));
     assert!(found.unreadable.is_empty() && found.refusals.is_empty() && found.warnings.is_empty(), "{found:?}");
     assert!(found.shared.is_empty() && found.conflicting_labels == 0 && train.duplicates == 0, "{found:?}");
+}
+
+/// One that could be seen through and is not is as any other.
+#[test]
+fn images_with_transparency_are_counted() {
+    let folder = folder();
+    for (name, alpha) in [("2.png", 254), ("3.png", 255)] {
+        RgbaImage::from_pixel(7, 7, Rgba([1, 2, 3, alpha])).save(folder.path().join("test/b").join(name)).unwrap();
+    }
+    let found = look_at(folder.path());
+    assert_eq!([found.parts[0].transparent, found.parts[1].transparent], [0, 1]);
 }
 
 #[test]

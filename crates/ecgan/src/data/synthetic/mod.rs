@@ -73,7 +73,7 @@ impl Listing for Drawn {
         let format = Format { size: 32, channels: 3 };
         let mut pixels = vec![0; format.bytes()];
         self.decode(index, format, &mut pixels)?;
-        Ok(Raw { pixels: pixels.into(), width: format.size, height: format.size, channels: format.channels })
+        Ok(Raw::new(pixels, format.size, format.size, format.channels))
     }
 
     fn decode(&self, index: usize, format: Format, out: &mut [u8]) -> Result<(), DataError> {
