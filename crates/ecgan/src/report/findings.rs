@@ -2,6 +2,7 @@
 
 use super::html::short;
 use super::run::Run;
+use super::wilson::wilson;
 use crate::metrics::{EpochMetrics, Evaluation};
 use crate::settings::{Augment, DiffAugment};
 
@@ -21,9 +22,12 @@ const EVERYTHING: f64 = 0.99;
 const D_WINS: f64 = 0.05;
 /// Part of the kept fakes that one class may have, in fair shares and at most this much of all.
 const ONE_CLASS: f64 = 0.8;
-/// Points between training and validation accuracy, or test accuracy where nothing validates.
+/// Percent of the training images right, from which on training for longer teaches nothing about them.
+const BY_HEART: f64 = 90.0;
+/// Points between training and validation accuracy, or test accuracy where nothing validates: as many, and more than chance
+/// explains.
 const OVERFIT: f64 = 10.0;
-/// Points that the validation accuracy may have lost since its best.
+/// Points that the validation accuracy may have lost since its best, likewise.
 const FALLEN: f64 = 3.0;
 /// Expected calibration error.
 const MISCALIBRATED: f64 = 0.1;
@@ -34,22 +38,47 @@ const FEW: usize = 100;
 pub fn findings(run: &Run) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut add = |what: String, suggestion: &str| found.push(Finding { what, suggestion: suggestion.to_owned() });
+    let longer = longer_helps(run);
     if let Some(last) = run.last() {
-        fakes(run, last, &mut add);
+        fakes(run, last, longer, &mut add);
         classifier(run, last, &mut add);
     }
     if let Some(evaluation) = &run.evaluation {
-        test(evaluation, &mut add);
+        test(evaluation, longer, &mut add);
     }
     found
 }
 
-fn fakes(run: &Run, last: &EpochMetrics, add: &mut impl FnMut(String, &str)) {
+/// Whether more epochs are worth a try: not where the training images are known already, nor where fewer are proposed.
+fn longer_helps(run: &Run) -> bool {
+    let knows = run.last().and_then(|last| last.train_accuracy).is_some_and(|train| train >= BY_HEART);
+    !knows && fallen(run).is_none()
+}
+
+/// Whether an accuracy in percent on so many images is below another by more than chance explains.
+fn is_below(accuracy: f64, images: usize, other: f64) -> bool {
+    let correct = (accuracy / 100.0 * images as f64).round() as usize;
+    wilson(correct, images)[1] < other
+}
+
+/// The best epoch and its validation accuracy, and the last one, where that is worse. Of an unfinished run nobody has
+/// written how many images validate.
+fn fallen(run: &Run) -> Option<(usize, f64, f64)> {
+    let ((epoch, best), val) = (run.best()?, run.last()?.val_accuracy?);
+    (best - val > FALLEN && is_below(val, run.summary.as_ref()?.n_val, best)).then_some((epoch, best, val))
+}
+
+fn fakes(run: &Run, last: &EpochMetrics, longer: bool, add: &mut impl FnMut(String, &str)) {
     let threshold = run.settings.threshold;
     match last.kept_fraction {
         Some(kept) if kept < NOTHING => add(
             format!("Hardly any fake is kept: {} % in the last epoch, at threshold {threshold}.", short(100.0 * kept)),
-            "The classifier learned from real images almost alone. Lower --threshold, or train for more --epochs.",
+            match longer {
+                true => {
+                    "The classifier learned from real images almost alone. Lower --threshold, or train for more --epochs."
+                }
+                false => "The classifier learned from real images almost alone. Lower --threshold.",
+            },
         ),
         Some(kept) if kept > EVERYTHING => add(
             format!(
@@ -92,10 +121,12 @@ fn fakes(run: &Run, last: &EpochMetrics, add: &mut impl FnMut(String, &str)) {
 }
 
 fn classifier(run: &Run, last: &EpochMetrics, add: &mut impl FnMut(String, &str)) {
-    let test = run.evaluation.as_ref().map(|evaluation| (evaluation.accuracy, "in the test"));
-    let unseen = last.val_accuracy.map(|val| (val, "in validation")).or(test);
-    if let (Some(train), Some((accuracy, which))) = (last.train_accuracy, unseen)
+    let test = run.evaluation.as_ref().map(|test| (test.accuracy, test.total, "in the test"));
+    let val = last.val_accuracy.zip(run.summary.as_ref()).map(|(val, summary)| (val, summary.n_val, "in validation"));
+    if let (Some(train), Some((accuracy, images, which))) = (last.train_accuracy, val.or(test))
+        && train >= BY_HEART
         && train - accuracy > OVERFIT
+        && is_below(accuracy, images, train)
     {
         let suggestion = match run.settings.augment {
             Augment::None => {
@@ -108,9 +139,7 @@ fn classifier(run: &Run, last: &EpochMetrics, add: &mut impl FnMut(String, &str)
         };
         add(format!("Accuracy is {train:.1} % in training and {accuracy:.1} % {which}."), suggestion);
     }
-    if let (Some((epoch, best)), Some(val)) = (run.best(), last.val_accuracy)
-        && best - val > FALLEN
-    {
+    if let Some((epoch, best, val)) = fallen(run) {
         add(
             format!("Validation accuracy fell from {best:.1} % (epoch {epoch}) to {val:.1} %."),
             "Use checkpoints/best.safetensors, or train for fewer --epochs.",
@@ -118,7 +147,7 @@ fn classifier(run: &Run, last: &EpochMetrics, add: &mut impl FnMut(String, &str)
     }
 }
 
-fn test(evaluation: &Evaluation, add: &mut impl FnMut(String, &str)) {
+fn test(evaluation: &Evaluation, longer: bool, add: &mut impl FnMut(String, &str)) {
     let largest = evaluation.per_class.iter().map(|class| class.total).max().unwrap_or(0);
     if evaluation.total > 0 && evaluation.correct <= largest {
         add(
@@ -127,7 +156,14 @@ fn test(evaluation: &Evaluation, add: &mut impl FnMut(String, &str)) {
                 evaluation.accuracy,
                 100.0 * largest as f64 / evaluation.total as f64
             ),
-            "Train for more --epochs, with another --lr-c; check that the folders' names are the right labels.",
+            match longer {
+                true => {
+                    "Train for more --epochs, with another --lr-c; check that the folders' names are the right labels."
+                }
+                false => {
+                    "Check that the folders' names are the right labels, those of the test too; try another --lr-c."
+                }
+            },
         );
     }
     let never: Vec<&str> = evaluation
@@ -140,7 +176,10 @@ fn test(evaluation: &Evaluation, add: &mut impl FnMut(String, &str)) {
         let more = if never.len() > 8 { format!(" and {} more", never.len() - 8) } else { String::new() };
         add(
             format!("Never predicted: {}{more}.", never[..never.len().min(8)].join(", ")),
-            "Give such a class more training images, or train for more --epochs.",
+            match longer {
+                true => "Give such a class more training images, or train for more --epochs.",
+                false => "Give such a class more training images.",
+            },
         );
     }
     if evaluation.expected_calibration_error > MISCALIBRATED {

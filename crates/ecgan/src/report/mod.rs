@@ -5,6 +5,7 @@
 //! run        reads the run folder                              findings   what looks odd, and what to do about it
 //! plot       axes and lines as SVG   curves, heat, reliability  draw with it
 //! page       the page and its sections   classes, samples, recipe
+//! wilson     what chance leaves open of a rate
 //! ```
 
 mod classes;
@@ -20,6 +21,7 @@ mod run;
 mod samples;
 #[cfg(test)]
 mod tests;
+mod wilson;
 
 use crate::Error;
 use crate::metrics::Observer;
