@@ -21,7 +21,7 @@ use tensor::Device;
 pub struct PredictArgs {
     #[command(flatten)]
     checkpoint: CheckpointArgs,
-    /// Images, PNG or JPEG, and folders of which every image below is taken
+    /// Images, PNG or JPEG, and folders of which every file below that is named as an image is taken
     #[arg(value_name = "IMAGE|DIR", required = true)]
     paths: Vec<PathBuf>,
     /// How many classes to show an image, the most probable first
@@ -38,8 +38,9 @@ pub struct PredictArgs {
 }
 
 const EXAMPLES: &str = "\
-A confidence is a probability, in 0..1. A file that is no image is told of on stderr, the
-others are still predicted, and the exit code is 3.
+A confidence is a probability, in 0..1. A file that cannot be read, as WebP, GIF, BMP, TIFF, AVIF
+and HEIC cannot, is told of on stderr, the others are still predicted, and the exit code is 3. In
+folders what is not named as an image is passed over. What is transparent is laid on white.
 
 Examples:
   ecgan predict --checkpoint RUN/checkpoints/best.safetensors cat.jpg

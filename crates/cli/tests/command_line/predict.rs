@@ -100,6 +100,25 @@ fn a_file_that_is_no_image_is_told_of_and_the_others_are_predicted() {
     assert_eq!(report["predictions"].as_array().unwrap().len(), 2);
 }
 
+/// Where a folder is named, they are not passed over.
+#[test]
+fn images_of_formats_that_are_not_read_are_told_of() {
+    let here = tempfile::tempdir().unwrap();
+    trained(here.path());
+    fs::create_dir(here.path().join("mixed")).unwrap();
+    fs::copy(here.path().join("pets/test/cat/0.png"), here.path().join("mixed/a.png")).unwrap();
+    fs::write(here.path().join("mixed/b.webp"), b"RIFF\x24\0\0\0WEBPVP8 ").unwrap();
+    fs::write(here.path().join("mixed/notes.txt"), "no image").unwrap();
+    let output = ecgan(here.path(), &[&COMMAND[..], &["mixed", "--json"]].concat());
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    let message = "mixed/b.webp: WebP is not read; expected PNG or JPEG: convert it to one of them";
+    assert!(said.contains(&format!("warning: {message}\n")) && !said.contains("notes"), "{said}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["failed"], serde_json::json!([{ "path": "mixed/b.webp", "problem": message }]));
+    assert_eq!(report["predictions"].as_array().unwrap().len(), 1);
+}
+
 #[test]
 fn what_cannot_be_predicted_is_refused() {
     let here = tempfile::tempdir().unwrap();

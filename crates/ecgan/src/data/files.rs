@@ -1,6 +1,6 @@
 //! Images without labels: any files, and what lies in any folders.
 
-use super::folder::{EXTENSIONS, entries, is_named_as_image, stored};
+use super::folder::{EXTENSIONS, entries, is_named_as_image, is_named_as_unread, stored};
 use super::{DataError, Listing, Raw};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard};
 
 /// The files named, and of the folders named every PNG and JPEG below them, by its name's end, in the order of the names.
 /// Hidden files, what operating systems leave beside images, and links to folders are passed over. A folder further below
-/// that cannot be read is taken for a file, so that it fails as one and the others are read.
+/// that cannot be read, and an image of a format that is not read, are taken too: each fails as one file, and the others are read.
 ///
 /// # Errors
 /// A path that is not there, a folder named that cannot be read or has no image below it.
@@ -35,7 +35,7 @@ fn below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
             if below(&path, files).is_err() {
                 files.push(path);
             }
-        } else if is_named_as_image(&path) && !path.is_dir() {
+        } else if (is_named_as_image(&path) || is_named_as_unread(&path)) && !path.is_dir() {
             files.push(path);
         }
     }
@@ -104,14 +104,13 @@ mod tests {
         fs::create_dir_all(at("a/b")).unwrap();
         fs::create_dir(at("a/__MACOSX")).unwrap();
         fs::create_dir(at("none")).unwrap();
-        for name in ["a/2.PNG", "a/b/1.jpeg", "a/1.jpg", "a/.hidden.png", "a/notes.txt", "a/__MACOSX/1.png", "odd.name"]
-        {
-            fs::write(at(name), "x").unwrap();
-        }
+        let hidden = ["a/.hidden.png", "a/notes.txt", "a/__MACOSX/1.png"];
+        let found = ["a/2.PNG", "a/b/1.jpeg", "a/1.jpg", "a/b/3.WebP", "odd.name"];
+        hidden.iter().chain(&found).for_each(|name| fs::write(at(name), "x").unwrap());
         #[cfg(unix)]
         std::os::unix::fs::symlink(at("a"), at("a/round")).unwrap();
         let found = image_files(&[at("odd.name"), at("a")]).unwrap();
-        assert_eq!(found, ["odd.name", "a/1.jpg", "a/2.PNG", "a/b/1.jpeg"].map(at));
+        assert_eq!(found, ["odd.name", "a/1.jpg", "a/2.PNG", "a/b/1.jpeg", "a/b/3.WebP"].map(at));
         let refused = |name: &str| image_files(&[at("a"), at(name)]).unwrap_err().to_string();
         assert!(refused("none").contains("none: no image in this folder or below; expected a file, or a folder"));
         assert!(refused("missing").contains("missing: cannot read"));

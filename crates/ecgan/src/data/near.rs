@@ -1,6 +1,6 @@
 //! What comes near to a data set in a folder that is none.
 
-use super::folder::{entries, is_named_as_image, misnamed};
+use super::folder::{entries, is_named_as_image, is_named_as_unread, misnamed};
 use std::path::{Path, PathBuf};
 
 /// What to say of a folder that is no data set; `is_set` tells of another whether it is one.
@@ -13,14 +13,24 @@ pub fn near(path: &Path, is_set: impl Fn(&Path) -> bool) -> Option<String> {
     if let Some((name, folder)) = folders.iter().find(|(_, folder)| is_set(folder)) {
         return Some(format!("but `{name}` in it is one: did you mean {}?", folder.display()));
     }
+    let unread = |(_, image): &(String, PathBuf)| {
+        let such = format!("such as {}: convert them to PNG or JPEG", image.display());
+        is_named_as_unread(image).then(|| format!("images of a format that is not read, {such}"))
+    };
+    // Before the next, too: one class may be of these, another not.
+    if let Some(said) = folders.iter().filter_map(|(_, folder)| entries(folder).ok()?.iter().find_map(unread)).next() {
+        return Some(said);
+    }
     let is_image = |(_, path): &(String, PathBuf)| is_named_as_image(path);
     let has_images = |folder: &Path| entries(folder).is_ok_and(|inside| inside.iter().any(is_image));
     // With two of them it would be a data set.
     if let Some((class, _)) = folders.iter().find(|(_, folder)| has_images(folder)) {
         return Some(format!("one class folder with images, `{class}`; two or more are needed"));
     }
-    let (image, _) = files.iter().find(|&file| is_image(file))?;
-    Some(format!("images, such as `{image}`, but not in class folders"))
+    if let Some((image, _)) = files.iter().find(|&file| is_image(file)) {
+        return Some(format!("images, such as `{image}`, but not in class folders"));
+    }
+    files.iter().find_map(unread)
 }
 
 #[cfg(test)]
@@ -48,6 +58,14 @@ mod tests {
         for (files, near) in [
             (&["set/notes.txt"][..], ""),
             (&["set/a/b/1.png", "set/c/d/1.png"], ""),
+            (
+                &["set/cat/1.webp", "set/dog/2.png", "set/logo.gif"],
+                " (images of a format that is not read, such as /set/cat/1.webp: convert them to PNG or JPEG)",
+            ),
+            (
+                &["set/3.heic"],
+                " (images of a format that is not read, such as /set/3.heic: convert them to PNG or JPEG)",
+            ),
             (&["set/1.png", "set/2.png"], " (images, such as `1.png`, but not in class folders)"),
             (&["set/cat/1.png", "set/dog/x.txt"], " (one class folder with images, `cat`; two or more are needed)"),
             (&["set/images/a/1.png", "set/images/b/1.png"], " (but `images` in it is one: did you mean /set/images?)"),

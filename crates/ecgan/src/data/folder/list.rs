@@ -14,8 +14,13 @@ const LITTER: [&str; 3] = ["Thumbs.db", "desktop.ini", "__MACOSX"];
 
 /// Whether a file is an image by its name's end.
 pub fn is_named_as_image(path: &Path) -> bool {
+    has_extension(path, &EXTENSIONS)
+}
+
+/// Whether a file's name ends in one of these, in whatever case.
+pub fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-    EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
+    extensions.iter().any(|known| known.eq_ignore_ascii_case(extension))
 }
 
 /// The files of one part with their labels, in order.

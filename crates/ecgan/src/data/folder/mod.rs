@@ -12,6 +12,7 @@ mod list;
 mod png;
 #[cfg(test)]
 mod tests;
+mod unread;
 mod unsplit;
 
 pub(super) use unsplit::{LOOKED_FOR as LOOKED_FOR_UNSPLIT, recognise as recognise_unsplit};
@@ -30,6 +31,7 @@ use std::io::Cursor;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+pub(super) use unread::is_named_as_unread;
 
 pub(super) const LOOKED_FOR: &str =
     "train/<class>/ and test/<class>/ with PNG or JPEG images (and val/<class>/, if you like)";
@@ -214,7 +216,12 @@ pub(crate) fn decoded(path: &Path) -> Result<DynamicImage, DataError> {
     let bytes = regular_file::read(path, LARGEST_FILE).map_err(|e| DataError::io(path, e))?;
     let kind = image::guess_format(&bytes).ok();
     let Some(kind @ (ImageFormat::Png | ImageFormat::Jpeg)) = kind else {
-        return Err(DataError::unfit(path, "not an image by its first bytes", "a PNG or JPEG image"));
+        return Err(match unread::format(&bytes) {
+            Some(format) => {
+                DataError::unfit(path, format!("{format} is not read"), "PNG or JPEG: convert it to one of them")
+            }
+            None => DataError::unfit(path, "not an image by its first bytes", "a PNG or JPEG image"),
+        });
     };
     if kind == ImageFormat::Jpeg && !jpeg::is_whole(&bytes) {
         return Err(DataError::unfit(path, "the image ends early", "a whole PNG or JPEG image"));
