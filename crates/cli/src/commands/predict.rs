@@ -47,6 +47,9 @@ Examples:
   ecgan predict --checkpoint RUN/checkpoints/best.safetensors -k 3 holiday/
   ecgan predict --checkpoint RUN/checkpoints/best.safetensors --csv holiday/ > classes.csv";
 
+/// Why a file has no prediction in JSON.
+const NO_TEXT: &str = "the name is not UTF-8, which JSON has to be; --csv takes it, with marks in its place";
+
 /// The JSON object.
 #[derive(Serialize)]
 struct Report<'a> {
@@ -60,7 +63,7 @@ struct Report<'a> {
 
 #[derive(Serialize)]
 struct Predicted {
-    path: PathBuf,
+    path: String,
     /// The most probable classes, as many as were asked for.
     top: Vec<Candidate>,
 }
@@ -73,7 +76,8 @@ struct Candidate {
 
 #[derive(Serialize)]
 struct Failed {
-    path: PathBuf,
+    /// With marks in place of what is no text.
+    path: String,
     problem: String,
 }
 
@@ -111,16 +115,21 @@ fn predict(args: &PredictArgs, files: Vec<PathBuf>, device: &Device) -> anyhow::
             Err(error) => error.to_string(),
             Ok(prediction) => {
                 let top = candidates(&prediction);
-                if args.json {
-                    predictions.push(Predicted { path: path.to_path_buf(), top });
-                    return Ok(());
+                match path.to_str() {
+                    Some(path) if args.json => {
+                        predictions.push(Predicted { path: path.into(), top });
+                        return Ok(());
+                    }
+                    None if args.json => format!("{}: {NO_TEXT}", path.display()),
+                    _ => {
+                        let line = if args.csv { csv_row(path, &top) } else { widths.row(path, &top) };
+                        return Ok(out.write_all(line.as_bytes()).map_err(Unwritten)?);
+                    }
                 }
-                let line = if args.csv { csv_row(path, &top) } else { widths.row(path, &top) };
-                return Ok(out.write_all(line.as_bytes()).map_err(Unwritten)?);
             }
         };
         warn(printable(&problem));
-        failed.push(Failed { path: path.to_path_buf(), problem });
+        failed.push(Failed { path: path.to_string_lossy().into_owned(), problem });
         Ok(())
     })?;
     out.flush().map_err(Unwritten)?;
@@ -129,11 +138,6 @@ fn predict(args: &PredictArgs, files: Vec<PathBuf>, device: &Device) -> anyhow::
     let images_per_second = (total - unread) as f64 / seconds;
     let checkpoint = args.checkpoint.path();
     if args.json {
-        let paths_are_text = predictions.iter().map(|p| &p.path).chain(failed.iter().map(|f| &f.path));
-        if let Some(path) = paths_are_text.into_iter().find(|path| path.to_str().is_none()) {
-            let problem = "the name is not UTF-8, which JSON has to be; --csv takes it, with marks in its place";
-            return Err(Error::BadFile { path: path.clone(), problem: problem.into() }.into());
-        }
         output.result(&Report { checkpoint, classes: &classes, predictions, failed, seconds, images_per_second })?;
     }
     output.line(format!("{} images in {seconds:.2} s, {images_per_second:.0} images/s", total - unread))?;

@@ -103,6 +103,24 @@ fn names_are_printed_without_commands_to_the_terminal() {
     refused(here.path(), &["train", "--data", "pets"], 3, "the name of a class is not UTF-8; expected a name that is");
 }
 
+/// One file whose name JSON cannot have costs no other its prediction.
+#[test]
+fn a_file_whose_name_is_no_text_fails_alone_in_json() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    train(here.path(), &["--data", "pets", "--out", "run", "--max-steps", "1"]);
+    let cats = here.path().join("pets/test/cat");
+    fs::rename(cats.join("0.png"), cats.join(OsStr::from_bytes(b"\xFF.png"))).unwrap();
+    let predict = ["predict", "--checkpoint", CHECKPOINT, "pets/test/cat"];
+    let output = ecgan(here.path(), &[&predict[..], &["--json"]].concat());
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["predictions"].as_array().unwrap().len(), 2);
+    assert_eq!(report["failed"][0]["path"], "pets/test/cat/\u{fffd}.png");
+    assert!(report["failed"][0]["problem"].as_str().unwrap().contains("the name is not UTF-8"), "{report}");
+    assert!(ecgan(here.path(), &[&predict[..], &["--csv"]].concat()).status.success());
+}
+
 #[test]
 fn arguments_and_variables_that_are_no_text() {
     let here = tempfile::tempdir().unwrap();
