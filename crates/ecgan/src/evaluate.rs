@@ -73,8 +73,8 @@ pub fn evaluate_read(
     device: &Device,
     warning: &mut dyn FnMut(&str),
 ) -> Result<Evaluation, Error> {
-    if read.is_bare() && split != SplitName::Test {
-        let expected = "test, as a state dict does not say which images it was trained on".into();
+    if read.is_bare() && !matches!(split, SplitName::Test | SplitName::All) {
+        let expected = "test or all, as a state dict does not say which images it was trained on".into();
         return Err(Error::Setting { name: "split", expected, got: split.to_string() });
     }
     let mut network = read.classifier(device)?;
@@ -106,10 +106,14 @@ impl Split {
         let settings = settings(read, data)?;
         let data = &settings.data;
         let source = data::Source::open(data, &settings.synthetic())?;
-        source.warnings().iter().for_each(|message| warning(message));
+        match split {
+            SplitName::All => source.warnings_of_all().for_each(|message| warning(message)),
+            _ => source.warnings().iter().for_each(|message| warning(message)),
+        }
         let known = &read.meta.classes;
         // IDX files have no names of classes, but as many as their largest label says, which may be fewer in a test.
-        let fewer = split == SplitName::Test && source.format() == IDX && known.starts_with(source.classes());
+        let own_parts = matches!(split, SplitName::Train | SplitName::Val);
+        let fewer = !own_parts && source.format() == IDX && known.starts_with(source.classes());
         let problem = if fewer {
             None
         } else if read.is_bare() {
@@ -124,8 +128,15 @@ impl Split {
         }
         let format = Format { size: read.meta.image_size, channels: read.meta.channels };
         let classes = if fewer { known } else { source.classes() }.to_vec();
-        if split == SplitName::Test {
-            let images = source.read_test(format)?;
+        if !own_parts {
+            let all = split == SplitName::All;
+            if !all && source.is_unsplit() && !is_own(read, data, &source)? {
+                warning(&format!(
+                    "{data}: only that fifth is measured; --split all measures every image of a set that the \
+                     run was not trained on"
+                ));
+            }
+            let images = if all { source.read_all(format)? } else { source.read_test(format)? };
             let indices = (0..images.len()).collect();
             return Ok(Self { images, indices, classes });
         }
@@ -133,7 +144,7 @@ impl Split {
         let drawn = split == SplitName::Train || !source.has(Part::Val) || settings.val_fraction == 0.0;
         let now = images_of_each_class(source.listing(Part::Train)?.labels(), classes.len());
         if drawn && let Some(problem) = other_images(&read.meta.images, &now, &classes, data) {
-            let expected = "expected the images of its training, whose splits they are; --split test takes any";
+            let expected = "expected the images of its training, whose splits they are; --split test and all take any";
             return Err(read.bad(format!("{problem}; {expected}")));
         }
         let labelled = Labelled::read(&source, &settings, format)?;
@@ -146,13 +157,28 @@ impl Split {
     }
 }
 
+/// Whether `source`, which `data` named, is what the run was trained on, as far as its path and its numbers of images tell.
+fn is_own(read: &Checkpoint, data: &str, source: &data::Source) -> Result<bool, Error> {
+    if read.is_bare() {
+        return Ok(false);
+    }
+    let at = |data: &str| Path::new(data).canonicalize().ok();
+    let now = images_of_each_class(source.listing(Part::Train)?.labels(), source.classes().len());
+    Ok(now == read.meta.images && at(data) == at(&settings(read, None)?.data))
+}
+
 /// The settings of the run that wrote a checkpoint, on `data` where that is given.
 pub(crate) fn settings(read: &Checkpoint, data: Option<&str>) -> Result<Settings, Error> {
     let config: Partial =
         toml::from_str(&read.meta.config).map_err(|error| read.bad(format!("metadata: config: {error}")))?;
+    let given = data.is_some();
     let data = data.map(str::to_owned).or_else(|| config.data.clone());
     let settings = Settings::without_device(Partial { data, ..config });
-    settings.map_err(|error| read.bad(format!("metadata: config: {error}")))
+    settings.map_err(|error| match error {
+        // That is not the file's.
+        Error::Setting { name: "data", .. } if given => error,
+        error => read.bad(format!("metadata: config: {error}")),
+    })
 }
 
 /// Where the classes `found` in `place`, which `whose` names, are not those trained on, what to say about it.

@@ -21,7 +21,8 @@ pub struct EvalArgs {
     /// A folder of images, as for train, or `synthetic`
     #[arg(long, value_name = "DIR", env = "ECGAN_DATA", hide_env = true)]
     data: String,
-    /// The images to measure on: those of the test split, or those the run trained on or validated on
+    /// The images to measure on: those of the test split, those the run trained on or validated on, or every one (all), as fits
+    /// labelled images that the run was not trained on
     #[arg(long, value_parser = crate::settings_args::choice::<SplitName>(), default_value = "test")]
     split: SplitName,
     /// Print one JSON object on stdout; everything else goes to stderr
@@ -38,7 +39,8 @@ in 0..1. --json has the bins as well.
 Examples:
   ecgan eval --checkpoint runs/0001-ec-gan-synthetic/checkpoints/last.safetensors \\
     --data synthetic
-  ecgan eval --checkpoint RUN/checkpoints/best.safetensors --data DIR --split val --json";
+  ecgan eval --checkpoint RUN/checkpoints/best.safetensors --data DIR --split val --json
+  ecgan eval --checkpoint RUN/checkpoints/best.safetensors --data OTHER --split all";
 
 /// Runs the command.
 pub fn run(args: &EvalArgs) -> anyhow::Result<()> {

@@ -27,7 +27,7 @@ pub struct MeasureArgs {
     /// A folder of images, as for train, or `synthetic` [default: the run's own]
     #[arg(long, value_name = "DIR", env = "ECGAN_DATA", hide_env = true)]
     data: Option<String>,
-    /// The real images: those the run trained on or validated on, or those of the test split
+    /// The real images: those the run trained on or validated on, those of the test split, or every one (all)
     #[arg(long, value_parser = crate::settings_args::choice::<SplitName>(), default_value = "train")]
     split: SplitName,
     /// How many images to generate, 2 to 100,000

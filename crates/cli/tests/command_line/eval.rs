@@ -170,6 +170,29 @@ fn the_last_checkpoint_has_the_summarys_accuracy() {
     assert!(text.starts_with(&first), "{first} in {text}");
 }
 
+/// Labelled images without parts, whether they are those of the training or not.
+#[test]
+fn all_images_of_a_set_can_be_measured() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    std::fs::rename(here.path().join("pets/train"), here.path().join("mine")).unwrap();
+    std::fs::rename(here.path().join("pets/test"), here.path().join("others")).unwrap();
+    train(here.path(), &["--data", "mine", "--out", "run", "--method", "classifier", "--max-steps", "1"]);
+    let command = ["eval", "--checkpoint", "run/checkpoints/last.safetensors", "--json", "--data"];
+    let eval = |more: &[&str]| {
+        let output = ecgan(here.path(), &[&command[..], more].concat());
+        (json(&output)["total"].as_u64().unwrap(), stderr(&output))
+    };
+    let hint = "warning: others: only that fifth is measured; --split all measures every image";
+    let (total, said) = eval(&["others"]);
+    assert!(total == 3 && said.contains(hint) && said.contains("so 3 of its 9 images"), "{total}: {said}");
+    let (total, said) = eval(&["others", "--split", "all"]);
+    assert!(total == 9 && !said.contains("fifth"), "{total}: {said}");
+    let (total, said) = eval(&["mine"]);
+    assert!(total == 3 && !said.contains("--split all"), "{total}: {said}");
+    refused(here.path(), &[&command[..], &[""]].concat(), 2, "data: expected a folder or `synthetic`, got nothing");
+}
+
 #[test]
 fn a_run_on_the_built_in_data_is_measured_on_its_own_test_images() {
     let here = tempfile::tempdir().unwrap();

@@ -118,7 +118,7 @@ fn a_state_dict_of_pytorch_is_measured_and_predicts() {
     assert!(TensorsFile::read(&folder.join("again.safetensors")).metadata.is_none(), "no names were made up");
 
     let eval = |arguments: &[&'static str]| [&with("eval")[..], arguments].concat();
-    let message = "split: expected test, as a state dict does not say which images it was trained on, got val";
+    let message = "split: expected test or all, as a state dict does not say which images it was trained on, got val";
     refused(folder, &eval(&["--data", "pets", "--split", "val"]), 2, message);
     let message = "theirs.safetensors: 3 classes; synthetic has 10: 0, 1, 2,";
     refused(folder, &eval(&["--data", "synthetic"]), 3, message);

@@ -21,7 +21,7 @@ fn usage_errors_exit_with_2_and_name_the_flag() {
         (&["train", "--samples", "3", "--fraction", "0.1"], "samples and fraction: expected at most one of them"),
         (&["train", "--epocs", "3"], "--epochs"),
         (&["eval", "--data", "synthetic"], "--checkpoint"),
-        (&["eval", "--checkpoint", "x", "--data", "d", "--split", "all"], "[possible values: test, train, val]"),
+        (&["eval", "--checkpoint", "x", "--data", "d", "--split", "both"], "[possible values: test, train, val, all]"),
         (&["generate", "--checkpoint", "x"], "--grid"),
         (&["generate", "--checkpoint", "x", "--grid", "a.png", "--dir", "d"], "cannot be used with"),
         (&["generate", "--checkpoint", "x", "--dir", "d", "-n", "0"], "'-n <N>'"),

@@ -96,6 +96,16 @@ impl Source {
         self.format
     }
 
+    /// Whether it has no parts of its own, so that a fifth of it serves as the test.
+    pub fn is_unsplit(&self) -> bool {
+        self.format == folder::UNSPLIT
+    }
+
+    /// What is odd about the data for somebody who uses all of it: nothing is kept apart then.
+    pub(crate) fn warnings_of_all(&self) -> impl Iterator<Item = &String> {
+        self.warnings.iter().filter(|warning| !warning.contains(folder::KEPT))
+    }
+
     /// Whether the data set has this part.
     pub fn has(&self, part: Part) -> bool {
         self.reader.check(part).is_ok()
@@ -127,6 +137,19 @@ impl Source {
     /// [`Source::read_train`], but for damaged images, which are met when they are used.
     pub fn read_test(&self, format: Format) -> Result<Images, DataError> {
         self.read(Part::Test, format, 0)
+    }
+
+    /// Every image, part by part, decoded as they are used. Errors as [`Source::read_test`].
+    pub(crate) fn read_all(&self, format: Format) -> Result<Images, DataError> {
+        format.check()?;
+        let there = Part::ALL.into_iter().filter(|&part| self.has(part));
+        let parts = there.map(|part| self.listing(part)).collect::<Result<Vec<_>, _>>()?;
+        let of_part = |(part, listing): (usize, &Arc<dyn Listing>)| {
+            let indices = 0..listing.labels().len();
+            indices.map(move |index| (part, index)).collect::<Vec<_>>()
+        };
+        let order = parts.iter().enumerate().flat_map(of_part).collect();
+        Images::read(Chosen { parts, order }, format, 0)
     }
 
     fn read(&self, part: Part, format: Format, limit: usize) -> Result<Images, DataError> {

@@ -196,6 +196,8 @@ choice! {
         Train = "train",
         /// The part of the budget that chooses the best checkpoint.
         Val = "val",
+        /// Every image of the data, whatever part: of a set that nothing was trained on.
+        All = "all",
     }
 }
 

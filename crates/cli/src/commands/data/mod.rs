@@ -35,7 +35,7 @@ A data folder is recognised by what is in it:
   SVHN               train_32x32.mat and test_32x32.mat
   CIFAR-10, -100     the binary version's .bin and .txt files, or the folder with them
   MNIST              train-images-idx3-ubyte and its like, gzipped or not
-Nothing but the final test and --split test reads the test images. `ecgan data inspect`
+Nothing but the final test, --split test and all reads the test images. `ecgan data inspect`
 shows what is there, `ecgan data fetch` downloads the published sets.";
 
 /// Runs the command.

@@ -15,7 +15,7 @@ mod tests;
 mod unread;
 mod unsplit;
 
-pub(super) use unsplit::{LOOKED_FOR as LOOKED_FOR_UNSPLIT, recognise as recognise_unsplit};
+pub(super) use unsplit::{KEPT, LOOKED_FOR as LOOKED_FOR_UNSPLIT, UNSPLIT, recognise as recognise_unsplit};
 
 use super::fit::{Raw, fit};
 use super::{DataError, Format, Found, Listing, Part, Reader};

@@ -11,6 +11,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+/// What such a folder is recognised as.
+pub const UNSPLIT: &str = "image folders without a split";
+
+/// How the warning begins that says what becomes of it.
+pub const KEPT: &str = "no train/ and test/ folders, so";
+
 pub const LOOKED_FOR: &str = "<class>/ alone (two or more) with PNG or JPEG images";
 
 /// One image in so many is a test image.
@@ -33,14 +39,14 @@ pub fn recognise(path: &Path) -> Result<Option<Found>, DataError> {
     let total = all.files.len();
     let (train, test) = hold_out(all);
     warnings.push(format!(
-        "{}: no train/ and test/ folders, so {} of its {total} images, a fifth of each class, are kept for the test: \
+        "{}: {KEPT} {} of its {total} images, a fifth of each class, are kept for the test: \
          always the same ones, by their file names, whatever the seed",
         Shown(path),
         test.files.len(),
     ));
     let parts = vec![(Part::Train, Arc::new(train)), (Part::Test, Arc::new(test))];
     let reader = Box::new(ImageFolder { path: path.into(), parts });
-    Ok(Some(Found { warnings, refusals, ..Found::new("image folders without a split", classes, reader) }))
+    Ok(Some(Found { warnings, refusals, ..Found::new(UNSPLIT, classes, reader) }))
 }
 
 /// Training and test images; a class of one image trains.
