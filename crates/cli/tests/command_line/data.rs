@@ -169,8 +169,13 @@ fn idx_files_of_three_classes_and_of_a_class_without_images() {
     let settings = ["--data", "three", "--method", "classifier", "--max-steps", "1", "--val-fraction", "0"];
     let summary = train(here.path(), &settings);
     assert_eq!((&summary["n_train"], &summary["n_test"]), (&3.into(), &3.into()));
-    let text = stdout(&ecgan(here.path(), &["data", "inspect", "three"]));
-    assert!(text.contains("three: MNIST (IDX files), 3 classes") && !text.contains("Stops a run:"), "{text}");
+    // Without that flag a run is stopped, which is told beforehand.
+    let output = ecgan(here.path(), &["data", "inspect", "three"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let few =
+        "Stops a run:\n- three: val_fraction 0.1 of 3 images: 0 for validation; expected at least 1 (--val-fraction 0";
+    assert!(text.starts_with("three: MNIST (IDX files), 3 classes\n") && text.contains(few), "{text}");
+    assert_eq!(output.status.code(), Some(3));
     let labels = here.path().join("three/train-labels-idx1-ubyte");
     let mut bytes = fs::read(&labels).unwrap();
     bytes[8..].copy_from_slice(&[0, 2, 2]);

@@ -97,6 +97,15 @@ pub(super) fn every_class(data: &str, counts: &[usize], classes: &[String]) -> R
     Err(DataError::unfit(Path::new(data), wrong, "at least one of each class"))
 }
 
+/// Refuses training images of `data`, so many of each class, of which this fraction cannot validate.
+///
+/// # Errors
+/// As [`split`].
+pub(super) fn can_validate(data: &str, counts: &[usize], fraction: f64) -> Result<(), DataError> {
+    let refused = |refusal: Refusal| DataError::split(format!("{data}: {}", refusal.wrong), refusal.expected);
+    validation_per_class(counts, fraction).map(drop).map_err(refused)
+}
+
 /// What cannot be given of some data, and what could be.
 struct Refusal {
     wrong: String,
@@ -131,6 +140,9 @@ fn budget_per_class(counts: &[usize], classes: &[String], budget: Budget) -> Res
     Ok(shares(counts, samples, 1, |k| counts[k]))
 }
 
+/// What to do where nothing can be spared.
+const NO_VALIDATION: &str = "--val-fraction 0 for no validation";
+
 fn validation_per_class(taken: &[usize], fraction: f64) -> Result<Vec<usize>, Refusal> {
     let total: usize = taken.iter().sum();
     if !(0.0..1.0).contains(&fraction) {
@@ -142,11 +154,11 @@ fn validation_per_class(taken: &[usize], fraction: f64) -> Result<Vec<usize>, Re
     if wanted > most {
         let classes = taken.len();
         let expected =
-            format!("at most {most}, so that each of {classes} classes keeps a training image (0 for no validation)");
+            format!("at most {most}, so that each of {classes} classes keeps a training image ({NO_VALIDATION})");
         return refusal(wrong, expected);
     }
     if wanted == 0 && fraction > 0.0 {
-        return refusal(wrong, "at least 1, or val_fraction 0 for no validation");
+        return refusal(wrong, format!("at least 1 ({NO_VALIDATION})"));
     }
     Ok(shares(taken, wanted, 0, |k| taken[k] - 1))
 }
@@ -278,11 +290,11 @@ mod tests {
         assert_eq!(
             message(Budget::PerClass(1), 0.4),
             "pets: val_fraction 0.4 of 3 images: 1 for validation; expected at most 0, so that each of 3 classes keeps a \
-         training image (0 for no validation)"
+         training image (--val-fraction 0 for no validation)"
         );
         assert!(
             message(Budget::PerClass(1), 0.1)
-                .contains("of 3 images: 0 for validation; expected at least 1, or val_fraction 0")
+                .contains("of 3 images: 0 for validation; expected at least 1 (--val-fraction 0 for no validation)")
         );
         let empty = cut(&[0, 0, 2], Budget::All, Order::First, 0.0).unwrap_err().to_string();
         assert_eq!(empty, "pets: no training image of class `dog`; expected at least one of each class");

@@ -5,8 +5,9 @@ mod sheet;
 #[cfg(test)]
 mod tests;
 
-use super::split::every_class;
+use super::split::{can_validate, every_class};
 use super::{DataError, Listing, Part, Source, SyntheticOptions};
+use crate::settings::Preset;
 pub use part::{ClassCount, PartReport, Range, Unreadable};
 use part::{Look, look};
 use serde::Serialize;
@@ -32,7 +33,7 @@ pub struct Inspection {
     pub unreadable: Vec<Unreadable>,
     /// The parts without which no run can train, and where they were looked for.
     pub missing: Vec<String>,
-    /// Why no run can use the data as it is.
+    /// Why no run, or none with the default settings, can use the data as it is.
     pub refusals: Vec<String>,
     /// What is odd, but usable.
     pub warnings: Vec<String>,
@@ -76,9 +77,12 @@ pub fn inspect(data: &str, synthetic: &SyntheticOptions) -> Result<Inspection, D
     let mut looks = Vec::new();
     for part in Part::ALL {
         if let Err(error) = source.require(part) {
-            // A data set without a validation part is the usual one.
-            if part != Part::Val {
-                inspection.missing.push(error.to_string());
+            match part {
+                // A data set without a validation part is the usual one.
+                Part::Val => {}
+                // Nobody left it out: there are too few images to take one from.
+                Part::Test if source.is_unsplit() => inspection.refusals.push(error.to_string()),
+                _ => inspection.missing.push(error.to_string()),
             }
             continue;
         }
@@ -99,13 +103,22 @@ pub fn inspect(data: &str, synthetic: &SyntheticOptions) -> Result<Inspection, D
     Ok(inspection)
 }
 
+/// The part of the training images that validates where nothing else is asked for.
+fn default_val_fraction() -> f64 {
+    Preset::Quick.values().val_fraction.expect("a preset sets it")
+}
+
 impl Inspection {
-    /// Refuses training images of which a class has none, unless something else is refused: of a folder of images, that is
-    /// the class itself.
+    /// Refuses training images of which a class has none, or too few for the usual validation part, unless something else is
+    /// refused: of a folder of images, that is the class itself.
     fn check_classes(&mut self) {
         let Some(train) = self.parts.iter().find(|part| part.part == Part::Train.name()) else { return };
         let counts: Vec<usize> = train.per_class.iter().map(|class| class.images).collect();
-        if let Err(error) = every_class(&self.data, &counts, &self.classes)
+        let validates = |()| {
+            let own = self.parts.iter().any(|part| part.part == Part::Val.name());
+            if own { Ok(()) } else { can_validate(&self.data, &counts, default_val_fraction()) }
+        };
+        if let Err(error) = every_class(&self.data, &counts, &self.classes).and_then(validates)
             && self.refusals.is_empty()
         {
             self.refusals.push(error.to_string());

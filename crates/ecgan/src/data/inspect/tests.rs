@@ -13,7 +13,7 @@ fn grey(folder: &Path, name: &str, width: u32, value: u8) {
     GrayImage::from_pixel(width, 10, Luma([value])).save(path).unwrap();
 }
 
-/// Two classes, one of them three times the other, every size another; nothing odd.
+/// Two classes, one of them three times the other, every size another; nothing odd, but for too few to validate.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (i, name) in
@@ -41,7 +41,8 @@ fn counts_sizes_and_channels() {
     assert_eq!(train.per_class.iter().map(|class| class.images).collect::<Vec<_>>(), [3, 1]);
     assert_eq!(train.width, Some(Range { min: 10, median: 30, max: 40 }));
     assert_eq!((test.grey, test.colour, test.height), (2, 1, Some(Range { min: 10, median: 10, max: 500 })));
-    assert!(found.unreadable.is_empty() && found.refusals.is_empty() && found.warnings.is_empty(), "{found:?}");
+    assert!(found.unreadable.is_empty() && found.warnings.is_empty(), "{found:?}");
+    assert!(found.refusals.concat().contains("of 4 images: 0 for validation"), "{found:?}");
     assert!(found.shared.is_empty() && found.conflicting_labels == 0 && train.duplicates == 0, "{found:?}");
 }
 
@@ -107,6 +108,28 @@ fn what_no_run_could_use_is_told() {
     assert_eq!(found.parts.len(), 1);
 }
 
+/// Of such sets a run says so only once it is begun.
+#[test]
+fn too_few_images_for_a_test_or_validation_part_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let refusals = |names: &[&str]| {
+        for (i, name) in names.iter().enumerate() {
+            grey(folder.path(), name, 10, i as u8);
+        }
+        let found = look_at(folder.path());
+        assert!(found.missing.is_empty(), "{:?}", found.missing);
+        found.refusals.concat()
+    };
+    let said = refusals(&["a/1.png", "b/1.png"]);
+    assert!(said.starts_with(&format!("{data}: no image for the test part; expected ")), "{said}");
+    let said = refusals(&["a/2.png", "b/2.png"]);
+    let none =
+        format!("{data}: val_fraction 0.1 of 2 images: 0 for validation; expected at least 1 (--val-fraction 0 ");
+    assert!(said.starts_with(&none), "{said}");
+    assert_eq!(refusals(&["a/3.png", "a/4.png", "a/5.png", "a/6.png", "a/7.png", "b/3.png"]), "");
+}
+
 /// In formats that say by themselves which classes there are.
 #[test]
 fn a_class_without_a_training_image_is_told() {
@@ -124,7 +147,7 @@ fn a_class_without_a_training_image_is_told() {
     assert_eq!(refusal(), format!("{data}: no training image of class `4`; expected at least one of each class"));
     digits("train", &[3, 10]);
     assert!(refusal().contains("no training image of class `1`, nor of 7 other(s); "), "{}", refusal());
-    digits("train", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    digits("train", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10].repeat(2));
     assert_eq!(refusal(), "");
 }
 
