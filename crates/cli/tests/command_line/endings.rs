@@ -13,7 +13,34 @@ fn an_absurd_learning_rate_exits_with_4_and_names_the_step() {
     let stderr = stderr(&output);
     assert!(stderr.contains("error: diverged at step 1: loss_g is not finite; try a smaller lr\n"), "{stderr}");
     assert!(stderr.contains("what was written until then is in run\n"), "{stderr}");
-    assert_eq!(files(&here.path().join("run")), ["config.toml", "metrics.csv", "samples/real.png"].map(PathBuf::from));
+    let left = ["config.toml", "diverged.json", "metrics.csv", "samples/real.png"];
+    assert_eq!(files(&here.path().join("run")), left.map(PathBuf::from));
+}
+
+/// What ended it is told later too, until it goes on well.
+#[test]
+fn a_divergence_is_told_by_the_report_and_before_the_run_goes_on() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    let settings = ["train", "--data", "pets", "--out", "run", "--method", "classifier", "--max-steps", "1"];
+    assert!(small(here.path(), &settings).output().unwrap().status.success());
+    let run = here.path().join("run");
+    let note = run.join("diverged.json");
+    assert!(!note.exists());
+    let diverged = small(here.path(), &["train", "--data", "pets", "--out", "bad", "--lr", "1e30"]).output().unwrap();
+    assert_eq!(diverged.status.code(), Some(4));
+    json(&ecgan(here.path(), &["report", "bad", "--json"]));
+    let html = std::fs::read_to_string(here.path().join("bad/report.html")).unwrap();
+    assert!(html.contains("The run diverged at step 1: loss_g is not finite, after 0 of 2 epochs."), "{html}");
+    let again = ecgan(here.path(), &["train", "--resume", "bad"]);
+    let said = stderr(&again);
+    assert!(said.starts_with("warning: the run diverged at step 1: loss_g is not finite; going on"), "{said}");
+    assert!(again.status.code() == Some(4) && here.path().join("bad/diverged.json").exists(), "{said}");
+    // The note of another run, which this one passes.
+    std::fs::copy(here.path().join("bad/diverged.json"), &note).unwrap();
+    std::fs::remove_file(run.join("summary.json")).unwrap();
+    assert!(ecgan(here.path(), &["train", "--resume", "run"]).status.success());
+    assert!(!note.exists() && run.join("summary.json").exists());
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub use tally::{BINS, Tally};
 
 use crate::settings::Method;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// One epoch: a line of `metrics.jsonl`. Losses are means over the epoch's iterations; those of generator,
 /// discriminator and fakes are `None` for the bare classifier (and with lambda 0, for the classifier's fakes).
@@ -26,7 +27,7 @@ pub struct EpochMetrics {
     pub epoch: usize,
     /// Iterations of the whole run so far.
     pub step: u64,
-    /// Training time of the whole run so far, in seconds.
+    /// Training time of the whole run so far, in seconds; of an epoch that was stopped in between, that since it went on.
     pub seconds: f64,
     /// Real training images a second in this epoch.
     pub images_per_second: f64,
@@ -104,6 +105,21 @@ pub struct Summary {
     pub best_val_accuracy: Option<f64>,
     /// Time of the whole run, in seconds.
     pub seconds: f64,
+}
+
+/// Where a run diverged: `diverged.json`, until it goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Divergence {
+    /// Iteration of the whole run, from 1.
+    pub step: u64,
+    /// What was not finite, e.g. `loss_g`.
+    pub what: String,
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "diverged at step {}: {} is not finite", self.step, self.what)
+    }
 }
 
 /// What ends a run.

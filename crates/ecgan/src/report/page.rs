@@ -64,7 +64,7 @@ fn subtitle(run: &Run) -> String {
             grouped(s.n_test),
             run.classes.len()
         ),
-        None => "not finished".to_owned(),
+        None => run.divergence.as_ref().map_or_else(|| "not finished".to_owned(), ToString::to_string),
     };
     format!("<p class=\"soft\">Run <b>{}</b> \u{b7} {images}</p>", Escaped(&run.name()))
 }
@@ -103,11 +103,16 @@ fn figures(run: &Run) -> String {
 fn notes(findings: &[Finding], run: &Run) -> String {
     let mut items: String =
         findings.iter().map(|f| format!("<li><b>{}</b> {}</li>", Escaped(&f.what), Escaped(&f.suggestion))).collect();
-    if run.summary.is_none() {
-        let epochs = run.epochs.len();
+    let (epochs, of) = (run.epochs.len(), run.settings.epochs);
+    if let Some(divergence) = &run.divergence {
         items = format!(
-            "<li><b>The run is not finished: {epochs} of {} epochs.</b> What follows is how far it came.</li>{items}",
-            run.settings.epochs
+            "<li><b>The run {}, after {epochs} of {of} epochs.</b> Train anew with a smaller --lr or --lr-c. What follows \
+             is how far it came.</li>{items}",
+            Escaped(&divergence.to_string())
+        );
+    } else if run.summary.is_none() {
+        items = format!(
+            "<li><b>The run is not finished: {epochs} of {of} epochs.</b> What follows is how far it came.</li>{items}"
         );
     }
     match items.is_empty() {

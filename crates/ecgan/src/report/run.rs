@@ -2,8 +2,9 @@
 
 use crate::Error;
 use crate::checkpoint::Checkpoint;
-use crate::metrics::{EpochMetrics, Evaluation, Summary};
+use crate::metrics::{Divergence, EpochMetrics, Evaluation, Summary};
 use crate::regular_file;
+use crate::run_folder::divergence_of;
 use crate::settings::{Partial, Settings};
 use serde::de::DeserializeOwned;
 use std::fs;
@@ -22,6 +23,8 @@ pub struct Run {
     pub classes: Vec<String>,
     /// `None` where the run is not finished.
     pub summary: Option<Summary>,
+    /// Where it diverged, if that has ended it.
+    pub divergence: Option<Divergence>,
     /// The final test.
     pub evaluation: Option<Evaluation>,
     /// Sample grids by epoch.
@@ -50,6 +53,7 @@ impl Run {
             classes: classes(path, &epochs, evaluation.as_ref()),
             epochs,
             summary: json(&path.join("summary.json"))?,
+            divergence: divergence_of(path)?,
             evaluation,
             samples: samples(&path.join("samples")),
         })

@@ -110,6 +110,10 @@ fn an_unfinished_run_and_a_bare_classifier_have_a_page() {
     }
     folder(here.path(), "", &[], &[]);
     assert!(page(&Run::read(here.path()).unwrap()).contains("0 of 12 epochs"));
+    fs::write(here.path().join("diverged.json"), "{\"step\":3,\"what\":\"loss_<g>\"}").unwrap();
+    let html = page(&Run::read(here.path()).unwrap());
+    assert!(html.contains("The run diverged at step 3: loss_&lt;g&gt; is not finite, after 0 of 12 epochs."));
+    assert!(!html.contains("not finished"), "which is another thing");
 }
 
 #[test]

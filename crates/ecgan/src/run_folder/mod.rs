@@ -1,4 +1,5 @@
-//! The folder of a run: `config.toml`, `metrics.jsonl`, `samples/`, `checkpoints/`, `summary.json`, `evaluation.json`.
+//! The folder of a run: `config.toml`, `metrics.jsonl`, `samples/`, `checkpoints/`, `summary.json`, `evaluation.json`;
+//! `diverged.json` of one that ended so.
 
 mod atomic;
 mod lock;
@@ -7,10 +8,10 @@ mod reopen;
 pub(crate) use atomic::sync_folder;
 pub use atomic::write_atomically;
 pub(crate) use lock::is_at;
-pub use reopen::{find, summary_of};
+pub use reopen::{divergence_of, find, summary_of};
 
 use crate::Error;
-use crate::metrics::{EpochMetrics, Evaluation, Summary};
+use crate::metrics::{Divergence, EpochMetrics, Evaluation, Summary};
 use crate::settings::{Method, Settings};
 use image::RgbImage;
 use image::codecs::png::PngEncoder;
@@ -23,6 +24,9 @@ use std::path::{Path, PathBuf};
 
 /// The resolved settings.
 const CONFIG: &str = "config.toml";
+
+/// Where the run diverged.
+const DIVERGED: &str = "diverged.json";
 
 /// The folder of one run, which no other process writes to while this lives. Files in it appear whole, under their final names, or not at all; only
 /// `metrics.jsonl` grows, a line at a time.
@@ -131,6 +135,14 @@ impl RunFolder {
     /// [`Error::Io`].
     pub fn write_evaluation(&self, evaluation: &Evaluation) -> Result<(), Error> {
         self.write_json("evaluation.json", evaluation)
+    }
+
+    /// Writes `diverged.json`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write_divergence(&self, divergence: &Divergence) -> Result<(), Error> {
+        self.write_json(DIVERGED, divergence)
     }
 
     fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), Error> {

@@ -1,9 +1,10 @@
 //! A run folder that was begun before: finding it, taking it over, and dropping what its run did past a checkpoint.
 
-use super::{CONFIG, Lock, RunFolder, lock, write_atomically};
+use super::{CONFIG, DIVERGED, Lock, RunFolder, lock, write_atomically};
 use crate::Error;
-use crate::metrics::{EpochMetrics, Summary};
+use crate::metrics::{Divergence, EpochMetrics, Summary};
 use crate::regular_file;
+use serde::de::DeserializeOwned;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -48,14 +49,25 @@ fn parent(path: &Path) -> PathBuf {
 /// # Errors
 /// [`Error::Io`] and [`Error::BadFile`].
 pub fn summary_of(run: &Path) -> Result<Option<Summary>, Error> {
-    let path = run.join("summary.json");
+    json(run.join("summary.json"), "the run counts as unfinished")
+}
+
+/// `diverged.json` of a run's folder; `None` where the run has not diverged, or has gone on since.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::BadFile`].
+pub fn divergence_of(run: &Path) -> Result<Option<Divergence>, Error> {
+    json(run.join(DIVERGED), "nothing is known of a divergence")
+}
+
+/// What a file holds that may not be there; `without` is what follows from that.
+fn json<T: DeserializeOwned>(path: PathBuf, without: &str) -> Result<Option<T>, Error> {
     let text = match regular_file::read_to_string(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         text => text.map_err(Error::io(&path, "read"))?,
     };
     serde_json::from_str(&text).map(Some).map_err(|error| {
-        let problem =
-            format!("{error}; expected what `ecgan train` wrote; without the file the run counts as unfinished");
+        let problem = format!("{error}; expected what `ecgan train` wrote; without the file {without}");
         Error::BadFile { path, problem }
     })
 }
@@ -81,13 +93,13 @@ impl RunFolder {
         summary_of(&self.path)
     }
 
-    /// Removes what only a finished run has, where it is there: the summary, the test and the report.
+    /// Removes what only a run has that ended, where it is there: the summary, the test, the report, and where it diverged.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn remove_ending(&self) -> Result<(), Error> {
         // The summary, which makes a run a finished one, first: a run that is killed in between goes on and comes here again.
-        for name in ["summary.json", "evaluation.json", "report.html"] {
+        for name in ["summary.json", "evaluation.json", "report.html", DIVERGED] {
             let path = self.path.join(name);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -13,7 +13,7 @@ use crate::data::{Format, Images, Part, Source, free_memory};
 use crate::evaluate::measure;
 use crate::labelled::Labelled;
 use crate::methods::Step;
-use crate::metrics::{Ending, EpochMetrics, Evaluation, Mirrors, Observer, Started, StepMetrics, Summary};
+use crate::metrics::{Divergence, Ending, EpochMetrics, Evaluation, Mirrors, Observer, Started, StepMetrics, Summary};
 use crate::models::{Classifier, ImageShape};
 use crate::networks::Networks;
 use crate::run_folder::RunFolder;
@@ -216,8 +216,20 @@ impl<'a> Run<'a> {
             device: self.device.to_string(),
         });
         let before = self.seconds;
-        let ending = self.epochs(observer)?;
-        self.finish(ending, before, observer)
+        let ended = self.epochs(observer).and_then(|ending| self.finish(ending, before, observer));
+        ended.inspect_err(|error| self.note(error, observer))
+    }
+
+    /// Leaves word in the folder of a run that diverged: nothing else there tells it from one that was stopped.
+    fn note(&self, error: &Error, observer: &mut dyn Observer) {
+        let divergence = match error {
+            Error::Diverged { step, what } => Divergence { step: *step, what: what.clone() },
+            Error::NotFinite { what } => Divergence { step: self.position.step, what: (*what).into() },
+            _ => return,
+        };
+        if let Err(error) = self.folder.write_divergence(&divergence) {
+            observer.warning(&error.to_string());
+        }
     }
 
     /// Full batches an epoch.

@@ -4,7 +4,7 @@ use super::Run;
 use crate::Error;
 use crate::checkpoint::{Checkpoint, Position};
 use crate::metrics::{Ending, Observer, Summary};
-use crate::run_folder::RunFolder;
+use crate::run_folder::{RunFolder, divergence_of};
 use crate::settings::{Partial, Settings};
 
 /// The summary of a run that has come to its end by these settings, so that resuming it would change nothing. One that
@@ -46,6 +46,9 @@ impl Run<'_> {
     /// Goes on from the folder's last checkpoint, or from the beginning where there is none, and drops what was written
     /// after it.
     pub(super) fn restore(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        if let Some(divergence) = divergence_of(self.folder.path())? {
+            observer.warning(&format!("the run {divergence}; going on by the same settings, it may do so again"));
+        }
         let last = self.folder.last_checkpoint();
         if last.exists() {
             let checkpoint = Checkpoint::read(&last)?;
