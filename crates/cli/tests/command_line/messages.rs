@@ -60,6 +60,8 @@ fn help_says_what_a_value_means() {
         meanings.iter().for_each(|meaning| assert!(text.contains(meaning), "{meaning} in {text}"));
     }
     assert!(help("eval", "--split").contains("[default: test]"));
+    let here = tempfile::tempdir().unwrap();
+    assert!(stdout(&ecgan(here.path(), &["train", "--help"])).contains("ECGAN_SIMD (portable, avx2, avx512)"));
 }
 
 /// What the examples of help show can be parsed: each as far as the settings, without computing anything.

@@ -59,13 +59,19 @@ fn cuda(ordinal: usize, precision: Precision) -> Result<Device, CudaError> {
 }
 
 fn cpu_with(simd: Simd) -> Result<Device, Error> {
-    Device::cpu_with(simd).ok_or_else(|| {
-        let available: Vec<_> = Simd::available().into_iter().map(Simd::name).collect();
-        Error::Device {
-            device: "cpu".into(),
-            problem: format!("this machine has no {simd} (ECGAN_SIMD or simd); it has {}", available.join(", ")),
-        }
-    })
+    Device::cpu_with(simd).ok_or_else(|| lacking(simd, &Simd::available()))
+}
+
+/// What to say on a machine without `simd`: settings may come from another one.
+fn lacking(simd: Simd, available: &[Simd]) -> Error {
+    let names: Vec<_> = available.iter().map(|simd| simd.name()).collect();
+    let widest = names.last().expect("portable is everywhere");
+    let problem = format!(
+        "this machine has no {simd} (ECGAN_SIMD or simd); it has {}: set ECGAN_SIMD={widest}, with which the last bits \
+         differ",
+        names.join(", ")
+    );
+    Error::Device { device: "cpu".into(), problem }
 }
 
 impl fmt::Display for DeviceChoice {
@@ -133,6 +139,14 @@ mod tests {
         for simd in Simd::available() {
             assert_eq!(DeviceChoice::Cpu.open(Some(simd), Precision::F32).unwrap().simd(), simd);
         }
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_is_refused_with_one_that_is() {
+        let error = lacking(Simd::Avx512, &[Simd::Portable, Simd::Avx2]);
+        let problem = "this machine has no avx512 (ECGAN_SIMD or simd); it has portable, avx2: set ECGAN_SIMD=avx2, ";
+        assert_eq!(error.to_string(), format!("device cpu: {problem}with which the last bits differ"));
+        assert_eq!(error.kind(), ErrorKind::Device);
     }
 
     #[test]
