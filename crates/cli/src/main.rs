@@ -137,6 +137,26 @@ fn run(started: Instant) -> anyhow::Result<()> {
 mod tests {
     use super::*;
 
+    /// Of a line that a terminal of 80 columns cannot hold, clap makes two, of which a shell takes the second for a command.
+    #[test]
+    fn examples_fit_a_terminal_so_that_they_can_be_pasted() {
+        let program = program();
+        let own = program.get_subcommands().chain(program.get_subcommands().flat_map(Command::get_subcommands));
+        let mut examples = 0;
+        for command in own.filter(|command| command.get_name() != "sweep") {
+            let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let mut goes_on = false;
+            for line in text.lines() {
+                if goes_on || line.starts_with("  ecgan ") {
+                    assert!(line.chars().count() <= 80, "{line}");
+                    goes_on = line.ends_with('\\');
+                    examples += 1;
+                }
+            }
+        }
+        assert!(examples > 40, "{examples}");
+    }
+
     /// In one group, with a line that fits a terminal.
     #[test]
     fn help_lists_every_command_once() {

@@ -37,10 +37,12 @@ Precision, recall, F1, confidences and the calibration error (15 bins of equal w
 in 0..1. --json has the bins as well.
 
 Examples:
-  ecgan eval --checkpoint runs/0001-ec-gan-synthetic/checkpoints/last.safetensors \\
-    --data synthetic
-  ecgan eval --checkpoint RUN/checkpoints/best.safetensors --data DIR --split val --json
-  ecgan eval --checkpoint RUN/checkpoints/best.safetensors --data OTHER --split all";
+  ecgan eval --data synthetic \\
+    --checkpoint runs/0001-ec-gan-synthetic/checkpoints/last.safetensors
+  ecgan eval --checkpoint RUN/checkpoints/best.safetensors --data DIR \\
+    --split val --json
+  ecgan eval --checkpoint RUN/checkpoints/best.safetensors --data OTHER \\
+    --split all";
 
 /// Runs the command.
 pub fn run(args: &EvalArgs) -> anyhow::Result<()> {

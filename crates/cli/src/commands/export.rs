@@ -33,8 +33,10 @@ Images go in and come out as [N,C,H,W] in [-1,1], noise as [N,100]; N is free. B
 running statistics. A classifier's ONNX file has logits and probabilities, its metadata the class names.
 
 Examples:
-  ecgan export --checkpoint RUN/checkpoints/best.safetensors --net classifier --out classifier.onnx
-  ecgan export --checkpoint RUN/checkpoints/last.safetensors --net generator --out g.safetensors
+  ecgan export --checkpoint RUN/checkpoints/best.safetensors --net classifier \\
+    --out classifier.onnx
+  ecgan export --checkpoint RUN/checkpoints/last.safetensors --net generator \\
+    --out g.safetensors
 
 In Python, with the modules of golden/models.py or of the published notebook:
   generator.load_state_dict(safetensors.torch.load_file(\"g.safetensors\"), strict=True)

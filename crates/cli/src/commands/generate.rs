@@ -54,9 +54,12 @@ struct Target {
 
 const EXAMPLES: &str = "\
 Examples:
-  ecgan generate --checkpoint RUN/checkpoints/last.safetensors -n 64 --seed 1 --grid fakes.png
-  ecgan generate --checkpoint RUN/checkpoints/last.safetensors -n 1000 --dir fakes
-  ecgan generate --checkpoint RUN/checkpoints/last.safetensors -n 100 --class cat --dir cats";
+  ecgan generate --checkpoint RUN/checkpoints/last.safetensors -n 64 --seed 1 \\
+    --grid fakes.png
+  ecgan generate --checkpoint RUN/checkpoints/last.safetensors -n 1000 \\
+    --dir fakes
+  ecgan generate --checkpoint RUN/checkpoints/last.safetensors -n 100 \\
+    --class cat --dir cats";
 
 /// The JSON object: where the images are, what the classifier takes each for, and what a conditional generator was given.
 #[derive(Serialize)]

@@ -64,9 +64,12 @@ They are no FID and KID, which are taken in the features of one certain network:
 
 Examples:
   ecgan measure --checkpoint RUN/checkpoints/last.safetensors
-  ecgan measure --checkpoint RUN/checkpoints/last.safetensors --judge ALL/checkpoints/best.safetensors
-  ecgan measure --checkpoint RUN/checkpoints/last.safetensors --split test --pairs closest.png --json
-  ecgan measure --checkpoint RUN/checkpoints/last.safetensors --inception inception.safetensors";
+  ecgan measure --checkpoint RUN/checkpoints/last.safetensors \\
+    --judge ALL/checkpoints/best.safetensors
+  ecgan measure --checkpoint RUN/checkpoints/last.safetensors --split test \\
+    --pairs closest.png --json
+  ecgan measure --checkpoint RUN/checkpoints/last.safetensors \\
+    --inception inception.safetensors";
 
 /// The JSON object.
 #[derive(Serialize)]

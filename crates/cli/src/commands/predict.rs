@@ -45,7 +45,8 @@ folders what is not named as an image is passed over. What is transparent is lai
 Examples:
   ecgan predict --checkpoint RUN/checkpoints/best.safetensors cat.jpg
   ecgan predict --checkpoint RUN/checkpoints/best.safetensors -k 3 holiday/
-  ecgan predict --checkpoint RUN/checkpoints/best.safetensors --csv holiday/ > classes.csv";
+  ecgan predict --checkpoint RUN/checkpoints/best.safetensors \\
+    --csv holiday/ > classes.csv";
 
 /// Why a file has no prediction in JSON.
 const NO_TEXT: &str = "the name is not UTF-8, which JSON has to be; --csv takes it, with marks in its place";

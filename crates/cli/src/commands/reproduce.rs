@@ -33,8 +33,10 @@ const EXAMPLES: &str = "\
 Prints the sweep that it is, and how long that takes, before it begins. Begun again, it goes on.
 
 Examples:
-  ecgan data fetch svhn --dir data/svhn && ecgan reproduce table1 --data data/svhn -- --dry-run
-  ecgan reproduce table1 --data data/svhn --epochs-part 0.1 --seeds 3 -- --device cuda
+  ecgan data fetch svhn --dir data/svhn && \\
+    ecgan reproduce table1 --data data/svhn -- --dry-run
+  ecgan reproduce table1 --data data/svhn --epochs-part 0.1 --seeds 3 -- \\
+    --device cuda
   ecgan reproduce lambda --data data/svhn -- --out lambda --shard 1/4";
 
 /// Runs the command.
