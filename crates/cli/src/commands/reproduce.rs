@@ -24,7 +24,10 @@ pub struct ReproduceArgs {
     /// The part of the 100 epochs to train for
     #[arg(long, value_name = "PART", default_value_t = 1.0)]
     epochs_part: f64,
-    /// What is left over goes to `ecgan sweep`, as which this runs: --out, --device, --threads, --shard, --dry-run, --json ..
+    /// Print the table as one JSON object on stdout; everything else goes to stderr
+    #[arg(long)]
+    json: bool,
+    /// What is left over goes to `ecgan sweep`, as which this runs: --out, --device, --threads, --shard, --dry-run ..
     #[arg(last = true, value_name = "SWEEP FLAGS", allow_hyphen_values = true)]
     rest: Vec<String>,
 }
@@ -57,6 +60,9 @@ pub fn run(args: &ReproduceArgs) -> anyhow::Result<()> {
     let rest: Vec<&str> = args.rest.iter().map(String::as_str).collect();
     if !rest.iter().any(|flag| *flag == "--out" || flag.starts_with("--out=")) {
         flags.extend(["--out", name]);
+    }
+    if args.json && !rest.contains(&"--json") {
+        flags.push("--json");
     }
     flags.extend(rest);
     let shown: Vec<String> = flags.iter().map(|flag| quoted(flag)).collect();

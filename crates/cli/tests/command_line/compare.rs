@@ -74,3 +74,15 @@ fn an_experiment_of_the_papers_is_a_sweep_with_a_plan() {
     refused(here.path(), &["reproduce", "table3", "--data", "svhn"], 2, "table3");
     refused(here.path(), &["reproduce", "lambda", "--data", "svhn", "--", "--bogus"], 2, "--bogus");
 }
+
+/// It is a sweep, whose table it prints.
+#[test]
+fn an_experiment_is_one_json_object() {
+    let here = tempfile::tempdir().unwrap();
+    house_numbers(&here.path().join("svhn"));
+    fs::write(here.path().join("svhn/train_32x32.mat"), mat(200, 200)).unwrap();
+    let reproduce =
+        ["reproduce", "lambda", "--data", "svhn", "--seeds", "1", "--json", "--", "--dry-run", "--width", "1"];
+    let table = json(&small(here.path(), &reproduce).output().unwrap());
+    assert_eq!(table["sweep"], "lambda");
+}
