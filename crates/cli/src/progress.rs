@@ -10,12 +10,18 @@ use std::time::{Duration, Instant};
 
 /// How often a line tells how far it is, where there is no bar.
 pub const LINE_EVERY: Duration = Duration::from_secs(10);
-const BAR: &str = "{bar:24.cyan} {pos}/{len} ETA {eta}  {wide_msg}";
+/// Columns of the bar itself, and of one on a narrow terminal.
+const BAR: usize = 24;
+const NARROW_BAR: usize = 8;
+/// Columns from which a terminal is not narrow.
+const WIDE: usize = 60;
 
 /// Shows a run's progress.
 pub struct Progress {
     quiet: bool,
     bar: Option<ProgressBar>,
+    /// Columns of the bar and the space after it.
+    bar_columns: usize,
     run: Option<Started>,
     began: Instant,
     epoch_began: Instant,
@@ -27,7 +33,16 @@ impl Progress {
     /// With `quiet`, only warnings are shown.
     pub fn new(quiet: bool) -> Self {
         let now = Instant::now();
-        Self { quiet, bar: None, run: None, began: now, epoch_began: now, epoch_steps: 0, last_line: now }
+        Self {
+            quiet,
+            bar: None,
+            bar_columns: 0,
+            run: None,
+            began: now,
+            epoch_began: now,
+            epoch_steps: 0,
+            last_line: now,
+        }
     }
 
     fn say(&self, line: &str) {
@@ -37,12 +52,15 @@ impl Progress {
         }
     }
 
-    fn state(&self, step: &StepMetrics, batch: usize) -> String {
+    /// How far it is and how it does, the most wanted first.
+    fn state(&self, step: &StepMetrics, run: &Started) -> Vec<String> {
         let seconds = self.epoch_began.elapsed().as_secs_f64().max(1e-9);
-        let rate = (self.epoch_steps * batch as u64) as f64 / seconds;
-        let mut parts = vec![format!("{rate:.0} images/s")];
+        let rate = (self.epoch_steps * run.batch as u64) as f64 / seconds;
+        let left = duration(self.remaining(step.step, run.steps));
+        let mut parts =
+            vec![format!("{}/{}", step.step, run.steps), format!("ETA {left}"), format!("{rate:.0} images/s")];
         parts.extend(measures([("D", step.loss_d), ("G", step.loss_g), ("C", step.loss_c)], step.kept_fraction));
-        parts.join("  ")
+        parts
     }
 
     /// Remaining seconds at the pace of the whole run so far, validation included.
@@ -73,7 +91,13 @@ impl Observer for Progress {
         if run.done > 0 {
             self.say(&format!("going on after {} steps", run.done));
         }
-        self.bar = bar(BAR, run.done, run.steps);
+        let wide = columns().is_none_or(|columns| columns >= WIDE);
+        let width = if wide { BAR } else { NARROW_BAR };
+        self.bar_columns = width + 1;
+        self.bar = bar(&format!("{{bar:{width}.cyan}} {{wide_msg}}"), run.done, run.steps);
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{}/{}", run.done, run.steps));
+        }
     }
 
     fn warning(&mut self, message: &str) {
@@ -85,13 +109,12 @@ impl Observer for Progress {
         let Some(run) = self.run.as_ref().filter(|_| !self.quiet) else { return };
         match &self.bar {
             Some(bar) => {
-                bar.set_message(self.state(step, run.batch));
+                let room = columns().map_or(usize::MAX, |columns| columns.saturating_sub(self.bar_columns));
+                bar.set_message(fitting(&self.state(step, run), room));
                 bar.set_position(step.step);
             }
             None if self.last_line.elapsed() >= LINE_EVERY => {
-                let left = duration(self.remaining(step.step, run.steps));
-                let state = self.state(step, run.batch);
-                self.say(&format!("step {}/{}  ETA {left}  {state}", step.step, run.steps));
+                self.say(&format!("step {}", self.state(step, run).join("  ")));
                 self.last_line = Instant::now();
             }
             None => {}
@@ -125,6 +148,35 @@ pub fn bar(template: &str, done: u64, total: u64) -> Option<ProgressBar> {
     let style = ProgressStyle::with_template(template).expect("a constant template").progress_chars("=> ");
     let bar = || ProgressBar::new(total).with_position(done).with_style(style);
     std::io::stderr().is_terminal().then(bar).filter(|bar| !bar.is_hidden())
+}
+
+/// As many of these, from the first on, as fit into so many columns: half a number is a wrong one.
+fn fitting(parts: &[String], room: usize) -> String {
+    let mut line = String::new();
+    for part in parts {
+        let gap = if line.is_empty() { "" } else { "  " };
+        if line.chars().count() + gap.len() + part.chars().count() > room {
+            break;
+        }
+        line = line + gap + part;
+    }
+    line
+}
+
+/// The width of the terminal that stderr is, where that can be asked for.
+#[cfg(unix)]
+fn columns() -> Option<usize> {
+    // SAFETY: all bits zero are a `winsize`, which this call of `ioctl` fills in.
+    let size = unsafe {
+        let mut size: libc::winsize = std::mem::zeroed();
+        (libc::ioctl(libc::STDERR_FILENO, libc::TIOCGWINSZ, &raw mut size) == 0).then_some(size)
+    };
+    size.map(|size| usize::from(size.ws_col)).filter(|&columns| columns > 0)
+}
+
+#[cfg(not(unix))]
+fn columns() -> Option<usize> {
+    None
 }
 
 fn epoch_line(epoch: &EpochMetrics, epochs: usize) -> String {
@@ -165,6 +217,20 @@ mod tests {
         }
         assert_eq!(duration(f64::NAN), "0 s");
         assert_eq!(duration(1e300), "5124095576030431 h 00 min");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out_whole() {
+        let parts = ["12/96", "ETA 5 s", "85 images/s", "C 0.5"].map(String::from);
+        for (room, line) in [
+            (usize::MAX, "12/96  ETA 5 s  85 images/s  C 0.5"),
+            (34, "12/96  ETA 5 s  85 images/s  C 0.5"),
+            (33, "12/96  ETA 5 s  85 images/s"),
+            (26, "12/96  ETA 5 s"),
+            (4, ""),
+        ] {
+            assert_eq!(fitting(&parts, room), line);
+        }
     }
 
     #[test]

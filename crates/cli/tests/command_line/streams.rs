@@ -124,10 +124,10 @@ fn a_hangup_stays_ignored_and_an_interrupt_does_not() {
     }
 }
 
-/// What a terminal of 100 columns is sent, with these variables, while `arguments` run with it as stderr and stdout.
-fn on_a_terminal(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+/// What a terminal of so many columns is sent, with these variables, while `arguments` run with it as stderr and stdout.
+fn on_a_terminal(folder: &Path, columns: u16, arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let (mut ours, mut theirs) = (0, 0);
-    let size = libc::winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = libc::winsize { ws_row: 30, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: `openpty` fills in two descriptors, which nobody else has; a name and modes are not asked for.
     let (mut ours, theirs) = unsafe {
         assert_eq!(libc::openpty(&mut ours, &mut theirs, std::ptr::null_mut(), std::ptr::null(), &size), 0);
@@ -156,7 +156,7 @@ fn a_terminal_is_sent_what_it_and_its_user_can_take() {
     pets(&here.path().join("pets"));
     let sent = |arguments: &[&str], variables: &[(&str, &str)]| {
         let _ = fs::remove_dir_all(here.path().join("run"));
-        on_a_terminal(here.path(), arguments, variables)
+        on_a_terminal(here.path(), 100, arguments, variables)
     };
     // Colours are `ESC [ .. m`, the cursor is moved by other letters.
     let colour = |text: &str| {
@@ -175,4 +175,14 @@ fn a_terminal_is_sent_what_it_and_its_user_can_take() {
     assert!(colour(&sent(&["--help"], &[])));
     assert!(!sent(&["--help"], &[("NO_COLOR", "1")]).contains('\u{1b}'));
     assert!(!sent(&["--help"], &[("TERM", "dumb")]).contains('\u{1b}'));
+}
+
+/// On a narrow one, what does not fit whole is left out.
+#[test]
+fn a_narrow_terminal_is_sent_no_half_numbers() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    let sent = on_a_terminal(here.path(), 40, &TRAIN, &[]);
+    let bars: Vec<&str> = sent.split(['\r', '\n']).filter(|text| text.contains("ETA")).collect();
+    assert!(!bars.is_empty() && bars.iter().all(|bar| bar.contains(" images/s")), "{bars:?}");
 }
