@@ -8,7 +8,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command};
 use ecgan::Error;
 use ecgan::settings::{
-    Architecture, Augment, Choice, ClassCode, ClassThreshold, DeviceChoice, DiffAugment, FakeLabels, FakeMean,
+    Architecture, Augment, COUNT, Choice, ClassCode, ClassThreshold, DeviceChoice, DiffAugment, FakeLabels, FakeMean,
     FakeStatistics, FakesFrom, GanLoss, Method, NormD, Partial, Precision, Preset, Schedule, Settings, SimdChoice,
     Subset, TimeLimit, WHOLE_NUMBER, nearest,
 };
@@ -25,13 +25,13 @@ pub struct SettingsArgs {
     data: Option<String>,
     /// Labelled budget in images, validation part included [default: all; of synthetic, what the preset
     /// says]
-    #[arg(long, value_name = "N", value_parser = integer::<usize>(), env = "ECGAN_SAMPLES", help_heading = "Data")]
+    #[arg(long, value_name = "N", value_parser = count(), env = "ECGAN_SAMPLES", help_heading = "Data")]
     samples: Option<usize>,
     /// The same as a part of all training images, above 0 and at most 1
     #[arg(long, value_name = "F", value_parser = number(), env = "ECGAN_FRACTION", help_heading = "Data")]
     fraction: Option<f64>,
     /// The same in images of each class
-    #[arg(long, value_name = "N", value_parser = integer::<usize>(), env = "ECGAN_PER_CLASS", help_heading = "Data")]
+    #[arg(long, value_name = "N", value_parser = count(), env = "ECGAN_PER_CLASS", help_heading = "Data")]
     per_class: Option<usize>,
     /// Which images the budget takes: drawn by --seed, or the first of each class in file order
     #[arg(long, value_parser = choice::<Subset>(), env = "ECGAN_SUBSET", help_heading = "Data")]
@@ -44,10 +44,10 @@ pub struct SettingsArgs {
     #[arg(long, value_parser = choice::<Augment>(), env = "ECGAN_AUGMENT", help_heading = "Data")]
     augment: Option<Augment>,
     /// Channels to train on: 1 (grey) or 3 (colour); images are converted
-    #[arg(long, value_name = "1|3", value_parser = integer::<usize>(), env = "ECGAN_CHANNELS", help_heading = "Data")]
+    #[arg(long, value_name = "1|3", value_parser = count(), env = "ECGAN_CHANNELS", help_heading = "Data")]
     channels: Option<usize>,
     /// Height and width to train on, in pixels; images are resized
-    #[arg(long, value_name = "32|64", value_parser = integer::<usize>(), env = "ECGAN_IMAGE_SIZE", help_heading = "Data")]
+    #[arg(long, value_name = "32|64", value_parser = count(), env = "ECGAN_IMAGE_SIZE", help_heading = "Data")]
     image_size: Option<usize>,
 
     /// What to train: the classifier with a GAN beside it (ec-gan; conditional, where the GAN is told the class), alone
@@ -116,24 +116,24 @@ pub struct SettingsArgs {
     #[arg(long, value_parser = choice::<Architecture>(), env = "ECGAN_ARCHITECTURE", help_heading = "Method")]
     architecture: Option<Architecture>,
     /// Channels of the classifier's first stage: how large ResNet-18 is (the classic one has 64)
-    #[arg(long, value_name = "N", value_parser = integer::<usize>(), env = "ECGAN_WIDTH", help_heading = "Method")]
+    #[arg(long, value_name = "N", value_parser = count(), env = "ECGAN_WIDTH", help_heading = "Method")]
     width: Option<usize>,
 
     /// Passes over the training images
-    #[arg(long, value_name = "E", value_parser = integer::<usize>(), env = "ECGAN_EPOCHS", help_heading = "Optimisation")]
+    #[arg(long, value_name = "E", value_parser = count(), env = "ECGAN_EPOCHS", help_heading = "Optimisation")]
     epochs: Option<usize>,
     /// Iterations of the whole run at most; the run ends there as it does after the last epoch, but best.safetensors is of
     /// a whole epoch where there was one
-    #[arg(long, value_name = "N", value_parser = integer::<usize>(), env = "ECGAN_MAX_STEPS", help_heading = "Optimisation")]
+    #[arg(long, value_name = "N", value_parser = count(), env = "ECGAN_MAX_STEPS", help_heading = "Optimisation")]
     max_steps: Option<usize>,
     /// End the run after this many epochs without a better validation accuracy; a cosine still spans all --epochs
-    #[arg(long, value_name = "E", value_parser = integer::<usize>(), env = "ECGAN_PATIENCE", help_heading = "Optimisation")]
+    #[arg(long, value_name = "E", value_parser = count(), env = "ECGAN_PATIENCE", help_heading = "Optimisation")]
     patience: Option<usize>,
     /// End the run after this time (90s, 30m, 2h), within an epoch too; --resume goes on for as long again
     #[arg(long, value_name = "TIME", value_parser = named(TimeLimit::from_str), env = "ECGAN_MAX_TIME", help_heading = "Optimisation")]
     max_time: Option<TimeLimit>,
     /// Images in a batch; lowered where there are fewer
-    #[arg(long, value_name = "B", value_parser = integer::<usize>(), env = "ECGAN_BATCH", help_heading = "Optimisation")]
+    #[arg(long, value_name = "B", value_parser = count(), env = "ECGAN_BATCH", help_heading = "Optimisation")]
     batch: Option<usize>,
     /// The seed of everything random
     #[arg(long, value_name = "S", value_parser = integer::<u64>(), env = "ECGAN_SEED", help_heading = "Optimisation")]
@@ -165,7 +165,7 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = named(BoolValueParser::new()), env = "ECGAN_NO_GRAPH", help_heading = "Device")]
     no_graph: Option<bool>,
     /// Threads [default: one a core]
-    #[arg(long, value_name = "N", value_parser = integer::<usize>(), env = "ECGAN_THREADS", help_heading = "Device")]
+    #[arg(long, value_name = "N", value_parser = count(), env = "ECGAN_THREADS", help_heading = "Device")]
     threads: Option<usize>,
     /// Memory that decoded images may take, in MiB; what needs more, with 0 all, is decoded while it trains, with the same results
     /// [default: a quarter of what is available]
@@ -176,10 +176,10 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "DIR", value_parser = named(PathBufValueParser::new()), env = "ECGAN_OUT", help_heading = "Run")]
     out: Option<PathBuf>,
     /// Also save last.safetensors every N iterations, for epochs too long to lose
-    #[arg(long, value_name = "N", value_parser = integer::<usize>(), env = "ECGAN_CHECKPOINT_EVERY", help_heading = "Run")]
+    #[arg(long, value_name = "N", value_parser = count(), env = "ECGAN_CHECKPOINT_EVERY", help_heading = "Run")]
     checkpoint_every: Option<usize>,
     /// Also keep epoch-NNNN.safetensors of every E-th epoch
-    #[arg(long, value_name = "E", value_parser = integer::<usize>(), env = "ECGAN_SAVE_EVERY", help_heading = "Run")]
+    #[arg(long, value_name = "E", value_parser = count(), env = "ECGAN_SAVE_EVERY", help_heading = "Run")]
     save_every: Option<usize>,
     /// Write event files for TensorBoard into the run folder: `tensorboard --logdir runs` shows them
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = named(BoolValueParser::new()), env = "ECGAN_TENSORBOARD", help_heading = "Run")]
@@ -192,6 +192,11 @@ pub struct SettingsArgs {
 /// One of a choice's names; help lists them.
 pub fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
     named(PossibleValuesParser::new(T::NAMES).try_map(|name| name.parse::<T>()))
+}
+
+/// A whole number of at least 1; the settings say which of them are allowed, and that 0 is not.
+fn count() -> impl TypedValueParser<Value = usize> {
+    named(|text: &str| text.parse::<usize>().map_err(|_| format!("expected {COUNT}")))
 }
 
 /// A whole number; the settings say which of them are allowed.

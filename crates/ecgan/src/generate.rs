@@ -6,6 +6,7 @@ use crate::evaluate::check_finite;
 use crate::grid::{self, Images};
 use crate::models::{ImageShape, noise};
 use crate::pseudo_label::pseudo_labels;
+use crate::settings::nearest;
 use nn::Network;
 use std::path::Path;
 use tensor::rng::Stream;
@@ -60,7 +61,10 @@ pub fn generate(
                 Some(_) => "none: the generator of this checkpoint is not given classes (--method conditional)".into(),
                 None => format!("one of {}", classes.join(", ")),
             };
-            return Err(Error::Setting { name: "class", expected, got: name.into() });
+            let names: Vec<&str> = classes.iter().map(String::as_str).collect();
+            let near = nearest(name, &names).filter(|near| *near != name);
+            let meant = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
+            return Err(Error::Setting { name: "class", expected, got: format!("{name}{meant}") });
         }
     };
     let drawn = draw(&mut generator, &mut classifier, given, n, seed, read.image(), classes, device)?;

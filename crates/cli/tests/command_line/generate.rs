@@ -71,6 +71,7 @@ fn a_conditional_generator_draws_the_class_that_is_asked_for() {
 
     let command = ["generate", "--checkpoint", CHECKPOINT, "--dir", "x", "--class"];
     refused(folder, &[&command[..], &["bird"]].concat(), 2, "class: expected one of cat, dog, fish, got bird");
+    refused(folder, &[&command[..], &["dogs"]].concat(), 2, "one of cat, dog, fish, got dogs (did you mean dog?)");
     fs::remove_dir_all(folder.join("run")).unwrap();
     train(folder, &["--data", "pets", "--out", "run", "--max-steps", "1"]);
     let message =

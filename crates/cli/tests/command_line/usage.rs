@@ -9,7 +9,8 @@ fn usage_errors_exit_with_2_and_name_the_flag() {
     for (arguments, message) in [
         (&["train", "--lambda", "-1"][..], "lambda: expected a number >= 0, got -1"),
         (&["train", "--lambda", "x"], "--lambda"),
-        (&["train", "--epochs", "-1"], "'--epochs <E>': expected a whole number from 0 to 9223372036854775807"),
+        (&["train", "--epochs", "-1"], "'--epochs <E>': expected a whole number from 1 to 9223372036854775807"),
+        (&["train", "--seed", "-1"], "'--seed <S>': expected a whole number from 0 to 9223372036854775807"),
         (&["train", "--epochs", "0"], "epochs: expected a whole number >= 1, got 0"),
         (&["train", "--method", "gan"], "[possible values: ec-gan, classifier, shared-dc, shared-resnet, conditional]"),
         (&["train", "--device", "gpu"], "'--device <DEVICE>': expected auto, cpu, cuda or cuda:N, got gpu"),
@@ -92,8 +93,8 @@ fn a_wrong_variable_is_named() {
     let here = tempfile::tempdir().unwrap();
     let (train, eval) = (&["train", "--dry-run"][..], &["eval", "--checkpoint", "x", "--data", "d"][..]);
     for (arguments, name, value, message) in [
-        (train, "ECGAN_EPOCHS", "abc", "'ECGAN_EPOCHS': expected a whole number from 0 to 9223372036854775807"),
-        (train, "ECGAN_EPOCHS", "99999999999999999999", "'ECGAN_EPOCHS': expected a whole number from 0 to"),
+        (train, "ECGAN_EPOCHS", "abc", "'ECGAN_EPOCHS': expected a whole number from 1 to 9223372036854775807"),
+        (train, "ECGAN_EPOCHS", "99999999999999999999", "'ECGAN_EPOCHS': expected a whole number from 1 to"),
         (train, "ECGAN_LR", "x", "'ECGAN_LR': expected a number"),
         (train, "ECGAN_METHOD", "gan", "invalid value 'gan' for 'ECGAN_METHOD'\n  [possible values: ec-gan, "),
         (train, "ECGAN_NO_GRAPH", "perhaps", "'ECGAN_NO_GRAPH'\n  [possible values: true, false]"),

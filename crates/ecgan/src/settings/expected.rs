@@ -6,6 +6,9 @@ use std::path::PathBuf;
 /// A whole number as a setting: TOML's integers end there.
 pub const WHOLE_NUMBER: &str = "a whole number from 0 to 9223372036854775807";
 
+/// The same of what is counted, of which none is not enough.
+pub const COUNT: &str = "a whole number from 1 to 9223372036854775807";
+
 /// What is expected of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Expected {
@@ -13,6 +16,8 @@ pub(crate) struct Expected {
     pub words: String,
     /// Whether a settings file has it in quotes.
     pub quoted: bool,
+    /// The words it is one of, where there are only some.
+    pub names: &'static [&'static str],
 }
 
 /// The type of a setting's value.
@@ -26,7 +31,7 @@ macro_rules! values {
     ($($type:ty: $words:expr, $quoted:expr;)*) => {
         $(impl Value for $type {
             fn expected() -> Expected {
-                Expected { words: $words.into(), quoted: $quoted }
+                Expected { words: $words.into(), quoted: $quoted, names: &[] }
             }
         })*
     };
@@ -47,7 +52,7 @@ values! {
 
 impl<T: Choice> Value for T {
     fn expected() -> Expected {
-        Expected { words: format!("one of {}", T::NAMES.join(", ")), quoted: true }
+        Expected { words: format!("one of {}", T::NAMES.join(", ")), quoted: true, names: T::NAMES }
     }
 }
 
@@ -57,6 +62,6 @@ mod tests {
 
     #[test]
     fn whole_numbers_end_where_those_of_toml_do() {
-        assert_eq!(WHOLE_NUMBER, format!("a whole number from 0 to {}", i64::MAX));
+        assert_eq!([WHOLE_NUMBER, COUNT], [0, 1].map(|least| format!("a whole number from {least} to {}", i64::MAX)));
     }
 }

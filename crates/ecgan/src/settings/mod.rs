@@ -22,7 +22,7 @@ pub use choices::{
     FakeStatistics, FakesFrom, GanLoss, Method, NetworkName, NormD, Precision, Preset, Schedule, SplitName, Subset,
 };
 pub use device::DeviceChoice;
-pub use expected::WHOLE_NUMBER;
+pub use expected::{COUNT, WHOLE_NUMBER};
 pub use nearest::nearest;
 pub use partial::{Partial, SimdChoice};
 pub use preset::SYNTHETIC;

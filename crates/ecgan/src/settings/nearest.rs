@@ -2,8 +2,9 @@
 
 /// The candidate nearest to `name`, where it takes at most a third of its letters (at least one) to change.
 pub fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let name = name.to_lowercase().replace('-', "_");
-    let (distance, best) = candidates.iter().map(|candidate| (distance(&name, candidate), *candidate)).min()?;
+    let plain = |name: &str| name.to_lowercase().replace('-', "_");
+    let name = plain(name);
+    let (distance, best) = candidates.iter().map(|candidate| (distance(&name, &plain(candidate)), *candidate)).min()?;
     (distance <= (name.chars().count() / 3).max(1)).then_some(best)
 }
 
@@ -38,6 +39,7 @@ mod tests {
         assert_eq!(nearest("lamda", &known), Some("lambda"));
         assert_eq!(nearest("val-fraction", &known), Some("val_fraction"));
         assert_eq!(nearest("LR", &known), Some("lr"));
+        assert_eq!(nearest("Ecgan", &["classifier", "ec-gan"]), Some("ec-gan"));
         assert_eq!(nearest("momentum", &known), None);
     }
 }

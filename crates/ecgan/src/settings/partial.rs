@@ -208,7 +208,7 @@ fn wrong_value(text: &str, table: &DeTable<'_>, error: &toml::de::Error) -> Stri
     let at = error.span().unwrap_or_default().start;
     let found = table.iter().find(|(_, value)| value.span().contains(&at));
     let expected = found.and_then(|(key, value)| Some((key.get_ref(), value, Partial::expected(key.get_ref())?)));
-    let Some((key, value, Expected { words, quoted })) = expected else {
+    let Some((key, value, Expected { words, quoted, names })) = expected else {
         return error.to_string().trim_end().to_owned();
     };
     let quotes = match (quoted, value.get_ref().is_str()) {
@@ -218,7 +218,9 @@ fn wrong_value(text: &str, table: &DeTable<'_>, error: &toml::de::Error) -> Stri
     };
     let line = text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
     let got = text.get(value.span()).and_then(|got| got.lines().next()).unwrap_or_default();
-    format!("line {line}: {key}: expected {words}{quotes}, got {got}")
+    let near = value.get_ref().as_str().and_then(|value| nearest(value, names));
+    let meant = near.map(|name| format!(", did you mean `{name}`?")).unwrap_or_default();
+    format!("line {line}: {key}: expected {words}{quotes}, got {got}{meant}")
 }
 
 /// Reads no more than [`LARGEST_FILE`], be it a pipe or a device.
@@ -290,6 +292,8 @@ mod tests {
             ("method = 3", "method: expected one of ec-gan, classifier, shared-dc, ".into()),
             ("method = 3", "conditional, in quotes, got 3".into()),
             ("\n\nmethod = \"gan\"", "shared-resnet, conditional, got \"gan\"".into()),
+            ("method = \"classifer\"", "conditional, got \"classifer\", did you mean `classifier`?".into()),
+            ("class_code = \"one_hot\"", "got \"one_hot\", did you mean `one-hot`?".into()),
             ("out = 5", "line 1: out: expected a path, in quotes, got 5".into()),
             ("data = 5", "data: expected a folder or `synthetic`, in quotes, got 5".into()),
             ("max_time = 90", "max_time: expected a time such as 90s, 30m, 2h or 1h30m, in quotes, got 90".into()),
