@@ -145,10 +145,10 @@ fn a_grid_leaves_other_flags_as_they_are() {
     };
     // The classifier alone has no other rate.
     let alone = planned(&["--method", "classifier", "--lr-c", "0.005"], "0.1");
-    assert_eq!(alone, "2 combinations, 1 seeds: 1 runs, of which 1 to train here");
+    assert_eq!(alone, "2 combinations, 1 seed: 1 run, of which 1 to train here");
     assert!(planned(&["--method", "classifier"], "0.1").ends_with("2 runs, of which 2 to train here"));
     let both = planned(&["--grid", "lr_c=0.001,0.002"], "0.1");
-    assert_eq!(both, "4 combinations, 1 seeds: 4 runs, of which 4 to train here");
+    assert_eq!(both, "4 combinations, 1 seed: 4 runs, of which 4 to train here");
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn runs_of_another_data_set_of_the_same_name_are_not_ones_own() {
     let begins = |at: &str, arguments: &[&str]| {
         stdout(&small(&here(at), arguments).output().unwrap()).lines().next().unwrap().to_owned()
     };
-    let done = "1 combinations, 1 seeds: 1 runs, of which 0 to train here";
+    let done = "1 combination, 1 seed: 1 run, of which 0 to train here";
     stdout(&small(folder.path(), &of("one/pets")).output().unwrap());
     assert_eq!(begins("", &of("one/../one/pets/")), done);
     for message in [

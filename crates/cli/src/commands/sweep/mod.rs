@@ -66,7 +66,8 @@ stopped goes on from its last checkpoint.
 Examples:
   ecgan sweep --grid method=classifier,ec-gan --seeds 5
   ecgan sweep --data DIR --preset paper --per-class 100 \\
-    --grid lambda=0.05,0.1,0.2 --grid threshold=0.5,0.7,0.9 --arm ec-gan: --arm bare:method=classifier
+    --grid lambda=0.05,0.1,0.2 --grid threshold=0.5,0.7,0.9 \\
+    --arm ec-gan: --arm bare:method=classifier
   ecgan sweep .. --shard $SLURM_ARRAY_TASK_ID/8";
 
 /// [`By`], as a flag.
@@ -140,10 +141,10 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     found.check_data(&distinct)?;
     let runs = args.runs(&distinct, &seeds, &ledger, &found)?;
     output.line(format!(
-        "{} combinations, {} seeds: {} runs, of which {} to train here",
-        cells.len(),
-        seeds.len(),
-        distinct.len() * seeds.len(),
+        "{}, {}: {}, of which {} to train here",
+        many(cells.len(), "combination"),
+        many(seeds.len(), "seed"),
+        many(distinct.len() * seeds.len(), "run"),
         runs.len()
     ))?;
     compute::use_threads(given.threads)?;
@@ -249,6 +250,10 @@ fn finish(args: &SweepArgs, output: Output, folder: &Path, table: &Table) -> any
     show(args, output, folder, table)
 }
 
+fn many(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 fn show(args: &SweepArgs, output: Output, folder: &Path, table: &Table) -> anyhow::Result<()> {
     output.result(&Report { sweep: folder, table })?;
     if !table.rows.is_empty() {
@@ -256,7 +261,7 @@ fn show(args: &SweepArgs, output: Output, folder: &Path, table: &Table) -> anyho
         table.markdown().lines().try_for_each(|line| output.line(line))?;
     }
     if table.unfinished > 0 {
-        output.line(format!("{} combinations have not all seeds yet", table.unfinished))?;
+        output.line(format!("{} without all seeds yet", many(table.unfinished, "combination")))?;
     }
     if !args.dry_run && !table.rows.is_empty() {
         output
