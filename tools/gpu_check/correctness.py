@@ -13,7 +13,7 @@ SMALL_TESTS = ["augment::", "record::", "elementwise::", "rows::", "losses::", "
                "batch_norm::groups", "batch_norm::the_gradients_of_groups", "batch_norm::statistics_of_parts", "random::random_numbers"]
 
 # Those that run on a GPU too.
-GOLDENS = ["iterations::every_iteration_in_f32"]
+GOLDENS = ["iterations::every_iteration_matches"]
 
 
 def parity(check):

@@ -216,7 +216,8 @@ struct Gathered<T: Real> {
     aside: Option<Aside<T>>,
 }
 
-/// What runs beside the reverse pass: the gradient of one parameter, from `_dy`, which nobody may change meanwhile.
+/// What runs beside the reverse pass: the gradient of one parameter, from `_dy`, which nobody may change meanwhile, nor is it
+/// handed out again before the lanes have met.
 struct Aside<T: Real> {
     sink: GradientSink<T>,
     _meeting: Meeting,
@@ -277,14 +278,28 @@ impl<T: Real> Grads<'_, T> {
         }
     }
 
-    /// [`Grads::add`] of a parameter, for which the reverse pass need not wait: until the next such one the kernel, which reads
-    /// `dy`, runs beside what follows ([`Device::aside`]).
-    pub fn add_aside(&mut self, i: usize, dy: &Tensor<T>, kernel: impl FnOnce(ViewMut<T>, Store)) {
-        let Some((slot, _)) = self.inputs[i] else { return };
+    /// [`Grads::add`] of two inputs by kernels that read `dy`, of which the reverse pass waits for the second only: on a GPU the
+    /// first runs aside ([`Device::aside`]), a parameter's until the next such one, another's beside the second.
+    pub fn add_aside(
+        &mut self,
+        dy: &Tensor<T>,
+        (i, aside): (usize, impl FnOnce(ViewMut<T>, Store)),
+        (j, kernel): (usize, impl FnOnce(ViewMut<T>, Store)),
+    ) {
+        // Without the second there is nothing to run beside, but for what runs aside already.
+        let Some((slot, _)) = self.inputs[i].filter(|_| self.wants(j)) else {
+            self.add(i, aside);
+            return self.add(j, kernel);
+        };
         self.gathered.aside = None;
-        let Some(sink) = self.gathered.sink(slot).cloned() else { return self.add(i, kernel) };
-        let ((), meeting) = self.device.aside(|| sink.with(|out| kernel(out, Store::Add)));
-        self.gathered.aside = meeting.map(|meeting| Aside { sink, _meeting: meeting, _dy: dy.clone() });
+        if let Some(sink) = self.gathered.sink(slot).cloned() {
+            let ((), meeting) = self.device.aside(|| sink.with(|out| aside(out, Store::Add)));
+            self.gathered.aside = meeting.map(|meeting| Aside { sink, _meeting: meeting, _dy: dy.clone() });
+            self.add(j, kernel);
+        } else if let Some(mut target) = self.take(i) {
+            self.device.concurrently(|| aside(target.dx.view_mut(), target.store), || self.add(j, kernel));
+            self.put(i, target);
+        }
     }
 
     /// Has `kernel`, which runs in any case, write the gradients of two inputs that are wanted, straight to where they gather.
@@ -351,32 +366,4 @@ impl<T: Real> Gradients<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ops::{Activation, Statistics, add, batch_norm, conv2d};
-    use crate::testing::{compare, gpus};
-    use crate::{Named, Params};
-
-    /// A convolution's weights are written aside, while batch norm, given the same dy, changes it where it lies.
-    #[test]
-    fn what_runs_aside_reads_dy_as_it_was() {
-        let numbers = |step: usize| (0..64).map(|i| (i * step % 11) as f32 - 4.5).collect::<Vec<_>>();
-        let (x, dy) = (numbers(3), numbers(7));
-        let gradient = |device: &Device| {
-            let [x, dy] = [&x, &dy].map(|values| Tensor::from_slice(device, [2, 4, 4, 2], values).unwrap());
-            let mut params = Params::new(Named::new(device, [("w", [2, 1, 1, 2].into())]));
-            params.values_mut().write(Named::<f32>::id(0), &[0.5, -1.0, 2.0, 0.25]);
-            let tape = Tape::new(device);
-            let [x, one] = [tape.input(x), tape.constant(Tensor::full(device, [2], 1.0))];
-            let norm = batch_norm(&x, &one, &one, None, Statistics::Batch(None), Activation::Relu, 1e-5).unwrap();
-            let y = add(&norm, &conv2d(&x, &params.bind(&tape, true)[0], [1, 1], [0, 0]).unwrap()).unwrap();
-            tape.backward_from(vec![(&y, dy)]).unwrap();
-            params.gradient(&params.values().entries()[0]).unwrap().into_iter().map(f64::from).collect::<Vec<_>>()
-        };
-        let products = |o: usize, c: usize| x.chunks(2).zip(dy.chunks(2)).map(|(x, dy)| f64::from(x[c] * dy[o])).sum();
-        let want: Vec<f64> = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(o, c)| products(o, c)).to_vec();
-        for device in gpus().into_iter().chain([Device::cpu()]) {
-            compare(&gradient(&device), &want, 1e-5).unwrap_or_else(|difference| panic!("{device}: {difference}"));
-        }
-    }
-}
+mod tests;

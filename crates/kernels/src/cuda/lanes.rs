@@ -100,6 +100,7 @@ impl Cuda {
 }
 
 /// Where what [`Device::aside`](crate::Device::aside) parted meets again, on drop: the last to part first.
+#[must_use = "lanes meet when it is dropped"]
 pub struct Meeting {
     cuda: Cuda,
     lanes: [usize; 2],

@@ -3,7 +3,7 @@
 //! [`Cuda`] has the same methods over two runtimes: the NVIDIA driver, found at run time (`driver`), and with the
 //! feature `cuda-host` a stand-in on the CPU that runs the same kernels from the same sources (`host`), for tests.
 //! All work goes to one stream in order, so a kernel sees what was launched before it; only between the parting and meeting of
-//! [`Device::concurrently`](crate::Device::concurrently) are there several such lanes (`lanes`). A launch that fails is remembered and reported by the next call that can: [`Cuda::synchronize`], [`Cuda::download`] or [`Cuda::capture`].
+//! [`Device::aside`](crate::Device::aside) are there several such lanes (`lanes`). A launch that fails is remembered and reported by the next call that can: [`Cuda::synchronize`], [`Cuda::download`] or [`Cuda::capture`].
 //! After an allocation of the pool's that failed nothing is launched any more, and each of these says why.
 
 mod devices;

@@ -67,8 +67,11 @@ struct Conv2dBackward<T: Real> {
 impl<T: Real> Backward<T> for Conv2dBackward<T> {
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
         let (device, g, x, w) = (dy.device(), &self.geometry, self.x.view(), self.w.view());
-        grads.add_aside(1, &dy, |dw, store| conv2d::backward_weight(device, g, x, dy.view(), dw, store));
-        grads.add(0, |dx, store| conv2d::backward_input(device, g, dy.view(), w, dx, store));
+        grads.add_aside(
+            &dy,
+            (1, |dw, store| conv2d::backward_weight(device, g, x, dy.view(), dw, store)),
+            (0, |dx, store| conv2d::backward_input(device, g, dy.view(), w, dx, store)),
+        );
     }
 }
 

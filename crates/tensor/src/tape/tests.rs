@@ -1,0 +1,57 @@
+use super::*;
+use crate::ops::{Activation, Statistics, add, batch_norm, conv2d, scale};
+use crate::testing::{compare, gpus};
+use crate::{Named, Params};
+
+/// A convolution's weights are written aside, while batch norm, given the same dy, changes it where it lies.
+#[test]
+fn what_runs_aside_reads_dy_as_it_was() {
+    let numbers = |step: usize| (0..64).map(|i| (i * step % 11) as f32 - 4.5).collect::<Vec<_>>();
+    let (x, dy) = (numbers(3), numbers(7));
+    let gradient = |device: &Device| {
+        let [x, dy] = [&x, &dy].map(|values| Tensor::from_slice(device, [2, 4, 4, 2], values).unwrap());
+        let mut params = Params::new(Named::new(device, [("w", [2, 1, 1, 2].into())]));
+        params.values_mut().write(Named::<f32>::id(0), &[0.5, -1.0, 2.0, 0.25]);
+        let tape = Tape::new(device);
+        let [x, one] = [tape.input(x), tape.constant(Tensor::full(device, [2], 1.0))];
+        let norm = batch_norm(&x, &one, &one, None, Statistics::Batch(None), Activation::Relu, 1e-5).unwrap();
+        let y = add(&norm, &conv2d(&x, &params.bind(&tape, true)[0], [1, 1], [0, 0]).unwrap()).unwrap();
+        tape.backward_from(vec![(&y, dy)]).unwrap();
+        params.gradient(&params.values().entries()[0]).unwrap().into_iter().map(f64::from).collect::<Vec<_>>()
+    };
+    let products = |o: usize, c: usize| x.chunks(2).zip(dy.chunks(2)).map(|(x, dy)| f64::from(x[c] * dy[o])).sum();
+    let want: Vec<f64> = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(o, c)| products(o, c)).to_vec();
+    for device in gpus().into_iter().chain([Device::cpu()]) {
+        compare(&gradient(&device), &want, 1e-5).unwrap_or_else(|difference| panic!("{device}: {difference}"));
+    }
+}
+
+/// Two convolutions with batch norms, the first of an image whose gradient nobody wants and the second's weights an op's output,
+/// and a third: what the lanes of one leave free the next takes.
+#[test]
+fn a_chain_of_convolutions_has_the_gradients_of_a_cpu() {
+    let gradient = |device: &Device| {
+        let mut params = Params::new(Named::new(device, ["a", "b", "c"].map(|name| (name, [4, 3, 3, 4].into()))));
+        let numbers = |len: usize, step| (0..len).map(|i| (i * step % 17) as f32 / 8.0 - 1.0).collect::<Vec<_>>();
+        for (index, step) in [3, 5, 7].into_iter().enumerate() {
+            params.values_mut().write(Named::<f32>::id(index), &numbers(144, step));
+        }
+        let tensor = |step| Tensor::from_slice(device, [2, 6, 6, 4], &numbers(288, step)).unwrap();
+        let tape = Tape::new(device);
+        let (weights, one) = (params.bind(&tape, true), tape.constant(Tensor::full(device, [4], 1.0)));
+        let scaled = scale(&weights[1], 0.5).unwrap();
+        let mut h = tape.constant(tensor(11));
+        for w in [&weights[0], &scaled, &weights[2]] {
+            let y = conv2d(&h, w, [1, 1], [1, 1]).unwrap();
+            h = batch_norm(&y, &one, &one, None, Statistics::Batch(None), Activation::LeakyRelu(0.2), 1e-5).unwrap();
+        }
+        tape.backward_from(vec![(&h, tensor(13))]).unwrap();
+        let parts = params.values().entries().iter().map(|entry| params.gradient(entry).unwrap());
+        parts.flatten().map(f64::from).collect::<Vec<_>>()
+    };
+    let want = gradient(&Device::cpu());
+    assert!(want.iter().filter(|gradient| gradient.abs() > 1e-2).count() > 400);
+    for device in gpus() {
+        compare(&gradient(&device), &want, 2e-5).unwrap_or_else(|difference| panic!("{device}: {difference}"));
+    }
+}
