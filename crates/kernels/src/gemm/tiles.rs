@@ -1,16 +1,15 @@
 //! The micro-kernels: a tile of the output stays in registers while its whole sum is formed.
 //!
 //! * [`Rows`]: `c[m][n] = sum_k a[m][k] b[k][n]`. Each row of `a` is a pointer of its own and a list of evenly
-//!   spaced runs, so the pixels of an image are rows as they lie in memory; `b` is packed in panels.
-//! * [`Line`]: the same where rows are a constant distance apart.
+//!   spaced runs, so the pixels of an image are rows as they lie in memory; `b` is packed in panels. [`Line`]: they lie evenly.
 //! * [`Outer`]: `c[m][n] = sum_p a[p][m] b[p][n]`, a sum of outer products over points `p` of up to three nested
 //!   loops, for weight gradients and transposed left operands.
 //! * [`Dots`]: `c[m][n] = sum_k a[m][k] b[n][k]` for a few `n` only, lanes along `k`.
 //! * [`Strip`]: [`Rows`] for neighbouring pixels of a convolution of stride 1, where one pixel of the source serves
 //!   two or three outputs: a third of the loads, which are the bottleneck of tiles one register wide.
 //!
-//! In the first three lanes run along `n` and values of `a` are broadcast: every output is one sum in the order of
-//! `k` (or `p`). In the fourth it is one such sum a lane, in the fifth taps come after channels. None depends on how rows are grouped into tiles.
+//! In the first two lanes run along `n` and values of `a` are broadcast: every output is one sum in the order of `k` (or
+//! `p`). In the third it is one such sum a lane, in the fourth taps come after channels. None depends on how rows make tiles.
 
 use crate::Store;
 use crate::vector::Vector;
