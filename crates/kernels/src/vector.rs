@@ -13,6 +13,11 @@ pub(crate) unsafe trait Vector: Copy {
     type Mask: Copy;
     /// Numbers in a register.
     const LANES: usize;
+    /// Registers to a line of the cache, of 64 bytes.
+    const OF_LINE: usize = {
+        let registers = 64 / (Self::LANES * size_of::<Self::Lane>());
+        if registers > 1 { registers } else { 1 }
+    };
 
     unsafe fn zero() -> Self;
     unsafe fn splat(p: *const Self::Lane) -> Self;

@@ -15,7 +15,7 @@ use micro::Micro;
 use tiles::{MAX_ROWS, Outer, Rows};
 
 /// Rows of B in a packed panel: 32 KiB at the widest.
-const DEPTH: usize = 256;
+pub(crate) const DEPTH: usize = 256;
 
 /// Rows of A that one task takes.
 const HEIGHT: usize = 384;

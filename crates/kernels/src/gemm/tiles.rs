@@ -138,18 +138,21 @@ pub(crate) struct Strip<T> {
     pub store: Store,
 }
 
-/// Writes a tile row of N registers, the last one partly.
+/// Writes a tile row of `columns` columns, of whose N registers the last may be only partly of the row.
 #[inline(always)]
-unsafe fn write<V: Vector, const N: usize>(acc: [V; N], c: *mut V::Lane, mask: V::Mask, store: Store) {
+unsafe fn write<V: Vector, const N: usize>(acc: [V; N], c: *mut V::Lane, columns: usize, store: Store) {
     for (j, &value) in acc.iter().enumerate() {
         // SAFETY: the caller's; only existing columns are touched.
         unsafe {
             let c = c.add(j * V::LANES);
-            match (store, j + 1 < N) {
+            // Without AVX-512 a store under a mask may take tens of cycles.
+            let whole = j + 1 < N || columns == N * V::LANES;
+            let mask = || V::mask(columns - j * V::LANES);
+            match (store, whole) {
                 (Store::Set, true) => value.store(c),
                 (Store::Add, true) => V::load(c).add(value).store(c),
-                (Store::Set, false) => value.store_masked(c, mask),
-                (Store::Add, false) => V::load_masked(c, mask).add(value).store_masked(c, mask),
+                (Store::Set, false) => value.store_masked(c, mask()),
+                (Store::Add, false) => V::load_masked(c, mask()).add(value).store_masked(c, mask()),
             }
         }
     }
@@ -160,17 +163,15 @@ unsafe fn write<V: Vector, const N: usize>(acc: [V; N], c: *mut V::Lane, mask: V
 pub(super) unsafe fn rows<V: Vector, const M: usize, const N: usize>(t: &Rows<V::Lane>) {
     // SAFETY: the caller's, see `Micro::rows`.
     unsafe {
-        let mask = V::mask(t.columns - (N - 1) * V::LANES);
         let mut acc = [[V::zero(); N]; M];
         let a: [*const V::Lane; M] = *t.a.cast();
-        // One loop over all runs, stepping over the gaps without a branch: nested loops make the compiler spill
-        // the accumulators between them.
+        // One loop over all runs, without branches at the gaps: nested loops make the compiler spill the sums.
         let (mut b, mut k, mut left) = (t.b, 0, t.run);
         let (a_gap, b_gap) = (t.a_pitch.wrapping_sub(t.run), t.b_pitch.wrapping_sub(t.run).wrapping_mul(N * V::LANES));
         let mut steps = t.runs * t.run;
         if steps == 0 {
             for m in 0..M {
-                write::<V, N>(acc[m], *t.c.add(m), mask, t.store);
+                write::<V, N>(acc[m], *t.c.add(m), t.columns, t.store);
             }
             return;
         }
@@ -196,7 +197,7 @@ pub(super) unsafe fn rows<V: Vector, const M: usize, const N: usize>(t: &Rows<V:
             }
         }
         for m in 0..M {
-            write::<V, N>(acc[m], *t.c.add(m), mask, t.store);
+            write::<V, N>(acc[m], *t.c.add(m), t.columns, t.store);
         }
     }
 }
@@ -206,7 +207,6 @@ pub(super) unsafe fn rows<V: Vector, const M: usize, const N: usize>(t: &Rows<V:
 pub(super) unsafe fn line<V: Vector, const M: usize, const N: usize>(t: &Line<V::Lane>) {
     // SAFETY: the caller's, see `Micro::line`.
     unsafe {
-        let mask = V::mask(t.columns - (N - 1) * V::LANES);
         let mut acc = [[V::zero(); N]; M];
         let d = t.distance;
         let mut a = [t.a; 4];
@@ -220,7 +220,9 @@ pub(super) unsafe fn line<V: Vector, const M: usize, const N: usize>(t: &Line<V:
             for k in 0..UNROLL {
                 let mut bs = [V::zero(); N];
                 for n in 0..N {
-                    V::prefetch(b.wrapping_add(((AHEAD + k) * N + n) * V::LANES));
+                    if (k * N + n) % V::OF_LINE == 0 {
+                        V::prefetch(b.wrapping_add(((AHEAD + k) * N + n) * V::LANES));
+                    }
                     bs[n] = V::load(b.add((k * N + n) * V::LANES));
                 }
                 for m in 0..M {
@@ -243,7 +245,7 @@ pub(super) unsafe fn line<V: Vector, const M: usize, const N: usize>(t: &Line<V:
             }
         }
         for m in 0..M {
-            write::<V, N>(acc[m], *t.c.add(m), mask, t.store);
+            write::<V, N>(acc[m], *t.c.add(m), t.columns, t.store);
         }
     }
 }
@@ -277,7 +279,7 @@ pub(super) unsafe fn outer<V: Vector, const M: usize, const N: usize>(t: &Outer<
             }
         }
         for m in 0..M {
-            write::<V, N>(acc[m], t.c.add(m * t.c_pitch), mask, t.store);
+            write::<V, N>(acc[m], t.c.add(m * t.c_pitch), t.columns, t.store);
         }
     }
 }
@@ -356,7 +358,6 @@ macro_rules! unroll {
 pub(super) unsafe fn strip<V: Vector, const M: usize, const K: usize>(t: &Strip<V::Lane>) {
     // SAFETY: the caller's, see `Micro::strip`.
     unsafe {
-        let mask = V::mask(t.columns);
         let mut acc = [V::zero(); M];
         let mut a = [t.a; MAX_ROWS + 2];
         for j in 0..M + K - 1 {
@@ -394,7 +395,7 @@ pub(super) unsafe fn strip<V: Vector, const M: usize, const K: usize>(t: &Strip<
             }
         }
         for m in 0..M {
-            write::<V, 1>([acc[m]], *t.c.add(m), mask, t.store);
+            write::<V, 1>([acc[m]], *t.c.add(m), t.columns, t.store);
         }
     }
 }

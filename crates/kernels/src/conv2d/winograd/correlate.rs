@@ -6,7 +6,7 @@ use super::steps::{Gather, Product, Scatter, Square};
 use super::tile::{Tile, Tiles};
 use super::{SKEW, Winograd};
 use crate::conv2d::{Conv2d, Side};
-use crate::gemm::{Shared, interleave, scratch};
+use crate::gemm::{DEPTH, Shared, interleave, scratch};
 use crate::{Device, Real, Store, batch_norm, parallel};
 
 /// Numbers in the vectors of products of a block, so that they stay in L2.
@@ -321,24 +321,32 @@ impl<'a, T: Real> Layer<'a, T> {
             for product in 0..products {
                 for panel in 0..self.panels() {
                     let b = &weights[product * self.weights_pitch() + across * panel * lanes * self.depth()..];
-                    let panel_len = self.registers(panel) * lanes * self.depth();
-                    for group in 0..groups {
-                        let part = Product {
-                            a: v[group * v_group + product * rows * lanes..].as_ptr(),
-                            a_plane: plane,
-                            planes: self.depth() / lanes,
-                            b: b.as_ptr(),
-                            // First the next panel; then what the next passes over memory need.
-                            soon: if group * lanes * self.depth() < panel_len {
-                                b.as_ptr().wrapping_add(panel_len + group * self.depth() * lanes)
-                            } else {
-                                soon.next(self.depth() * lanes)
-                            },
-                            c: m[group * m_group + across * panel * plane + product * rows * lanes..].as_mut_ptr(),
-                            c_plane: plane,
-                        };
-                        // SAFETY: rows, panel and sums lie within v, the weights and m.
-                        unsafe { micro.product(of_group.min(count - group * of_group), self.registers(panel), &part) };
+                    let width = self.registers(panel) * lanes;
+                    let panel_len = width * self.depth();
+                    // So much of a panel stays in L1 while the tiles pass by.
+                    for first in (0..self.depth()).step_by(DEPTH) {
+                        let depth = DEPTH.min(self.depth() - first);
+                        for group in 0..groups {
+                            let part = Product {
+                                a: v[group * v_group + first / lanes * plane + product * rows * lanes..].as_ptr(),
+                                a_plane: plane,
+                                planes: depth / lanes,
+                                b: b[first * width..].as_ptr(),
+                                // First the next panel; then what the next passes over memory need.
+                                soon: if group * lanes * self.depth() < panel_len {
+                                    b.as_ptr().wrapping_add(panel_len + (group * self.depth() + first) * lanes)
+                                } else {
+                                    soon.next(depth * lanes)
+                                },
+                                c: m[group * m_group + across * panel * plane + product * rows * lanes..].as_mut_ptr(),
+                                c_plane: plane,
+                                store: if first == 0 { Store::Set } else { Store::Add },
+                            };
+                            // SAFETY: rows, panel and sums lie within v, the weights and m.
+                            unsafe {
+                                micro.product(of_group.min(count - group * of_group), self.registers(panel), &part)
+                            };
+                        }
                     }
                 }
             }

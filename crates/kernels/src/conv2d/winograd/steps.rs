@@ -8,6 +8,7 @@
 use super::transform::Map;
 use crate::Store;
 use crate::vector::Vector;
+use std::sync::atomic::{Ordering, compiler_fence};
 
 /// Pixels of a square, transformed to a tile of a group, plane by plane.
 pub(super) struct Gather<'a, T> {
@@ -59,6 +60,8 @@ pub(super) struct Product<T> {
     pub c: *mut T,
     /// Elements from a plane of `c` to the next.
     pub c_plane: usize,
+    /// Whether the sum goes on from what `c` holds.
+    pub store: Store,
 }
 
 /// `c[m][n] (=|+=) sum over tiles t of a[t][m] b[n][t]`: m lanes of a plane of `a`, n planes of `b`, at one product of
@@ -73,9 +76,10 @@ pub(super) struct Outer<T> {
     /// Elements from a group of `b` to the next.
     pub b_group: usize,
     pub tiles: usize,
+    /// m rows of a register each, for n = 0.
     pub c: *mut T,
-    /// Elements from one row of `c` to the next.
-    pub c_pitch: usize,
+    /// Elements to those of the next n.
+    pub c_plane: usize,
     pub store: Store,
 }
 
@@ -185,16 +189,27 @@ pub(super) unsafe fn product<V: Vector, const M: usize, const N: usize>(t: &Prod
     // SAFETY: the caller's.
     unsafe {
         let mut acc = [[V::zero(); N]; M];
+        if t.store == Store::Add {
+            for m in 0..M {
+                for n in 0..N {
+                    acc[m][n] = V::load(t.c.add(n * t.c_plane + m * V::LANES));
+                }
+            }
+        }
         let mut b = t.b;
         for plane in 0..t.planes {
             let mut a = t.a.add(plane * t.a_plane);
             for k in 0..V::LANES {
-                // The next plane's rows, one line at a time: too far apart for the hardware to foresee.
-                V::prefetch(a.wrapping_add(t.a_plane).wrapping_add(k * (V::LANES - 1)));
+                if k % V::OF_LINE == 0 {
+                    // The next plane's rows, one line at a time: too far apart for the hardware to foresee.
+                    V::prefetch(a.wrapping_add(t.a_plane).wrapping_add(k * (V::LANES - 1)));
+                    V::prefetch_l2(t.soon.wrapping_add((plane * V::LANES + k) * V::LANES));
+                }
                 let mut bs = [V::zero(); N];
-                V::prefetch_l2(t.soon.wrapping_add((plane * V::LANES + k) * V::LANES));
                 for n in 0..N {
-                    V::prefetch(b.wrapping_add((AHEAD * N + n) * V::LANES));
+                    if (k * N + n) % V::OF_LINE == 0 {
+                        V::prefetch(b.wrapping_add((AHEAD * N + n) * V::LANES));
+                    }
                     bs[n] = V::load(b.add(n * V::LANES));
                 }
                 for m in 0..M {
@@ -205,6 +220,8 @@ pub(super) unsafe fn product<V: Vector, const M: usize, const N: usize>(t: &Prod
                 }
                 a = a.add(1);
                 b = b.add(N * V::LANES);
+                // Without it the compiler loads for several steps ahead, and where registers are few spills sums for that.
+                compiler_fence(Ordering::SeqCst);
             }
         }
         for m in 0..M {
@@ -225,13 +242,17 @@ pub(super) unsafe fn outer<V: Vector, const M: usize, const N: usize, const R: u
         let mut acc = [[V::zero(); N]; M];
         for group in 0..t.tiles.div_ceil(R) {
             let (mut a, mut b) = (t.a.add(group * t.a_group), t.b.add(group * t.b_group));
-            for _ in 0..R.min(t.tiles - group * R) {
+            for tile in 0..R.min(t.tiles - group * R) {
+                if tile % V::OF_LINE == 0 {
+                    for n in 0..N {
+                        V::prefetch(b.wrapping_add(n * t.b_plane + t.b_group));
+                    }
+                    V::prefetch(a.wrapping_add(t.a_group));
+                }
                 let mut bs = [V::zero(); N];
                 for n in 0..N {
                     bs[n] = V::load(b.add(n * t.b_plane));
-                    V::prefetch(b.wrapping_add(n * t.b_plane + t.b_group));
                 }
-                V::prefetch(a.wrapping_add(t.a_group));
                 for m in 0..M {
                     let x = V::splat(a.add(m));
                     for n in 0..N {
@@ -244,7 +265,7 @@ pub(super) unsafe fn outer<V: Vector, const M: usize, const N: usize, const R: u
         }
         for m in 0..M {
             for n in 0..N {
-                write(acc[m][n], t.c.add(m * t.c_pitch + n * V::LANES), t.store);
+                write(acc[m][n], t.c.add(m * V::LANES + n * t.c_plane), t.store);
             }
         }
     }

@@ -6,7 +6,7 @@ use super::steps::{Gather, Outer, Square};
 use super::tile::Tiles;
 use super::{SKEW, Winograd};
 use crate::conv2d::Conv2d;
-use crate::gemm::{Shared, scratch};
+use crate::gemm::{Shared, evenly, scratch};
 use crate::{Device, Real, Simd, Store, add, parallel};
 use std::ops::Range;
 
@@ -15,6 +15,9 @@ const BLOCKS: [usize; 2] = [1 << 17, 3 << 18];
 
 /// Neighbouring numbers of a partial sum that a task adds up.
 const LINE: usize = 1024;
+
+/// Fewest output channels of a task that adds up.
+const ROWS: usize = 8;
 
 /// Numbers in all partial sums.
 const PARTIAL: usize = 5 << 18;
@@ -97,14 +100,16 @@ impl<T: Real> Layer<'_, T> {
         [self.phases.len() * self.geometry.c, self.geometry.o]
     }
 
-    /// Numbers in a sum: `[product][output channel][input channel]`.
+    /// Numbers in a sum: `[product][plane of input channels][output channel][lanes]`, so that it is written line by line.
     fn sum_len(&self) -> usize {
         self.winograd.transforms.products() * self.channels().iter().product::<usize>()
     }
 
-    /// Numbers in a group of transformed tiles, of inputs and of outputs.
+    /// Numbers in a group of transformed tiles, of inputs and of outputs, and as many more as keep the same product of
+    /// several groups from falling into the same sets of the cache.
     fn groups(&self) -> [usize; 2] {
-        self.channels().map(|channels| channels * self.winograd.transforms.products() * self.winograd.micro.rows)
+        let Winograd { micro, transforms } = *self.winograd;
+        self.channels().map(|channels| (channels * transforms.products() + micro.lanes) * micro.rows)
     }
 
     /// Tiles of which about so many numbers are a block: whole groups.
@@ -170,15 +175,13 @@ impl<T: Real> Layer<'_, T> {
             });
         });
         each(transforms.products(), &|product| {
-            let mut column = 0;
-            while column < inputs {
-                let registers = ((inputs - column) / lanes).min(micro.across());
+            evenly(inputs / lanes, micro.across(), |first, registers| {
                 let outer_rows = micro.outer_rows(registers);
                 for row in (0..outputs).step_by(outer_rows) {
                     // SAFETY: the tiles are transformed; each product's part of the sum is one task's.
                     unsafe {
                         let a = d_out.get().add(row / lanes * plane + product * rows * lanes + row % lanes);
-                        let b = v_out.get().add(column / lanes * plane + product * rows * lanes);
+                        let b = v_out.get().add(first * plane + product * rows * lanes);
                         let outer = Outer {
                             a,
                             a_group: d_group,
@@ -186,15 +189,14 @@ impl<T: Real> Layer<'_, T> {
                             b_plane: plane,
                             b_group: v_group,
                             tiles: tiles.len(),
-                            c: sum.get().add((product * outputs + row) * inputs + column),
-                            c_pitch: inputs,
+                            c: sum.get().add(product * outputs * inputs + (first * outputs + row) * lanes),
+                            c_plane: outputs * lanes,
                             store,
                         };
                         micro.outer(registers, &outer);
                     }
                 }
-                column += registers * lanes;
-            }
+            });
         });
     }
 
@@ -204,18 +206,21 @@ impl<T: Real> Layer<'_, T> {
         let (g, [inputs, outputs]) = (self.geometry, self.channels());
         let (side, of_output) = (transforms.side(), g.kernel[0] * g.kernel[1] * g.c);
         // Output channels of a task: their sums are neighbours.
-        let group = LINE.div_ceil(inputs);
+        let group = LINE.div_ceil(inputs).max(ROWS);
+        let lanes = micro.lanes;
         parallel::chunks_mut(dw, group * of_output, |start, dw| {
             let (first, group) = (start / of_output, dw.len() / of_output);
             let pitch = group * inputs + SKEW;
             scratch::with(transforms.products() * pitch, |total: &mut [T]| {
                 for (product, total) in total.chunks_exact_mut(pitch).enumerate() {
-                    let total = &mut total[..group * inputs];
-                    for (chunk, sum) in sums.chunks_exact(self.sum_len()).enumerate() {
-                        let sum = &sum[(product * outputs + first) * inputs..][..total.len()];
-                        match chunk {
-                            0 => total.copy_from_slice(sum),
-                            _ => add::accumulate_chunk(simd, sum, total),
+                    for (plane, total) in total[..group * inputs].chunks_exact_mut(group * lanes).enumerate() {
+                        let from = product * outputs * inputs + (plane * outputs + first) * lanes;
+                        for (chunk, sum) in sums.chunks_exact(self.sum_len()).enumerate() {
+                            let sum = &sum[from..][..total.len()];
+                            match chunk {
+                                0 => total.copy_from_slice(sum),
+                                _ => add::accumulate_chunk(simd, sum, total),
+                            }
                         }
                     }
                 }
@@ -225,13 +230,13 @@ impl<T: Real> Layer<'_, T> {
                         // SAFETY: taps lie within the weights of one output channel.
                         unsafe {
                             (transforms.weight_gradient)(&Square {
-                                src: total[o * inputs + i * g.c..].as_ptr(),
+                                src: total[(i * g.c / lanes * group + o) * lanes..].as_ptr(),
                                 src_steps: [side * pitch, pitch].map(|step| step as isize),
-                                src_plane: micro.lanes,
+                                src_plane: group * lanes,
                                 dst: dw.as_mut_ptr().offset(tap * g.c as isize),
                                 dst_steps: steps.map(|step| step * g.c as isize),
-                                dst_plane: micro.lanes,
-                                planes: g.c / micro.lanes,
+                                dst_plane: lanes,
+                                planes: g.c / lanes,
                                 store,
                             });
                         }
