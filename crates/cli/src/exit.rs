@@ -11,7 +11,8 @@ const USAGE: u8 = 2;
 const DATA: u8 = 3;
 const DIVERGED: u8 = 4;
 const DEVICE: u8 = 5;
-const INTERRUPTED: u8 = 130;
+/// Ctrl-C.
+pub const INTERRUPTED: u8 = 130;
 
 /// Prints what went wrong, if anything did, and says with which code to end.
 pub fn code(result: anyhow::Result<()>) -> ExitCode {

@@ -1,8 +1,15 @@
-//! Ctrl-C, and the signals that ask a process to end: the first ends training after the current step, the second ends the process.
+//! Ctrl-C, and the signals that ask a process to end. Before training begins one ends the process; then the first ends training
+//! after the current step, and the second the process.
 
+use crate::exit;
 use crate::output::tell;
+use ecgan::Error;
+use ecgan::run_folder::{RunFolder, Traces};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+static TRACES: Mutex<Option<Traces>> = Mutex::new(None);
+static BEGUN: AtomicBool = AtomicBool::new(false);
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
 /// Listens for Ctrl-C, SIGTERM and SIGHUP from now on, but for SIGHUP where `nohup` has it ignored. (SIGINT is listened for even so: a
@@ -10,8 +17,15 @@ static REQUESTED: AtomicBool = AtomicBool::new(false);
 pub fn listen() -> anyhow::Result<()> {
     let nohup = ignores_hangups();
     ctrlc::set_handler(|| {
+        if !BEGUN.load(Ordering::SeqCst) {
+            if let Some(traces) = &*TRACES.lock().unwrap_or_else(PoisonError::into_inner) {
+                traces.remove();
+            }
+            tell(format!("error: {}", Error::Interrupted));
+            std::process::exit(exit::INTERRUPTED.into());
+        }
         if REQUESTED.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+            std::process::exit(exit::INTERRUPTED.into());
         }
         tell("stopping after this step; Ctrl-C again stops at once");
     })?;
@@ -43,6 +57,20 @@ fn ignores_hangups() -> bool {
 
 #[cfg(not(unix))]
 fn ignore_hangups() {}
+
+/// Makes a run's folder, which is removed again where the process is ended before training begins.
+pub fn making(make: impl FnOnce() -> Result<RunFolder, Error>) -> Result<RunFolder, Error> {
+    // Whoever ends the process waits until it is known what there is to remove.
+    let mut traces = TRACES.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = make()?;
+    *traces = Some(folder.traces());
+    Ok(folder)
+}
+
+/// From now on the process does not end at once: training begins.
+pub fn begun() {
+    BEGUN.store(true, Ordering::SeqCst);
+}
 
 /// Whether Ctrl-C was pressed.
 pub fn requested() -> bool {

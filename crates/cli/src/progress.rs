@@ -72,6 +72,7 @@ impl Progress {
 
 impl Observer for Progress {
     fn started(&mut self, run: &Started) {
+        interrupt::begun();
         let now = Instant::now();
         (self.began, self.epoch_began, self.last_line) = (now, now, now);
         self.run = Some(run.clone());

@@ -81,10 +81,10 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> anyhow::Result<()> {
         return dry_run(args, &settings, stopped.as_deref(), &mut progress);
     }
     interrupt::listen()?;
-    let folder = match &stopped {
-        None => RunFolder::create(settings.out.as_deref(), Path::new("runs"), settings.method, &settings.data_name())?,
-        Some(run) => RunFolder::open(run)?,
-    };
+    let folder = interrupt::making(|| match &stopped {
+        None => RunFolder::create(settings.out.as_deref(), Path::new("runs"), settings.method, &settings.data_name()),
+        Some(run) => RunFolder::open(run),
+    })?;
     let path = folder.path().to_path_buf();
     if stopped.is_some()
         && let Some(summary) = finished(&settings, &folder)?

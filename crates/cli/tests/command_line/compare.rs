@@ -50,16 +50,17 @@ fn an_experiment_of_the_papers_is_a_sweep_with_a_plan() {
     let svhn = here.path().join("svhn");
     house_numbers(&svhn);
     fs::write(svhn.join("train_32x32.mat"), mat(200, 200)).unwrap();
-    let command =
-        ["reproduce", "lambda", "--data", "svhn", "--seeds", "2", "--epochs-part", "0.01", "--", "--width", "1"];
-    let planned = small(here.path(), &[&command[..], &["--dry-run"]].concat()).output().unwrap();
+    let command = ["reproduce", "lambda", "--data", "svhn", "--seeds", "2", "--epochs-part", "0.01"];
+    let small_runs = ["--", "--width", "1", "--batch", "16"];
+    let planned = small(here.path(), &[&command[..], &small_runs, &["--dry-run"]].concat()).output().unwrap();
     let (out, err) = (stdout(&planned), stderr(&planned));
     assert!(err.contains("ecgan sweep --data svhn --seeds 2 --epochs 1 --expect --preset paper"), "{err}");
     assert!(err.contains("79.7 % at lambda 0, 89.0 at 0.05"), "{err}");
     assert!(out.contains("11 combinations, 2 seeds: 22 runs, of which 22 to train here\nabout "), "{out}");
     assert!(out.contains("lambda 0.9, seed 1") && !here.path().join("lambda").exists(), "{out}");
 
-    stdout(&small(here.path(), &command).output().unwrap());
+    let shown = json(&small(here.path(), &[&command[..], &["--json"], &small_runs].concat()).output().unwrap());
+    assert_eq!(shown["sweep"], "lambda");
     let table = fs::read_to_string(here.path().join("lambda/table.md")).unwrap();
     assert_eq!(table.lines().count(), 2 + 11, "{table}");
     assert!(!table.contains("the paper's"), "this is no SVHN of its size: {table}");
@@ -73,16 +74,4 @@ fn an_experiment_of_the_papers_is_a_sweep_with_a_plan() {
     );
     refused(here.path(), &["reproduce", "table3", "--data", "svhn"], 2, "table3");
     refused(here.path(), &["reproduce", "lambda", "--data", "svhn", "--", "--bogus"], 2, "--bogus");
-}
-
-/// It is a sweep, whose table it prints.
-#[test]
-fn an_experiment_is_one_json_object() {
-    let here = tempfile::tempdir().unwrap();
-    house_numbers(&here.path().join("svhn"));
-    fs::write(here.path().join("svhn/train_32x32.mat"), mat(200, 200)).unwrap();
-    let reproduce =
-        ["reproduce", "lambda", "--data", "svhn", "--seeds", "1", "--json", "--", "--dry-run", "--width", "1"];
-    let table = json(&small(here.path(), &reproduce).output().unwrap());
-    assert_eq!(table["sweep"], "lambda");
 }

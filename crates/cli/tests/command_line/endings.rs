@@ -124,9 +124,9 @@ mod interrupted {
         let image = |i: usize| here.path().join(format!("pets/train/cat/large-{i}.png"));
         image::GrayImage::new(6000, 6000).save(image(0)).unwrap();
         (1..30).for_each(|i| fs::hard_link(image(0), image(i)).unwrap());
-        let mut running = Running::start(here.path(), &[]);
+        let running = Running::start(here.path(), &[]);
         wait_for(&here.path().join("run"));
-        running.interrupt("INT");
+        running.signal("INT");
         let (code, stderr) = running.end();
         assert_eq!((code, stderr.as_str()), (Some(130), "error: interrupted\n"));
         assert!(!here.path().join("run").exists());

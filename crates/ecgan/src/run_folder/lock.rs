@@ -37,6 +37,11 @@ impl Lock {
             }
         }
     }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 impl Drop for Lock {

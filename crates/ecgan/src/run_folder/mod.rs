@@ -28,6 +28,28 @@ const CONFIG: &str = "config.toml";
 /// Where the run diverged.
 const DIVERGED: &str = "diverged.json";
 
+/// What is left of a run's folder where the process ends before training begins.
+#[derive(Debug)]
+pub struct Traces {
+    /// Folders that were made for the run, innermost first.
+    made: Vec<PathBuf>,
+    lock: PathBuf,
+}
+
+impl Traces {
+    /// Removes the lock, and the folders as far as nothing has been written into them. The process must end then.
+    pub fn remove(&self) {
+        let _ = fs::remove_file(&self.lock);
+        remove_if_empty(&self.made);
+    }
+}
+
+/// Removes folders, innermost first, up to one that is not empty.
+fn remove_if_empty(folders: &[PathBuf]) {
+    // `remove_dir` refuses a folder that holds something, which is what is wanted.
+    let _ = folders.iter().try_for_each(fs::remove_dir);
+}
+
 /// The folder of one run, which no other process writes to while this lives. Files in it appear whole, under their final names, or not at all; only
 /// `metrics.jsonl` grows, a line at a time.
 #[derive(Debug)]
@@ -49,6 +71,11 @@ impl RunFolder {
             Some(path) => claim(path),
             None => number(runs_root, &format!("{method}-{}", plain(data_name))),
         }
+    }
+
+    /// What there is to remove where the process ends before training begins.
+    pub fn traces(&self) -> Traces {
+        Traces { made: self.made.clone(), lock: self.lock.path().to_path_buf() }
     }
 
     /// The folder.
@@ -156,8 +183,7 @@ impl RunFolder {
     pub fn discard_if_empty(self) {
         let Self { made, lock, .. } = self;
         drop(lock);
-        // `remove_dir` refuses a folder that holds something, which is what is wanted.
-        let _ = made.iter().try_for_each(fs::remove_dir);
+        remove_if_empty(&made);
     }
 }
 

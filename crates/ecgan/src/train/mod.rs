@@ -198,12 +198,6 @@ impl<'a> Run<'a> {
 
     /// From where the run stands to its end.
     fn train(&mut self, observer: &mut dyn Observer) -> Result<Summary, Error> {
-        // Of a run that goes on for longer they are true no more.
-        self.folder.remove_ending()?;
-        self.folder.write_config(self.settings)?;
-        let (classes, train) = (self.source.classes(), &self.labelled.split.train);
-        self.folder.write_reals(&grid::draw_reals(&self.labelled.images, train, classes)?)?;
-        self.mirror()?;
         observer.started(&Started {
             method: self.settings.method,
             classes: self.source.classes().to_vec(),
@@ -215,6 +209,12 @@ impl<'a> Run<'a> {
             done: self.position.step,
             device: self.device.to_string(),
         });
+        // Of a run that goes on for longer they are true no more.
+        self.folder.remove_ending()?;
+        self.folder.write_config(self.settings)?;
+        let (classes, train) = (self.source.classes(), &self.labelled.split.train);
+        self.folder.write_reals(&grid::draw_reals(&self.labelled.images, train, classes)?)?;
+        self.mirror()?;
         let before = self.seconds;
         let ended = self.epochs(observer).and_then(|ending| self.finish(ending, before, observer));
         ended.inspect_err(|error| self.note(error, observer))

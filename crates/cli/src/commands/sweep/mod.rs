@@ -156,6 +156,7 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
             output.line(format!("  {}, seed {seed}", label(cell)))?;
         }
     } else {
+        interrupt::begun();
         interrupt::listen()?;
         fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
         let trained = train_all(output, args.by.0, &runs, &distinct, &seeds, &folder, &mut ledger);
