@@ -220,7 +220,7 @@ pub(super) unsafe fn line<V: Vector, const M: usize, const N: usize>(t: &Line<V:
             for k in 0..UNROLL {
                 let mut bs = [V::zero(); N];
                 for n in 0..N {
-                    if (k * N + n) % V::OF_LINE == 0 {
+                    if (k * N + n).is_multiple_of(V::OF_LINE) {
                         V::prefetch(b.wrapping_add(((AHEAD + k) * N + n) * V::LANES));
                     }
                     bs[n] = V::load(b.add((k * N + n) * V::LANES));

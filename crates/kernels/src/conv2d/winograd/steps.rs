@@ -200,14 +200,14 @@ pub(super) unsafe fn product<V: Vector, const M: usize, const N: usize>(t: &Prod
         for plane in 0..t.planes {
             let mut a = t.a.add(plane * t.a_plane);
             for k in 0..V::LANES {
-                if k % V::OF_LINE == 0 {
+                if k.is_multiple_of(V::OF_LINE) {
                     // The next plane's rows, one line at a time: too far apart for the hardware to foresee.
                     V::prefetch(a.wrapping_add(t.a_plane).wrapping_add(k * (V::LANES - 1)));
                     V::prefetch_l2(t.soon.wrapping_add((plane * V::LANES + k) * V::LANES));
                 }
                 let mut bs = [V::zero(); N];
                 for n in 0..N {
-                    if (k * N + n) % V::OF_LINE == 0 {
+                    if (k * N + n).is_multiple_of(V::OF_LINE) {
                         V::prefetch(b.wrapping_add((AHEAD * N + n) * V::LANES));
                     }
                     bs[n] = V::load(b.add(n * V::LANES));
@@ -243,7 +243,7 @@ pub(super) unsafe fn outer<V: Vector, const M: usize, const N: usize, const R: u
         for group in 0..t.tiles.div_ceil(R) {
             let (mut a, mut b) = (t.a.add(group * t.a_group), t.b.add(group * t.b_group));
             for tile in 0..R.min(t.tiles - group * R) {
-                if tile % V::OF_LINE == 0 {
+                if tile.is_multiple_of(V::OF_LINE) {
                     for n in 0..N {
                         V::prefetch(b.wrapping_add(n * t.b_plane + t.b_group));
                     }
