@@ -138,7 +138,7 @@ pub(crate) struct Strip<T> {
     pub store: Store,
 }
 
-/// Writes a tile row of `columns` columns, of whose N registers the last may be only partly of the row.
+/// Writes a tile row of N registers, the last one as far as there are columns.
 #[inline(always)]
 unsafe fn write<V: Vector, const N: usize>(acc: [V; N], c: *mut V::Lane, columns: usize, store: Store) {
     for (j, &value) in acc.iter().enumerate() {
@@ -291,13 +291,7 @@ pub(super) unsafe fn dots<V: Vector, const M: usize, const N: usize>(t: &Dots<V:
     unsafe {
         let mut acc = [[V::zero(); N]; M];
         let a: [*const V::Lane; M] = *t.a.cast();
-        let b: [*const V::Lane; N] = {
-            let mut b = [t.b; N];
-            for n in 0..N {
-                b[n] = t.b.add(n * t.b_column);
-            }
-            b
-        };
+        let b: [*const V::Lane; N] = std::array::from_fn(|n| t.b.add(n * t.b_column));
         // One loop over all runs, as in `rows`; the last step of a run is masked.
         let (mut i, mut j, mut left) = (0, 0, t.run);
         let (a_gap, b_gap) = (t.a_pitch.wrapping_sub(t.run), t.b_pitch.wrapping_sub(t.run));

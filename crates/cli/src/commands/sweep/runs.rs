@@ -133,3 +133,24 @@ impl Observer for Quiet {
         interrupt::requested()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::work;
+    use ecgan::settings::{Partial, Settings};
+
+    #[test]
+    fn combinations_are_timed_together_that_take_the_same_time() {
+        let given = |given: Partial| work(&Settings::resolve(given).unwrap());
+        let usual = given(Partial::default());
+        let like = Partial { lambda: Some(0.9), threshold: Some(0.1), lr: Some(0.5), ..Partial::default() };
+        assert_eq!(given(like), usual);
+        for other in [
+            Partial { lambda: Some(0.0), ..Partial::default() },
+            Partial { batch: Some(7), ..Partial::default() },
+            Partial { epochs: Some(7), ..Partial::default() },
+        ] {
+            assert_ne!(given(other), usual);
+        }
+    }
+}

@@ -13,10 +13,10 @@ use std::ops::Range;
 /// Numbers in the transformed tiles of a block: of a task, so that they stay in L2, and of all threads together.
 const BLOCKS: [usize; 2] = [1 << 17, 3 << 18];
 
-/// Neighbouring numbers of a partial sum that a task adds up.
+/// Numbers of a product's partial sum that a task adds up.
 const LINE: usize = 1024;
 
-/// Fewest output channels of a task that adds up.
+/// Fewest output channels of a task that adds up, so that what it reads of a plane is neighbours.
 const ROWS: usize = 8;
 
 /// Numbers in all partial sums.
@@ -205,7 +205,7 @@ impl<T: Real> Layer<'_, T> {
         let Winograd { micro, transforms } = *self.winograd;
         let (g, [inputs, outputs]) = (self.geometry, self.channels());
         let (side, of_output) = (transforms.side(), g.kernel[0] * g.kernel[1] * g.c);
-        // Output channels of a task: their sums are neighbours.
+        // Output channels of a task: their sums are neighbours in each plane.
         let group = LINE.div_ceil(inputs).max(ROWS);
         let lanes = micro.lanes;
         parallel::chunks_mut(dw, group * of_output, |start, dw| {
