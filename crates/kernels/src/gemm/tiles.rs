@@ -284,7 +284,6 @@ pub(super) unsafe fn outer<V: Vector, const M: usize, const N: usize>(t: &Outer<
     }
 }
 
-#[expect(clippy::needless_range_loop, reason = "one index runs through several arrays")]
 #[inline(always)]
 pub(super) unsafe fn dots<V: Vector, const M: usize, const N: usize>(t: &Dots<V::Lane>) {
     // SAFETY: the caller's, see `Micro::dots`.
