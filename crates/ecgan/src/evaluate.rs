@@ -5,6 +5,7 @@ use crate::checkpoint::Checkpoint;
 use crate::data::{Format, IDX, Images, Part};
 use crate::labelled::Labelled;
 use crate::metrics::{Evaluation, Tally};
+use crate::mistakes::{Mistake, Mistakes};
 use crate::settings::{Partial, Settings, SplitName};
 use crate::train::{images_of_each_class, other_images};
 use crate::{Error, data};
@@ -15,7 +16,7 @@ use tensor::Device;
 /// Images a pass.
 const BATCH: usize = 100;
 
-/// Measures a classifier on the images at `indices`; running statistics, no augmentation.
+/// Measures a classifier on the images at `indices`; running statistics, no augmentation. Beside it what it was wrong about, in their order.
 ///
 /// # Errors
 /// A network that does not fit the images, and what failed on a GPU; [`Error::NotFinite`] for a logit.
@@ -25,17 +26,21 @@ pub fn measure(
     indices: &[usize],
     classes: &[String],
     device: &Device,
-) -> Result<Evaluation, Error> {
-    let mut tally = Tally::new(classes.len());
+) -> Result<(Evaluation, Vec<Mistake>), Error> {
+    let (mut tally, mut mistakes) = (Tally::new(classes.len()), Vec::new());
     images.read_ahead(indices, BATCH);
     for part in indices.chunks(BATCH) {
         let logits = network.evaluate(augment::plain(device, images, part)?)?.to_vec()?; // [part, classes]
         check_finite(&logits)?;
         for (&index, row) in part.iter().zip(logits.chunks_exact(classes.len())) {
-            tally.add(images.labels[index] as usize, row);
+            let label = images.labels[index] as usize;
+            let guess = tally.add(label, row);
+            if guess.class != label {
+                mistakes.push(Mistake { index, guess });
+            }
         }
     }
-    Ok(tally.evaluation(classes))
+    Ok((tally.evaluation(classes), mistakes))
 }
 
 /// What follows from logits that are not finite, a class above all, would mean nothing.
@@ -58,7 +63,7 @@ pub fn evaluate(
     split: SplitName,
     device: &Device,
     warning: &mut dyn FnMut(&str),
-) -> Result<Evaluation, Error> {
+) -> Result<(Evaluation, Mistakes), Error> {
     evaluate_read(&Checkpoint::read(checkpoint)?, data, split, device, warning)
 }
 
@@ -72,14 +77,15 @@ pub fn evaluate_read(
     split: SplitName,
     device: &Device,
     warning: &mut dyn FnMut(&str),
-) -> Result<Evaluation, Error> {
+) -> Result<(Evaluation, Mistakes), Error> {
     if read.is_bare() && !matches!(split, SplitName::Test | SplitName::All) {
         let expected = "test or all, as a state dict does not say which images it was trained on".into();
         return Err(Error::Setting { name: "split", expected, got: split.to_string() });
     }
     let mut network = read.classifier(device)?;
     let Split { images, indices, classes } = Split::read(read, Some(data), split, warning)?;
-    measure(&mut network, &images, &indices, &classes, device)
+    let (evaluation, found) = measure(&mut network, &images, &indices, &classes, device)?;
+    Ok((evaluation, Mistakes::new(images, &classes, found)))
 }
 
 /// Images of one split as a checkpoint's networks take them, with its classes.
@@ -147,7 +153,8 @@ impl Split {
             let expected = "expected the images of its training, whose splits they are; --split test and all take any";
             return Err(read.bad(format!("{problem}; {expected}")));
         }
-        let labelled = Labelled::read(&source, &settings, format)?;
+        // Used once: decoded as they are used, as those of the other splits.
+        let labelled = Labelled::read(&source, &Settings { memory_limit: Some(0), ..settings }, format)?;
         let indices = if split == SplitName::Val { labelled.split.val } else { labelled.split.train };
         if indices.is_empty() {
             let expected = "test or train, as the run kept nothing for validation (val_fraction 0)".into();

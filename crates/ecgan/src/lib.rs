@@ -15,6 +15,7 @@ pub mod labelled;
 pub mod measure;
 pub mod methods;
 pub mod metrics;
+pub mod mistakes;
 pub mod models;
 pub mod networks;
 pub mod onnx;

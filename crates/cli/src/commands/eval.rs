@@ -5,12 +5,20 @@ use crate::compute::ComputeArgs;
 use crate::output::{Output, warn};
 use clap::Args;
 use ecgan::evaluate::evaluate_read;
+use ecgan::export::{FileKind, check_file, check_outside};
 use ecgan::metrics::Evaluation;
+use ecgan::mistakes::{Mistakes, Named};
 use ecgan::printable::printable;
+use ecgan::run_folder::{write_atomically, write_png};
 use ecgan::settings::SplitName;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 /// Largest confusion matrix that still fits a screen.
 const SHOWN_CLASSES: usize = 16;
+
+/// Mistakes that are named on the screen.
+const SHOWN_MISTAKES: usize = 5;
 
 /// Measure a checkpoint's classifier on a data set
 #[derive(Args)]
@@ -25,6 +33,13 @@ pub struct EvalArgs {
     /// labelled images that the run was not trained on
     #[arg(long, value_parser = crate::settings_args::choice::<SplitName>(), default_value = "test")]
     split: SplitName,
+    /// Write every image that was taken for another class into a table (RFC 4180), the surest mistakes first: among them are labels
+    /// that are wrong
+    #[arg(long, value_name = "FILE.csv")]
+    mistakes: Option<PathBuf>,
+    /// Draw the surest mistakes, 32 at most
+    #[arg(long, value_name = "FILE.png")]
+    mistakes_grid: Option<PathBuf>,
     /// Print one JSON object on stdout; everything else goes to stderr
     #[arg(long)]
     json: bool,
@@ -42,18 +57,46 @@ Examples:
   ecgan eval --checkpoint RUN/checkpoints/best.safetensors --data DIR \\
     --split val --json
   ecgan eval --checkpoint RUN/checkpoints/best.safetensors --data OTHER \\
-    --split all";
+    --split all --mistakes mistakes.csv --mistakes-grid mistakes.png";
 
 /// Runs the command.
 pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
+    args.mistakes.iter().try_for_each(|path| check_file("mistakes", path, FileKind::Mistakes))?;
+    if let Some(path) = &args.mistakes_grid {
+        check_file("mistakes_grid", path, FileKind::Png)?;
+        check_outside("mistakes_grid", path, Path::new(&args.data))?;
+    }
     let device = args.compute.open()?;
     let mut warning = |message: &str| warn(message);
     let mut evaluate = || evaluate_read(&args.checkpoint.read()?, &args.data, args.split, &device, &mut warning);
-    let evaluation = kernels::on_a_worker(&mut evaluate)?;
+    let (evaluation, mistakes) = kernels::on_a_worker(&mut evaluate)?;
+    if let Some(path) = &args.mistakes {
+        write_atomically(path, |file| file.write_all(mistakes.csv().as_bytes()))?;
+    }
     let output = Output::new(args.json, false);
+    if let Some(path) = &args.mistakes_grid {
+        match mistakes.picture()? {
+            Some(picture) => write_png(path, &picture)?,
+            None => warn("no image was taken for another class, so there is no picture of one"),
+        }
+    }
     output.result(&evaluation)?;
-    lines(&evaluation).iter().try_for_each(|line| output.line(line))?;
+    lines(&evaluation).iter().chain(&surest(&mistakes)).try_for_each(|line| output.line(line))?;
     Ok(())
+}
+
+/// The first of the mistakes, in words.
+fn surest(mistakes: &Mistakes) -> Vec<String> {
+    let first: Vec<_> = mistakes.named().take(SHOWN_MISTAKES).collect();
+    if first.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![String::new(), "surest mistakes (--mistakes FILE.csv writes all):".into()];
+    lines.extend(first.iter().map(|Named { image, actual, predicted, confidence }| {
+        let [image, actual, predicted] = [image, *actual, *predicted].map(printable);
+        format!("  {actual} taken for {predicted}, {confidence:.3}: {image}")
+    }));
+    lines
 }
 
 fn lines(evaluation: &Evaluation) -> Vec<String> {
@@ -95,7 +138,9 @@ mod tests {
     #[test]
     fn a_table_lines_up() {
         let mut tally = Tally::new(2);
-        (0..15).for_each(|i| tally.add(0, &[1.0, if i < 12 { 0.0 } else { 2.0 }]));
+        for i in 0..15 {
+            tally.add(0, &[1.0, if i < 12 { 0.0 } else { 2.0 }]);
+        }
         let evaluation = tally.evaluation(&["cat", "horse"].map(String::from));
         assert_eq!(
             lines(&evaluation).join("\n"),

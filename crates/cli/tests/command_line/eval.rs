@@ -170,6 +170,57 @@ fn the_last_checkpoint_has_the_summarys_accuracy() {
     assert!(text.starts_with(&first), "{first} in {text}");
 }
 
+/// What it was wrong about has the numbers of the confusion matrix, and the files' own names.
+#[test]
+fn mistakes_are_named() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    let settings =
+        ["--data", "pets", "--out", "run", "--method", "classifier", "--width", "2", "--val-fraction", "0.34"];
+    train(here.path(), &[&settings[..], &["--max-steps", "1"]].concat());
+    let command = ["eval", "--checkpoint", "run/checkpoints/last.safetensors", "--data", "pets", "--split"];
+    for (split, folder) in [("test", "pets/test"), ("val", "pets/train")] {
+        let files = ["--json", "--mistakes", "m.csv", "--mistakes-grid", "m.png"];
+        let output = ecgan(here.path(), &[&command[..], &[split], &files].concat());
+        let evaluation = json(&output);
+        let table = std::fs::read_to_string(here.path().join("m.csv")).unwrap();
+        let mut lines = table.lines();
+        assert_eq!(lines.next(), Some("image,actual,predicted,confidence"));
+        let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
+        assert!(!rows.is_empty(), "one step learns nothing");
+        let classes = ["cat", "dog", "fish"];
+        let mut confusion = vec![vec![0; 3]; 3];
+        for row in &rows {
+            let [actual, predicted] =
+                [row[1], row[2]].map(|name| classes.iter().position(|class| *class == name).unwrap());
+            confusion[actual][predicted] += 1;
+            assert_eq!(std::path::Path::new(row[0]).parent(), Some(format!("{folder}/{}", row[1]).as_ref()));
+            assert!(here.path().join(row[0]).is_file());
+        }
+        for (actual, row) in confusion.iter_mut().enumerate() {
+            row[actual] = count(&evaluation["per_class"][actual]["correct"]) as usize;
+        }
+        assert_eq!(evaluation["confusion"], serde_json::json!(confusion));
+        let sure: Vec<f64> = rows.iter().map(|row| row[3].parse().unwrap()).collect();
+        assert!(sure.is_sorted_by(|a, b| a >= b), "{sure:?}");
+        let picture = image::open(here.path().join("m.png")).unwrap();
+        assert_eq!(picture.width() as usize, 100 * rows.len().min(8) + 4);
+        let first = format!("  {} taken for {}, {:.3}: {}\n", rows[0][1], rows[0][2], sure[0], rows[0][0]);
+        assert!(stderr(&output).contains(&first), "{first} in {}", stderr(&output));
+        if split == "test" {
+            assert_eq!(std::fs::read_to_string(here.path().join("run/mistakes.csv")).unwrap(), table, "the run's own");
+        }
+    }
+    let refuse =
+        |more: [&str; 2], message| refused(here.path(), &[&command[..], &["test"], &more].concat(), 2, message);
+    refuse(["--mistakes", "m.png"], "mistakes: expected a name that ends in .csv, got m.png");
+    refuse(["--mistakes-grid", "pets/train/cat/m.png"], "mistakes_grid: expected a name outside pets, whose images");
+    refuse(
+        ["--mistakes", "run/metrics.csv"],
+        "expected a new file, or mistakes of ecgan to replace, got run/metrics.csv",
+    );
+}
+
 /// Labelled images without parts, whether they are those of the training or not.
 #[test]
 fn all_images_of_a_set_can_be_measured() {

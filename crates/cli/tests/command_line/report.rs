@@ -24,8 +24,8 @@ fn a_run_can_be_reported_again_and_elsewhere() {
     for part in ["<h1>ec-gan on pets</h1>", "16 training, 2 validation and 9 test images of 3 classes", "--data pets"] {
         assert!(own.contains(part), "{part}");
     }
-    // Two epochs and the real images.
-    assert_eq!(own.matches("data:image/png;base64,").count(), 3);
+    // Two epochs, the real images, and the mistakes.
+    assert_eq!(own.matches("data:image/png;base64,").count(), 4);
 
     // An unfinished run, reported where it is.
     fs::remove_file(here.path().join("run/summary.json")).unwrap();

@@ -67,6 +67,11 @@ impl Chosen {
         self.parts[part].decode(index, format, out)
     }
 
+    fn name(&self, index: usize) -> String {
+        let (part, index) = self.order[index];
+        self.parts[part].name(index)
+    }
+
     fn labels(&self) -> Vec<i32> {
         self.order.iter().map(|&(part, index)| self.parts[part].labels()[index]).collect()
     }
@@ -114,6 +119,17 @@ impl Images {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
+    }
+
+    /// The name under which the owner of image `index` finds it; its number alone where images are held in memory.
+    ///
+    /// # Panics
+    /// If there is no such image.
+    pub fn name(&self, index: usize) -> String {
+        match &self.pixels {
+            Pixels::Held(_) => format!("image {index}"),
+            Pixels::Streamed { images, .. } => images.name(index),
+        }
     }
 
     fn format(&self) -> Format {

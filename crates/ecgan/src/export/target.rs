@@ -1,6 +1,6 @@
 //! Names that a file may be written under: of its own kind, and not of anything else that is there.
 
-use crate::Error;
+use crate::{Error, mistakes};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -19,6 +19,8 @@ pub enum FileKind {
     Svg,
     /// The features that are compared where a generator is measured.
     Features,
+    /// What a classifier was wrong about.
+    Mistakes,
 }
 
 impl FileKind {
@@ -28,6 +30,7 @@ impl FileKind {
             Self::Html => "html",
             Self::Svg => "svg",
             Self::Features => "safetensors",
+            Self::Mistakes => "csv",
         }
     }
 
@@ -37,6 +40,7 @@ impl FileKind {
             Self::Html => "a report of ecgan",
             Self::Svg => "curves of ecgan",
             Self::Features => "features of ecgan",
+            Self::Mistakes => "mistakes of ecgan",
         }
     }
 
@@ -49,6 +53,7 @@ impl FileKind {
             Self::Svg => head.starts_with(b"<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"picture\""),
             // No checkpoint and no state dict has tensors of these names.
             Self::Features => has("\"generated\":{") && has("\"real\":{"),
+            Self::Mistakes => head.starts_with(mistakes::HEADER.as_bytes()),
         }
     }
 }
@@ -114,6 +119,7 @@ mod tests {
             ("config.toml", FileKind::Html, ".html"),
             ("summary.json", FileKind::Svg, ".svg"),
             ("out", FileKind::Features, ".safetensors"),
+            ("out.png", FileKind::Mistakes, ".csv"),
         ] {
             let path = folder.path().join(name);
             let error = check_file("grid", &path, kind).unwrap_err();
@@ -138,6 +144,7 @@ mod tests {
             ("a.html", FileKind::Html, page, b"<!DOCTYPE html>\n<title>Mine</title>"),
             ("a.svg", FileKind::Svg, b"<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"picture\">", b"<svg></svg>"),
             ("a.safetensors", FileKind::Features, features, b"\x20\0\0\0\0\0\0\0{\"classifier.conv1.weight\":{"),
+            ("a.csv", FileKind::Mistakes, b"image,actual,predicted,confidence\n", b"image,actual\n"),
         ] {
             assert_eq!(check(file, kind, ours), Ok(()), "{file}");
             assert_eq!(check(file, kind, b""), Ok(()), "{file}");

@@ -7,20 +7,19 @@ pub fn caption(class: &str, confidence: f32, letters: usize) -> String {
     let percent = if confidence >= 1.0 { 100.0 } else { (100.0 * confidence).round().clamp(0.0, 99.0) };
     let percent = format!("{percent:.0}%");
     let room = letters.saturating_sub(percent.len() + 1);
-    let name = match class.chars().count() {
-        n if n <= room => class.to_owned(),
-        _ if room >= 2 => class.chars().take(room - 1).chain(['.']).collect(),
-        _ => return percent,
-    };
-    format!("{name} {percent}")
+    match class.chars().count() {
+        n if n > room && room < 2 => percent,
+        _ => format!("{} {percent}", name(class, room)),
+    }
 }
 
-/// A class alone; a name that is too long ends in a dot.
+/// A class alone, on one line; a name that is too long ends in a dot.
 pub fn name(class: &str, letters: usize) -> String {
-    if class.chars().count() <= letters {
-        return class.to_owned();
+    let class = class.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
+    if class.clone().count() <= letters {
+        return class.collect();
     }
-    class.chars().take(letters.saturating_sub(1)).chain(['.']).collect()
+    class.take(letters.saturating_sub(1)).chain(['.']).collect()
 }
 
 #[cfg(test)]
@@ -37,6 +36,7 @@ mod tests {
         assert_eq!(caption("ärzte", 0.5, 7), "är. 50%");
         assert_eq!(caption("dog", 0.5, 5), "50%");
         assert_eq!(caption("dog", f32::NAN, 9), "dog NaN%");
+        assert_eq!(caption("a\nb", 0.5, 9), "a b 50%");
         assert_eq!((name("dog", 3), name("horse", 3)), ("dog".into(), "ho.".into()));
     }
 }

@@ -14,7 +14,7 @@ pub const BACKGROUND: Rgb<u8> = Rgb([24, 24, 24]);
 const INK: Rgb<u8> = Rgb([235, 235, 235]);
 /// Pixels between tiles, and around the grid.
 const GAP: usize = 4;
-/// A caption's height with the space above it.
+/// The height of a caption's line with the space above it.
 const CAPTION: usize = font::HEIGHT + 3;
 /// Tiles are enlarged by a whole factor to at least this many pixels, which is 15 letters of caption.
 const TILE: usize = 96;
@@ -68,7 +68,7 @@ impl Images {
     }
 }
 
-/// Draws all images in rows, as square as can be, with `captions` under them (one an image, or none at all).
+/// Draws all images in rows, as square as can be, with `captions` under them (one an image, or none at all; of one line, or of several).
 ///
 /// # Panics
 /// If there are captions, but not one an image.
@@ -85,15 +85,17 @@ pub fn draw_in(images: &Images, captions: &[String], columns: usize) -> RgbImage
     let n = images.len();
     assert!(captions.is_empty() || captions.len() == n, "{} captions for {n} images", captions.len());
     let scale = scale(images);
+    let lines = captions.iter().map(|caption| caption.lines().count()).max().unwrap_or(0);
     let cell_width = images.width * scale + GAP;
-    let cell_height = images.height * scale + GAP + if captions.is_empty() { 0 } else { CAPTION };
+    let cell_height = images.height * scale + GAP + lines * CAPTION;
     let size = |cells: usize, cell: usize| (cells * cell + GAP) as u32;
     let mut grid = RgbImage::from_pixel(size(columns, cell_width), size(n.div_ceil(columns), cell_height), BACKGROUND);
     for i in 0..n {
         let (x, y) = (GAP + i % columns * cell_width, GAP + i / columns * cell_height);
         paste(&mut grid, &images.rgb(i), x, y, scale);
-        if let Some(caption) = captions.get(i) {
-            write(&mut grid, caption, x, y + images.height * scale + CAPTION - font::HEIGHT, letters(images));
+        let under = y + images.height * scale + CAPTION - font::HEIGHT;
+        for (line, text) in captions.get(i).into_iter().flat_map(|caption| caption.lines()).enumerate() {
+            write(&mut grid, text, x, under + line * CAPTION, letters(images));
         }
     }
     grid

@@ -5,6 +5,15 @@ use super::evaluation::{CalibrationBin, ClassAccuracy, Evaluation};
 /// Bins of the confidence, of equal width, as in Guo et al. 2017.
 pub const BINS: usize = 15;
 
+/// What an image is taken for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Guess {
+    /// The class of the largest logit, of equals the first.
+    pub class: usize,
+    /// Its softmax, in 0..1.
+    pub confidence: f64,
+}
+
 /// What was counted so far.
 pub struct Tally {
     confusion: Vec<Vec<usize>>,
@@ -25,14 +34,14 @@ impl Tally {
         Self { confusion: vec![vec![0; classes]; classes], bins: [Bin::default(); BINS], negative_log_likelihood: 0.0 }
     }
 
-    /// Adds an image of class `label` with its logits `[classes]`. Of equal logits the first predicts.
+    /// Adds an image of class `label` with its logits `[classes]`, and says what they take it for.
     ///
     /// With m the largest logit, log sum exp = m + ln sum exp(z - m), in f64: no logit overflows, and a label whose
     /// probability is 0 in f64 still has a finite log-likelihood.
     ///
     /// # Panics
     /// If there are not as many logits as classes, or `label` is no class.
-    pub fn add(&mut self, label: usize, logits: &[f32]) {
+    pub fn add(&mut self, label: usize, logits: &[f32]) -> Guess {
         assert_eq!(logits.len(), self.confusion.len(), "one logit a class");
         let predicted = (1..logits.len()).fold(0, |best, k| if logits[k] > logits[best] { k } else { best });
         let largest = f64::from(logits[predicted]);
@@ -46,6 +55,7 @@ impl Tally {
         *count += 1;
         *correct += usize::from(predicted == label);
         *sum += confidence;
+        Guess { class: predicted, confidence }
     }
 
     /// The figures, with the classes' names by index.
@@ -120,7 +130,9 @@ mod tests {
     /// A tally of `(label, logits)`.
     fn of<const K: usize>(images: &[(usize, [f32; K])]) -> Evaluation {
         let mut tally = Tally::new(K);
-        images.iter().for_each(|(label, logits)| tally.add(*label, logits));
+        for (label, logits) in images {
+            tally.add(*label, logits);
+        }
         tally.evaluation(&names(K))
     }
 

@@ -32,7 +32,7 @@ pub fn page(run: &Run) -> String {
     page.push_str(&notes(&findings(run), run));
     section(&mut page, "Training", curve_section(run));
     section(&mut page, "Samples", samples::section(run).map(|grids| sample_note(run) + &grids));
-    section(&mut page, "Test", run.evaluation.as_ref().map(test_section));
+    section(&mut page, "Test", run.evaluation.as_ref().map(|test| test_section(test) + &mistakes(run)));
     section(&mut page, "Settings", Some(recipe::section(run)));
     put(
         &mut page,
@@ -142,6 +142,17 @@ fn sample_note(run: &Run) -> String {
         " Real images are shown as the networks see them. Generated ones come from the same noise each time; under each image what the classifier takes it for, and how sure it is."
     };
     format!("<p class=\"soft\">A click enlarges.{generated}</p>")
+}
+
+/// The surest mistakes of the test; empty where there is no picture of them.
+fn mistakes(run: &Run) -> String {
+    let card = |picture: String| {
+        format!(
+            "<div class=\"card below\"><h3>Surest mistakes</h3><p class=\"soft\">Under each test image what the classifier takes it for and how \
+             sure it is, and what its label says: some labels may be wrong. All of them are in mistakes.csv.</p>{picture}</div>"
+        )
+    };
+    samples::mistakes(run).map(card).unwrap_or_default()
 }
 
 fn test_section(test: &Evaluation) -> String {

@@ -5,6 +5,7 @@ use super::plot::put;
 use super::run::Run;
 use crate::data::decoded;
 use crate::grid::row_height;
+use crate::run_folder::MISTAKES;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use image::RgbImage;
@@ -30,15 +31,11 @@ pub fn section(run: &Run) -> Option<String> {
     let mut html = String::from("<div class=\"grids\">");
     for (caption, path) in &pictures {
         match load(path).and_then(|grid| encoded(&first_rows(&grid, run, rows))) {
-            Some(png) => put(
-                &mut html,
-                format_args!(
-                    "<figure><img src=\"data:image/png;base64,{}\" alt=\"{caption}: a grid of small images, under each \
-                     its class{}\"><figcaption>{caption}</figcaption></figure>",
-                    STANDARD.encode(&png),
-                    if caption.starts_with("Gen") { " and confidence as the classifier has them" } else { "" }
-                ),
-            ),
+            Some(png) => {
+                let also = if caption.starts_with("Gen") { " and confidence as the classifier has them" } else { "" };
+                let image = image(&png, &format!("{caption}: a grid of small images, under each its class{also}"));
+                put(&mut html, format_args!("<figure>{image}<figcaption>{caption}</figcaption></figure>"));
+            }
             None => {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
                 put(&mut html, format_args!("<p>{} is no picture that can be read.</p>", Escaped(&name)));
@@ -46,6 +43,19 @@ pub fn section(run: &Run) -> Option<String> {
         }
     }
     Some(html + "</div>")
+}
+
+/// The picture of what the test was wrong about; `None` where there is none, or none that can be read.
+pub fn mistakes(run: &Run) -> Option<String> {
+    let [_, picture] = MISTAKES;
+    let picture = load(&run.path.join(picture))?;
+    let png = encoded(&picture)?;
+    let alt = "Test images that the classifier is wrong about, under each what it takes it for and its label";
+    Some(format!("<figure class=\"whole\" style=\"max-width:{}px\">{}</figure>", picture.width(), image(&png, alt)))
+}
+
+fn image(png: &[u8], alt: &str) -> String {
+    format!("<img src=\"data:image/png;base64,{}\" alt=\"{alt}\">", STANDARD.encode(png))
 }
 
 /// At most [`EPOCHS`] of them, the first and the last among them.

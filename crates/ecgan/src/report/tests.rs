@@ -69,9 +69,12 @@ fn a_page_has_every_part_and_no_markup_from_names() {
         write_png(&path.join(format!("samples/{name}.png")), &RgbImage::from_pixel(804, 900, Rgb([9, 9, 9]))).unwrap();
     }
     let out = path.join("report.html");
+    write_png(&path.join("mistakes.png"), &RgbImage::from_pixel(204, 128, Rgb([9, 9, 9]))).unwrap();
     write(&path, &out).unwrap();
     let html = fs::read_to_string(&out).unwrap();
     for part in [
+        "Surest mistakes",
+        "<figure class=\"whole\" style=\"max-width:204px\">",
         "<title>ec-gan on &lt;u&gt;pets &amp; cats",
         "1,234 training",
         "Generator G and discriminator D: loss",
@@ -89,7 +92,7 @@ fn a_page_has_every_part_and_no_markup_from_names() {
     for markup in ["<b>\"cats", "<u>", "<i>", "http://", "https://"] {
         assert!(!html.contains(markup), "{markup}");
     }
-    assert_eq!(html.matches("data:image/png").count(), 3);
+    assert_eq!(html.matches("data:image/png").count(), 4);
     assert_eq!(html.matches("class=\"line c").count(), 2 * 10 + 2, "a path and a legend a line, and the reliability's");
 }
 
@@ -181,7 +184,9 @@ fn advice_does_not_contradict_itself() {
     let mut run = Run::read(here.path()).unwrap();
     let mut tally = Tally::new(2);
     // Everything is taken for a cat.
-    (0..200).for_each(|i| tally.add(i % 2, &[0.1, 0.0]));
+    for i in 0..200 {
+        tally.add(i % 2, &[0.1, 0.0]);
+    }
     run.evaluation = Some(tally.evaluation(&names(&["cat", "dog"])));
     let mut advice = |train, val, kept| {
         let last = run.epochs.last_mut().unwrap();
@@ -226,7 +231,9 @@ fn a_test_that_went_wrong_is_found() {
     let mut run = Run::read(here.path()).unwrap();
     let mut tally = Tally::new(2);
     // Everything is taken for a cat, with certainty.
-    (0..20).for_each(|i| tally.add(i % 2, &[30.0, 0.0]));
+    for i in 0..20 {
+        tally.add(i % 2, &[30.0, 0.0]);
+    }
     run.evaluation = Some(tally.evaluation(&names(&["cat", "dog"])));
     let found: Vec<_> = findings(&run).into_iter().map(|f| f.what).collect();
     assert_eq!(

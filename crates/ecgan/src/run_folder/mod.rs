@@ -1,4 +1,5 @@
-//! The folder of a run: `config.toml`, `metrics.jsonl`, `samples/`, `checkpoints/`, `summary.json`, `evaluation.json`;
+//! The folder of a run: `config.toml`, `metrics.jsonl`, `samples/`, `checkpoints/`, `summary.json`, `evaluation.json`,
+//! `mistakes.csv` and `mistakes.png`;
 //! `diverged.json` of one that ended so.
 
 mod atomic;
@@ -12,6 +13,7 @@ pub use reopen::{divergence_of, find, summary_of};
 
 use crate::Error;
 use crate::metrics::{Divergence, EpochMetrics, Evaluation, Summary};
+use crate::mistakes::Mistakes;
 use crate::settings::{Method, Settings};
 use image::RgbImage;
 use image::codecs::png::PngEncoder;
@@ -24,6 +26,9 @@ use std::path::{Path, PathBuf};
 
 /// The resolved settings.
 const CONFIG: &str = "config.toml";
+
+/// What the test was wrong about: all of it as a table, and the surest as a picture.
+pub(crate) const MISTAKES: [&str; 2] = ["mistakes.csv", "mistakes.png"];
 
 /// Where the run diverged.
 const DIVERGED: &str = "diverged.json";
@@ -162,6 +167,16 @@ impl RunFolder {
     /// [`Error::Io`].
     pub fn write_evaluation(&self, evaluation: &Evaluation) -> Result<(), Error> {
         self.write_json("evaluation.json", evaluation)
+    }
+
+    /// Writes `mistakes.csv`, and `mistakes.png` where there is one to show.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; an image that cannot be decoded any more.
+    pub fn write_mistakes(&self, mistakes: &Mistakes) -> Result<(), Error> {
+        let [table, picture] = MISTAKES.map(|name| self.path.join(name));
+        write_atomically(&table, |file| file.write_all(mistakes.csv().as_bytes()))?;
+        mistakes.picture()?.map_or(Ok(()), |image| write_png(&picture, &image))
     }
 
     /// Writes `diverged.json`.

@@ -1,6 +1,6 @@
 //! A run folder that was begun before: finding it, taking it over, and dropping what its run did past a checkpoint.
 
-use super::{CONFIG, DIVERGED, Lock, RunFolder, lock, write_atomically};
+use super::{CONFIG, DIVERGED, Lock, MISTAKES, RunFolder, lock, write_atomically};
 use crate::Error;
 use crate::metrics::{Divergence, EpochMetrics, Summary};
 use crate::regular_file;
@@ -93,13 +93,14 @@ impl RunFolder {
         summary_of(&self.path)
     }
 
-    /// Removes what only a run has that ended, where it is there: the summary, the test, the report, and where it diverged.
+    /// Removes what only a run has that ended, where it is there: the summary, the test and its mistakes, the report, and where it diverged.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn remove_ending(&self) -> Result<(), Error> {
         // The summary, which makes a run a finished one, first: a run that is killed in between goes on and comes here again.
-        for name in ["summary.json", "evaluation.json", "report.html", DIVERGED] {
+        let files = ["summary.json", "evaluation.json", "report.html", DIVERGED];
+        for name in files.into_iter().chain(MISTAKES) {
             let path = self.path.join(name);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

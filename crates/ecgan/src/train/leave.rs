@@ -9,6 +9,7 @@ use crate::checkpoint::{self, Best};
 use crate::data::Format;
 use crate::generate::draw;
 use crate::metrics::{Ending, EpochMetrics, Evaluation, Mirrors, Observer, Summary};
+use crate::mistakes::Mistakes;
 use crate::{Error, grid, report};
 use nn::{Adam, Network};
 use std::path::Path;
@@ -107,7 +108,7 @@ impl Run<'_> {
         {
             observer.warning(&error.to_string());
         }
-        let evaluation = self.test().inspect_err(|_| {
+        let (evaluation, mistakes) = self.test().inspect_err(|_| {
             let last = self.folder.last_checkpoint();
             observer.warning(&format!("training is done and {} holds it; only the test failed", last.display()));
         })?;
@@ -126,6 +127,7 @@ impl Run<'_> {
             best_val_accuracy: position.best.map(|best| best.val_accuracy).or(self.val_accuracy),
             seconds: before + self.began.elapsed().as_secs_f64(),
         };
+        self.folder.write_mistakes(&mistakes)?;
         self.folder.write_evaluation(&evaluation)?;
         self.folder.write_summary(&summary)?;
         report::write_or_warn(self.folder.path(), observer);
@@ -169,10 +171,11 @@ impl Run<'_> {
     }
 
     /// Reads the test images, which nothing before this does, and measures the last weights on them.
-    fn test(&mut self) -> Result<Evaluation, Error> {
+    fn test(&mut self) -> Result<(Evaluation, Mistakes), Error> {
         let images = self.source.read_test(Format { size: self.image.size, channels: self.image.channels })?;
         let all: Vec<usize> = (0..images.len()).collect();
-        measured(&mut self.iterations.networks, &images, &all, &self.source, &self.device)
+        let (evaluation, found) = measured(&mut self.iterations.networks, &images, &all, &self.source, &self.device)?;
+        Ok((evaluation, Mistakes::new(images, self.source.classes(), found)))
     }
 }
 

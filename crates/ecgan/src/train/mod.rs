@@ -14,6 +14,7 @@ use crate::evaluate::measure;
 use crate::labelled::Labelled;
 use crate::methods::Step;
 use crate::metrics::{Divergence, Ending, EpochMetrics, Evaluation, Mirrors, Observer, Started, StepMetrics, Summary};
+use crate::mistakes::Mistake;
 use crate::models::{Classifier, ImageShape};
 use crate::networks::Networks;
 use crate::run_folder::RunFolder;
@@ -326,7 +327,7 @@ impl<'a> Run<'a> {
                     observer.warning(&format!("epoch {}: {what} in validation is not finite", metrics.epoch));
                     None
                 }
-                found => Some(found?.accuracy),
+                found => Some(found?.0.accuracy),
             };
         }
         self.val_accuracy = metrics.val_accuracy;
@@ -356,14 +357,14 @@ impl<'a> Run<'a> {
     }
 }
 
-/// How the classifier does on the images at `indices`.
+/// How the classifier does on the images at `indices`, and what it is wrong about.
 fn measured(
     networks: &mut Networks,
     images: &Images,
     indices: &[usize],
     source: &Source,
     device: &Device,
-) -> Result<Evaluation, Error> {
+) -> Result<(Evaluation, Vec<Mistake>), Error> {
     measure(networks.classifier().product(), images, indices, source.classes(), device)
 }
 
