@@ -196,12 +196,17 @@ pub fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
 
 /// A whole number of at least 1; the settings say which of them are allowed, and that 0 is not.
 fn count() -> impl TypedValueParser<Value = usize> {
-    named(|text: &str| text.parse::<usize>().map_err(|_| format!("expected {COUNT}")))
+    named(|text: &str| whole(text).ok_or_else(|| format!("expected {COUNT}")))
 }
 
 /// A whole number; the settings say which of them are allowed.
-fn integer<T: FromStr + Clone + Send + Sync + 'static>() -> impl TypedValueParser<Value = T> {
-    named(|text: &str| text.parse::<T>().map_err(|_| format!("expected {WHOLE_NUMBER}")))
+fn integer<T: TryFrom<i64> + Clone + Send + Sync + 'static>() -> impl TypedValueParser<Value = T> {
+    named(|text: &str| whole(text).ok_or_else(|| format!("expected {WHOLE_NUMBER}")))
+}
+
+/// A whole number as a settings file has it: TOML's integers have 63 bits and a sign.
+fn whole<T: TryFrom<i64>>(text: &str) -> Option<T> {
+    text.parse::<i64>().ok()?.try_into().ok()
 }
 
 fn number() -> impl TypedValueParser<Value = f64> {

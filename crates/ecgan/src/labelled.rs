@@ -43,10 +43,33 @@ impl Labelled {
     }
 }
 
-/// How many images a run of these settings trains on, validates on and is tested on; none is decoded.
-pub(crate) fn count(source: &Source, settings: &Settings) -> Result<[usize; 3], Error> {
-    let (_, split) = draw(source, settings, source.listing(Part::Train)?, &mut Vec::new())?;
-    Ok([split.train.len(), split.val.len(), source.listing(Part::Test)?.labels().len()])
+/// A data set whose labels are known, and none of whose images is decoded.
+pub(crate) struct Listed {
+    source: Source,
+    train: Arc<dyn Listing>,
+    n_test: usize,
+}
+
+impl Listed {
+    /// That of these settings.
+    ///
+    /// # Errors
+    /// [`Error::Dataset`].
+    pub fn open(settings: &Settings) -> Result<Self, Error> {
+        let source = Source::open(&settings.data, &settings.synthetic())?;
+        let train = source.listing(Part::Train)?;
+        let n_test = source.listing(Part::Test)?.labels().len();
+        Ok(Self { source, train, n_test })
+    }
+
+    /// How many images a run of these settings trains on, validates on and is tested on.
+    ///
+    /// # Errors
+    /// [`Error::Dataset`] where it cannot have them.
+    pub fn count(&self, settings: &Settings) -> Result<[usize; 3], Error> {
+        let (_, split) = draw(&self.source, settings, self.train.clone(), &mut Vec::new())?;
+        Ok([split.train.len(), split.val.len(), self.n_test])
+    }
 }
 
 /// The budget by the labels of the training images.

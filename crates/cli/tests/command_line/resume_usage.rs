@@ -60,7 +60,7 @@ fn what_would_change_the_numbers_is_refused() {
         refused(here.path(), &[&["train", "--resume", "run"], flags].concat(), 2, message);
     }
     let entered = entries(&here.path().join("run"));
-    assert_eq!(entered, 8, "checkpoints, config, evaluation, metrics twice, report, samples and summary");
+    assert_eq!(entered, 10, "checkpoints, config, evaluation, metrics and mistakes twice, report, samples and summary");
 }
 
 #[test]

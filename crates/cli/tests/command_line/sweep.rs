@@ -277,6 +277,31 @@ fn runs_of_another_data_set_of_the_same_name_are_not_ones_own() {
     refused(folder.path(), &both, 2, message);
 }
 
+/// Nor are runs put together that were trained on other images in the same place.
+#[test]
+fn images_that_changed_in_place_are_other_images() {
+    let folder = tempfile::tempdir().unwrap();
+    pets(&folder.path().join("pets"));
+    stdout(&sweep(folder.path(), &[]));
+    let cats = folder.path().join("pets/train/cat");
+    fs::copy(cats.join("0.png"), cats.join("9.png")).unwrap();
+    let message = "data: expected 18 training, 0 validation and 9 test images, which ";
+    let got = "(other images need another --out and ledger), got pets with 19 training, 0 validation and 9 test images";
+    let refuse = |who: &str| {
+        for part in [message, who, got] {
+            refused(folder.path(), &[&SWEEP[..], &["--seed", "7"]].concat(), 2, part);
+        }
+    };
+    refuse("the ledger has");
+    fs::remove_file(folder.path().join("s/ledger.jsonl")).unwrap();
+    refuse("-seed0-");
+    // Data that no run could be trained on are told of at once.
+    let dry = ["sweep", "--data", "none", "--grid", "lambda=0.1,0.2", "--dry-run"];
+    refused(folder.path(), &dry, 3, "none: no such folder");
+    let few = ["sweep", "--data", "pets", "--grid", "per_class=2,99", "--dry-run"];
+    refused(folder.path(), &few, 2, "per_class asks for 99 images per class; expected 1 to 6");
+}
+
 #[test]
 fn what_no_method_of_a_sweep_uses_is_warned_about() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,8 @@
 //! Checkpoints: safetensors with PyTorch's names and layouts under `classifier.`, `generator.` and `discriminator.`.
 //!
 //! Adam's moments stand under `optimizer.<network>.{m,v}.<name>` with `optimizer.<network>.t`, the position of the
-//! run under `state.*`, sums of an epoch under way among it, in F64. Settings and class names are JSON in the metadata. No time, path or thread count is in a
+//! run under `state.*`, sums of an epoch under way among it, in F64. Of a network with a moving average `<network>.` is the average, and
+//! what is trained stands under `optimizer.<network>.weights`; thresholds by class have `state.class_average`. Settings and class names are JSON in the metadata. No time, path or thread count is in a
 //! tensor, and the same run writes the same bytes, on any number of threads.
 //!
 //! A checkpoint may hold one network alone, as `ecgan export` leaves it: its tensors then have no prefix, which is the

@@ -18,7 +18,7 @@ pub struct Step {
 /// What the generator's and discriminator's step found: mean losses before their updates.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GanStep {
-    /// BCE(D(x), 1).
+    /// BCE(D(x), 1); these three with hinge losses as [`kernels::hinge`] has them.
     pub loss_d_real: f64,
     /// BCE(D(G(z)), 0).
     pub loss_d_fake: f64,

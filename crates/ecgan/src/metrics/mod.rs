@@ -103,7 +103,7 @@ pub struct Summary {
     pub test_accuracy: Option<f64>,
     /// Best accuracy on the validation part, in percent; `None` without one.
     pub best_val_accuracy: Option<f64>,
-    /// Time of the whole run, in seconds.
+    /// Time of the whole run, in seconds; of processes that were stopped before it what they trained, without reading and validation.
     pub seconds: f64,
 }
 

@@ -45,7 +45,7 @@ pub struct StepMetrics {
 
 /// Follows a run.
 pub trait Observer {
-    /// The data is read and training begins. Nothing has been written into the run's folder before.
+    /// The data is read and training begins. Nothing of a new run has been written into its folder before.
     fn started(&mut self, run: &Started);
 
     /// Something allowed but hardly meant.

@@ -68,14 +68,18 @@ pub fn command(settings: &Settings) -> String {
 
 /// The settings that make a run of its preset into this one.
 fn changed(settings: &Settings) -> Table {
-    let start = |preset| {
-        let given = Partial { preset: Some(preset), data: Some(settings.data.clone()), ..Partial::default() };
-        table(&Settings::complete(given).expect("a preset has one budget").to_partial())
+    let start = |method| {
+        let data = Some(settings.data.clone());
+        let given = Partial { preset: Some(settings.preset), data, method, ..Partial::default() };
+        Settings::complete(given).expect("a preset has one budget")
     };
-    let (mut all, defaults) = (table(&settings.to_partial()), start(settings.preset));
+    // What the method does not use, or what follows from it, is no flag.
+    let (mut all, defaults) = (table(&settings.used()), table(&start(Some(settings.method)).used()));
+    let method = start(None).method;
     let differs = |key: &str, value: &Value| match key {
         "data" => settings.data != SYNTHETIC,
         "preset" => settings.preset != crate::settings::Preset::Quick,
+        "method" => settings.method != method,
         _ => defaults.get(key) != Some(value),
     };
     let mut keys: Vec<String> =
@@ -114,6 +118,8 @@ mod tests {
             ("lr = 0.01", "ecgan train --lr 0.01 --lr-c 0.01"),
             ("lr = 0.01\nlr_c = 0.002", "ecgan train --lr 0.01 --lr-c 0.002"),
             ("per_class = 5", "ecgan train --per-class 5"),
+            ("preset = \"best\"\nmethod = \"classifier\"", "ecgan train --method classifier --preset best"),
+            ("method = \"shared-dc\"", "ecgan train --method shared-dc"),
         ] {
             assert_eq!(command(&resolved(toml)), expected);
         }

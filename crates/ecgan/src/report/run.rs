@@ -4,7 +4,7 @@ use crate::Error;
 use crate::checkpoint::Checkpoint;
 use crate::metrics::{Divergence, EpochMetrics, Evaluation, Summary};
 use crate::regular_file;
-use crate::run_folder::divergence_of;
+use crate::run_folder::{divergence_of, epoch_in};
 use crate::settings::{Partial, Settings};
 use serde::de::DeserializeOwned;
 use std::fs;
@@ -70,9 +70,15 @@ impl Run {
         full.file_name().unwrap_or(full.as_os_str()).to_string_lossy().into_owned()
     }
 
-    /// The best epoch by the validation part, the first of equals.
+    /// The best epoch by the validation part, the first of equals. One that a limit cut short counts where there is no other, as for
+    /// the run's checkpoint.
     pub fn best(&self) -> Option<(usize, f64)> {
-        let measured = self.epochs.iter().filter_map(|epoch| Some((epoch.epoch, epoch.val_accuracy?)));
+        let whole = match &self.epochs[..] {
+            [first, .., before, last] if last.step - before.step < first.step => self.epochs.len() - 1,
+            [first, last] if last.step - first.step < first.step => 1,
+            all => all.len(),
+        };
+        let measured = self.epochs[..whole].iter().filter_map(|epoch| Some((epoch.epoch, epoch.val_accuracy?)));
         measured.fold(None, |best: Option<(usize, f64)>, this| best.filter(|best| best.1 >= this.1).or(Some(this)))
     }
 }
@@ -136,12 +142,11 @@ fn classes(run: &Path, epochs: &[EpochMetrics], evaluation: Option<&Evaluation>)
 
 /// `epoch-NNNN.png`, in order.
 fn samples(folder: &Path) -> Vec<(usize, PathBuf)> {
-    let number = |name: &str| name.strip_prefix("epoch-")?.strip_suffix(".png")?.parse().ok();
     let mut found: Vec<(usize, PathBuf)> = fs::read_dir(folder)
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|entry| Some((number(&entry.file_name().to_string_lossy())?, entry.path())))
+        .filter_map(|entry| Some((epoch_in(&entry.file_name().to_string_lossy(), ".png")? as usize, entry.path())))
         .collect();
     found.sort();
     found

@@ -295,3 +295,18 @@ fn any_finite_number_has_a_place() {
         }
     }
 }
+
+#[test]
+fn an_epoch_that_was_cut_short_is_not_the_best() {
+    let here = tempfile::tempdir().unwrap();
+    let of = |n, step, val| EpochMetrics { step, val_accuracy: Some(val), ..epoch(n) };
+    for (epochs, best) in [
+        (vec![of(1, 10, 70.0), of(2, 20, 60.0), of(3, 25, 90.0)], (1, 70.0)),
+        (vec![of(1, 10, 70.0), of(2, 15, 90.0)], (1, 70.0)),
+        (vec![of(1, 5, 90.0)], (1, 90.0)),
+        (vec![of(1, 10, 70.0), of(2, 20, 75.0)], (2, 75.0)),
+    ] {
+        folder(here.path(), "", &epochs, &[]);
+        assert_eq!(Run::read(here.path()).unwrap().best(), Some(best));
+    }
+}

@@ -1,5 +1,5 @@
-//! The folder of a run: `config.toml`, `metrics.jsonl`, `samples/`, `checkpoints/`, `summary.json`, `evaluation.json`,
-//! `mistakes.csv` and `mistakes.png`;
+//! The folder of a run: `config.toml`, `metrics.jsonl` and its mirrors, `samples/`, `checkpoints/`, `summary.json`, `evaluation.json`,
+//! `mistakes.csv`, `mistakes.png` and `report.html`;
 //! `diverged.json` of one that ended so.
 
 mod atomic;
@@ -9,6 +9,7 @@ mod reopen;
 pub(crate) use atomic::sync_folder;
 pub use atomic::write_atomically;
 pub(crate) use lock::is_at;
+pub(crate) use reopen::epoch_in;
 pub use reopen::{divergence_of, find, summary_of};
 
 use crate::Error;
@@ -56,7 +57,7 @@ fn remove_if_empty(folders: &[PathBuf]) {
 }
 
 /// The folder of one run, which no other process writes to while this lives. Files in it appear whole, under their final names, or not at all; only
-/// `metrics.jsonl` grows, a line at a time.
+/// `metrics.jsonl` and what mirrors it grow, a line at a time.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,

@@ -110,6 +110,28 @@ impl RunFolder {
         Ok(())
     }
 
+    /// Removes samples and kept checkpoints of epochs after this one.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn remove_epochs_after(&self, last: u64) -> Result<(), Error> {
+        for (folder, ending) in [("samples", ".png"), ("checkpoints", ".safetensors")] {
+            let folder = self.path.join(folder);
+            let entries = match fs::read_dir(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries.map_err(Error::io(&folder, "read"))?,
+            };
+            for entry in entries {
+                let path = entry.map_err(Error::io(&folder, "read"))?.path();
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                if epoch_in(&name, ending).is_some_and(|epoch| epoch > last) {
+                    fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Removes everything in the folder, for a run that begins anew in it; it stays ours.
     ///
     /// # Errors
@@ -161,6 +183,11 @@ impl RunFolder {
         }
         Ok(lines)
     }
+}
+
+/// The epoch in the name of a file that an epoch left.
+pub(crate) fn epoch_in(name: &str, ending: &str) -> Option<u64> {
+    name.strip_prefix("epoch-")?.strip_suffix(ending)?.parse().ok()
 }
 
 fn remove_unfinished(folder: &Path) -> io::Result<()> {

@@ -126,7 +126,7 @@ pub struct Settings {
     pub simd: Simd,
     /// Threads, where not every core.
     pub threads: Option<usize>,
-    /// Iterations between two checkpoints within an epoch; without a number there is one at the end of each epoch.
+    /// Iterations between two checkpoints within an epoch; without a number there is one at the end of each epoch, of very short ones not of each.
     pub checkpoint_every: Option<usize>,
     /// Every how many epochs a checkpoint is kept beside the last and the best.
     pub save_every: Option<usize>,

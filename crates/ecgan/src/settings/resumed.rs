@@ -34,14 +34,20 @@ impl Partial {
     /// # Errors
     /// [`Error::Setting`] for a flag that would change the numbers of the run.
     pub fn resumed(self, flags: Self, variables: &Self) -> Result<(Self, Vec<String>), Error> {
-        let (flags, variables) = (table(&flags), table(variables));
+        if let Some(out) = flags.out.as_ref().filter(|out| self.out.as_ref() != Some(out)) {
+            let expected = "nothing, as a resumed run stays in its folder".into();
+            return Err(Error::Setting { name: "out", expected, got: out.display().to_string() });
+        }
+        // A path need not be text, as a table's is.
+        let without_out = |given: &Self| table(&Self { out: None, ..given.clone() });
+        let (flags, variables) = (without_out(&flags), without_out(variables));
         let mut all = table(&self);
         let spans = spans(&all);
         let mut warnings = Vec::new();
         for (key, value) in variables {
             if OF_THE_MACHINE.contains(&key.as_str()) {
                 all.insert(key, value);
-            } else if key != "out" && all.get(&key) != Some(&value) && !flags.contains_key(&key) {
+            } else if all.get(&key) != Some(&value) && !flags.contains_key(&key) {
                 let (name, own) = (key.to_uppercase(), shown(all.get(&key)));
                 warnings.push(format!("ECGAN_{name}: not heeded; a resumed run keeps its {key}, {own}"));
             }
@@ -85,7 +91,6 @@ fn spans(all: &Table) -> Option<&'static str> {
 fn may_differ(key: &str, spans: Option<&str>, was: Option<&Value>, now: &Value) -> Result<(), Error> {
     let name = Partial::KEYS.iter().find(|name| **name == key).expect("a field is a key");
     let why = match spans {
-        _ if key == "out" => "nothing, as a resumed run stays in its folder".to_owned(),
         Some(what) if LENGTH.contains(&key) => {
             format!("{}, as the run was begun with: {what} on the run's length", shown(was))
         }
@@ -134,6 +139,13 @@ mod tests {
         assert!(resumed("constant", "lr = 1", "").unwrap_err().starts_with("lr: expected nothing, as the run"));
         let message = resumed("constant", "out = \"x\"", "").unwrap_err();
         assert_eq!(message, "out: expected nothing, as a resumed run stays in its folder, got x");
+        #[cfg(unix)]
+        {
+            use std::os::unix::ffi::OsStringExt;
+            let no_text = Partial { out: Some(std::ffi::OsString::from_vec(vec![0xff]).into()), ..Partial::default() };
+            assert!(Partial::default().resumed(no_text.clone(), &partial("")).is_err());
+            assert_eq!(Partial::default().resumed(partial(""), &no_text).unwrap().1, [""; 0], "it goes unheeded");
+        }
         assert_eq!(
             resumed("cosine", "epochs = 9", "").unwrap_err(),
             "epochs: expected 5, as the run was begun with: the cosine schedule's learning rates depend on the run's \

@@ -36,7 +36,12 @@ impl Axis {
         let values = values
             .split(',')
             .map(|value| Ok(Value { label: value.trim().into(), given: setting("grid", key.trim(), value.trim())? }));
-        Ok(Self { name: key.trim().replace('-', "_"), values: values.collect::<Result<_, Error>>()? })
+        let values: Vec<Value> = values.collect::<Result<_, Error>>()?;
+        if let Some(twice) = values.iter().enumerate().find(|(i, v)| values[..*i].iter().any(|w| w.given == v.given)) {
+            let got = format!("{}={} twice", key.trim(), twice.1.label);
+            return Err(Error::Setting { name: "grid", expected: "each value once".into(), got });
+        }
+        Ok(Self { name: key.trim().replace('-', "_"), values })
     }
 
     /// From `NAME:key=value,key=value..`, each an arm.
@@ -89,9 +94,13 @@ fn setting(name: &'static str, key: &str, value: &str) -> Result<Partial, Error>
     }
     let quoted = toml::Value::String(value.into());
     let expected = || Partial::expected(&key).expect("it is one of the keys").words;
-    toml::from_str(&format!("{key} = {value}"))
-        .or_else(|_| toml::from_str(&format!("{key} = {quoted}")))
-        .map_err(|_| Error::Setting { name, expected: expected(), got: format!("{key}={value}") })
+    let read = |value: &str| toml::from_str::<Partial>(&format!("{key} = {value}")).ok();
+    // A value of two lines could be two settings.
+    read(value).filter(|_| !value.contains('\n')).or_else(|| read(&quoted.to_string())).ok_or_else(|| Error::Setting {
+        name,
+        expected: expected(),
+        got: format!("{key}={value}"),
+    })
 }
 
 #[cfg(test)]
@@ -132,6 +141,8 @@ mod tests {
                 "method=gan",
                 "grid: expected one of ec-gan, classifier, shared-dc, shared-resnet, conditional, got method=gan",
             ),
+            ("lr=0.1\nseed=2", "grid: expected a number, got lr=0.1\nseed=2"),
+            ("lr=0.1,0.10", "grid: expected each value once, got lr=0.10 twice"),
             ("lr=0.1,abc", "grid: expected a number, got lr=abc"),
             ("epochs=many", "grid: expected a whole number from 0 to 9223372036854775807, got epochs=many"),
         ] {

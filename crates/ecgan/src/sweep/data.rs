@@ -1,13 +1,13 @@
 //! That one sweep is of one data set a name. A run is known by the name of its data alone, as folders differ between machines; two
-//! sets of one name are told apart by where they lie.
+//! sets of one name are told apart by where they lie, on one machine, and by their numbers of images.
 
-use super::{Cell, Runs, key};
+use super::{Cell, Ledger, Runs, key};
 use crate::Error;
-use crate::data::Source;
-use crate::labelled::count;
+use crate::labelled::Listed;
 use crate::run_folder::summary_of;
 use crate::settings::{Partial, SYNTHETIC, Settings};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf, absolute};
 
 /// Where a data set lies, from whatever folder one looks; `None` of the built-in one.
@@ -32,35 +32,45 @@ pub(super) fn check_names(cells: &[Cell]) -> Result<(), Error> {
 }
 
 impl Runs {
-    /// Refuses runs of these cells and of their bare classifiers, of whatever seed, that were trained on another data set of the same
-    /// name: the table would have them. Where the folder that a run names is gone, it was moved if there are as many images now as
-    /// the run had.
+    /// Refuses runs of these cells and of their bare classifiers, of whatever seed, that were trained on other data of the same name, and
+    /// lines of the ledger that are: the table would have them. Two sets lie in different places, or have other numbers of images;
+    /// where the folder that a run names is gone, it was moved if there are as many images now as the run had.
     ///
     /// # Errors
-    /// [`Error::Setting`] that names both; [`Error::Dataset`] where the images cannot be counted.
-    pub fn check_data(&self, cells: &[&Cell]) -> Result<(), Error> {
-        let mut moved = HashSet::new();
+    /// [`Error::Setting`] that names both; [`Error::Dataset`] where the data cannot be used.
+    pub fn check_data(&self, cells: &[&Cell], ledger: &Ledger, sets: &mut Sets) -> Result<(), Error> {
         for cell in cells {
-            let (now, bare) = (place(&cell.settings.data), key(&cell.bare_identity()));
-            for run in self.of(cell.key()).chain(self.of(&bare)) {
-                let Some((data, images)) = trained_on(run) else { continue };
-                let was = place(&data);
-                if was == now || moved.contains(&was) {
-                    continue;
+            let (place_now, images_now) = (place(&cell.settings.data), sets.count_now(&cell.settings)?);
+            let other = |images: [usize; 3]| images_now.is_some_and(|now| now != images);
+            for identity in [cell.identity(), &cell.bare_identity()] {
+                if let Some(images) = ledger.lines_of(identity).map(|line| line.images).find(|images| other(*images)) {
+                    return Err(other_images("the ledger has", images, images_now, cell));
                 }
-                let gone = was.as_deref().is_some_and(|was| !was.exists());
-                match images {
-                    // When it goes on, what is there is compared with its checkpoint.
-                    None if gone => {}
-                    Some(images) if gone && count_now(&cell.settings)?.is_none_or(|now| now == images) => {
-                        moved.insert(was);
+                for run in self.of(&key(identity)) {
+                    let Some((data, images)) = trained_on(run) else { continue };
+                    let was = place(&data);
+                    let gone = was.as_deref().is_some_and(|was| !was.exists());
+                    match images {
+                        _ if was != place_now && !gone => return Err(other_data(run, &data, cell)),
+                        Some(images) if other(images) && gone => return Err(other_data(run, &data, cell)),
+                        Some(images) if other(images) => {
+                            return Err(other_images(&format!("{} had", run.display()), images, images_now, cell));
+                        }
+                        // When one that is not finished goes on, what is there is compared with its checkpoint.
+                        _ => {}
                     }
-                    _ => return Err(other_data(run, &data, cell)),
                 }
             }
         }
         Ok(())
     }
+}
+
+fn other_images(whose: &str, was: [usize; 3], now: Option<[usize; 3]>, cell: &Cell) -> Error {
+    let count = |[train, val, test]: [usize; 3]| format!("{train} training, {val} validation and {test} test images");
+    let got = format!("{} with {}", cell.settings.data, now.map(count).unwrap_or_default());
+    let expected = format!("{}, which {whose} (other images need another --out and ledger)", count(was));
+    Error::Setting { name: "data", expected, got }
 }
 
 fn other_data(run: &Path, was: &str, cell: &Cell) -> Error {
@@ -78,10 +88,30 @@ fn trained_on(run: &Path) -> Option<(String, Option<[usize; 3]>)> {
     }
 }
 
-/// The images that a run of these settings would have; `None` where there is no such folder either.
-fn count_now(settings: &Settings) -> Result<Option<[usize; 3]>, Error> {
-    if place(&settings.data).is_some_and(|folder| !folder.exists()) {
-        return Ok(None);
+/// Data sets that were looked into, each once.
+#[derive(Default)]
+pub struct Sets(HashMap<String, Listed>);
+
+impl Sets {
+    /// Refuses a cell that could not be trained for want of images.
+    ///
+    /// # Errors
+    /// [`Error::Dataset`].
+    pub fn check(&mut self, cell: &Cell) -> Result<(), Error> {
+        self.count(&cell.settings).map(drop)
     }
-    count(&Source::open(&settings.data, &settings.synthetic())?, settings).map(Some)
+
+    fn count(&mut self, settings: &Settings) -> Result<[usize; 3], Error> {
+        match self.0.entry(format!("{:?} {}", settings.synthetic(), settings.data)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Listed::open(settings)?),
+        }
+        .count(settings)
+    }
+
+    /// The images that a run of these settings would have; `None` where there is no such folder.
+    fn count_now(&mut self, settings: &Settings) -> Result<Option<[usize; 3]>, Error> {
+        let gone = place(&settings.data).is_some_and(|folder| !folder.exists());
+        if gone { Ok(None) } else { self.count(settings).map(Some) }
+    }
 }

@@ -47,7 +47,7 @@ impl Line {
             settings: cell.identity().clone(),
             images: [first.n_train, first.n_val, first.n_test],
             seeds: seeds.to_vec(),
-            test_accuracy: outcomes.iter().map(|o| round(o.summary.test_accuracy.unwrap_or(f64::NAN), 4)).collect(),
+            test_accuracy: outcomes.iter().map(|o| round(o.test_accuracy, 4)).collect(),
             val_accuracy: list(|o| o.last.val_accuracy),
             kept_fraction: list(|o| o.last.kept_fraction),
             seconds: outcomes.iter().map(|o| round(o.summary.seconds, 1)).collect(),
@@ -89,15 +89,21 @@ impl Ledger {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             bytes => bytes.map_err(Error::io(path, "read"))?,
         };
-        let whole = &bytes[..without_torn(&bytes)];
-        let lines = whole.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
-        let lines = lines.map(|(i, line)| {
-            parse(line).map_err(|error| {
-                let expected = "expected what `ecgan sweep` wrote, a finished combination a line";
-                Error::BadFile { path: path.into(), problem: format!("line {}: {error}; {expected}", i + 1) }
-            })
-        });
-        Ok(Self { path: Some(path.into()), lines: lines.collect::<Result<_, _>>()? })
+        Ok(Self { path: Some(path.into()), lines: lines(path, &bytes[..without_torn(&bytes)])? })
+    }
+
+    /// Gives `work` a ledger while no other process adds to it, so that what is made of it is made of all that there is.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`]; those of `work`.
+    pub fn locked<T, E: From<Error>>(path: &Path, work: impl FnOnce(&Self) -> Result<T, E>) -> Result<T, E> {
+        let file = fs::File::open(path).ok();
+        file.as_ref().map_or(Ok(()), lock).map_err(Error::io(path, "lock"))?;
+        work(&Self::open(path)?)
+    }
+
+    pub(super) fn lines_of(&self, identity: &Identity) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(move |line| line.settings == *identity)
     }
 
     /// Whether a cell with this identity has all these seeds.
@@ -107,22 +113,65 @@ impl Ledger {
 
     /// What there is of this identity: its lines as one, by ascending seed. Of a seed in several of them the first counts.
     pub fn find(&self, identity: &Identity) -> Option<Line> {
-        let mut lines = self.lines.iter().filter(|line| line.settings == *identity);
+        let mut lines = self.lines_of(identity);
         let first = lines.next()?.clone();
         Some(lines.fold(first, Line::with))
     }
 
-    /// Adds a line, to the file too, in the place of a last one without its end.
+    /// Adds a line, to the file too, in the place of a last one without its end; none where another process has added the same
+    /// meanwhile.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// As [`Ledger::open`].
     pub fn add(&mut self, line: Line) -> Result<(), Error> {
-        if let Some(path) = &self.path {
-            let text = serde_json::to_string(&line).expect("numbers and words are JSON") + "\n";
-            append(path, text.as_bytes()).map_err(Error::io(path, "write"))?;
+        match self.path.clone() {
+            Some(path) => self.append(&path, line),
+            None => {
+                self.lines.push(line);
+                Ok(())
+            }
         }
+    }
+
+    fn append(&mut self, path: &Path, line: Line) -> Result<(), Error> {
+        let io = |error| Error::io(path, "write")(error);
+        let mut file = fs::OpenOptions::new().create(true).read(true).append(true).open(path).map_err(io)?;
+        // Another process may be adding its line, which is not torn.
+        lock(&file).map_err(io)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(io)?;
+        let whole = without_torn(&bytes);
+        self.lines = lines(path, &bytes[..whole])?;
+        if self.has(&line.settings, &line.seeds) {
+            return Ok(());
+        }
+        let text = serde_json::to_string(&line).expect("numbers and words are JSON") + "\n";
+        let ended = bytes[..whole].last().is_none_or(|&byte| byte == b'\n');
+        let text = if ended { text } else { format!("\n{text}") };
+        let written = if whole < bytes.len() { file.set_len(whole as u64) } else { Ok(()) };
+        written.and_then(|()| file.write_all(text.as_bytes())).and_then(|()| file.sync_all()).map_err(io)?;
         self.lines.push(line);
         Ok(())
+    }
+}
+
+/// The lines of a ledger's text.
+fn lines(path: &Path, text: &[u8]) -> Result<Vec<Line>, Error> {
+    let lines = text.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
+    let lines = lines.map(|(i, line)| {
+        parse(line).map_err(|error| {
+            let expected = "expected what `ecgan sweep` wrote, a finished combination a line";
+            Error::BadFile { path: path.into(), problem: format!("line {}: {error}; {expected}", i + 1) }
+        })
+    });
+    lines.collect()
+}
+
+/// Waits for other processes that are at a file. Where files have no locks, the chance is taken.
+fn lock(file: &fs::File) -> io::Result<()> {
+    match file.lock() {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+        locked => locked,
     }
 }
 
@@ -142,22 +191,4 @@ fn without_torn(bytes: &[u8]) -> usize {
     let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     let is_whole = serde_json::from_slice::<IgnoredAny>(&bytes[end..]).is_ok();
     if is_whole { bytes.len() } else { end }
-}
-
-fn append(path: &Path, line: &[u8]) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().create(true).read(true).append(true).open(path)?;
-    // Another process may be adding its line, which is not torn. Where files have no locks, the chance is taken.
-    match file.lock() {
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
-        locked => locked?,
-    }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    let whole = without_torn(&bytes);
-    if whole < bytes.len() {
-        file.set_len(whole as u64)?;
-    }
-    let ended = bytes[..whole].last().is_none_or(|&byte| byte == b'\n');
-    file.write_all(&[if ended { b"" } else { &b"\n"[..] }, line].concat())?;
-    file.sync_all()
 }

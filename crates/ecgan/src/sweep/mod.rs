@@ -1,7 +1,8 @@
 //! Sweeps: a training run for each combination of settings and each seed, and what they say together.
 //!
 //! A run is known by its [`Identity`], the settings that its numbers depend on, and lies in a folder named after it. So a sweep
-//! begins where it was left, runs that two sweeps share are trained once, and shards that share a folder need no coordination.
+//! begins where it was left, runs that two sweeps share are trained once, and shards that share a folder need no coordination but
+//! the locks of its files.
 
 mod axis;
 mod baseline;
@@ -14,6 +15,7 @@ mod table;
 
 pub use axis::{ARM, Axis, Value};
 pub use baseline::Baseline;
+pub use data::Sets;
 pub use ledger::{Ledger, Line};
 pub use runs::{Outcome, Runs, outcome};
 pub use statistics::Mean;
@@ -70,9 +72,12 @@ impl Cell {
         Settings { seed, out: Some(out), data: place.unwrap_or(settings.data), ..settings }
     }
 
-    /// Its labels, for the name of a folder.
+    /// Its labels, for the name of a folder; where nothing is varied the method, as a name that begins with a dash is taken for a flag.
     fn plain_labels(&self) -> String {
-        self.labels.iter().map(|(_, label)| plain(label)).collect::<Vec<_>>().join("-")
+        match &self.labels[..] {
+            [] => self.settings.method.to_string(),
+            labels => labels.iter().map(|(_, label)| plain(label)).collect::<Vec<_>>().join("-"),
+        }
     }
 }
 

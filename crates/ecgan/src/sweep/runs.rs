@@ -91,6 +91,8 @@ fn parts(name: &str) -> Option<(u64, &str)> {
 pub struct Outcome {
     /// Its summary.
     pub summary: Summary,
+    /// Of the last weights, in percent.
+    pub test_accuracy: f64,
     /// Its last epoch.
     pub last: EpochMetrics,
 }
@@ -102,9 +104,13 @@ pub struct Outcome {
 pub fn outcome(run: &Path) -> Result<Option<Outcome>, Error> {
     let Some(summary) = summary_of(run)? else { return Ok(None) };
     let bad = |path: &Path, problem: String| Error::BadFile { path: path.into(), problem };
+    let anew = "without the run's folder a sweep trains it anew";
+    let Some(test_accuracy) = summary.test_accuracy else {
+        return Err(bad(&run.join("summary.json"), format!("no test_accuracy; {anew}")));
+    };
     let path = run.join("metrics.jsonl");
     let text = fs::read_to_string(&path).map_err(Error::io(&path, "read"))?;
-    let last = text.lines().last().ok_or_else(|| bad(&path, "no epoch; expected a line each".into()))?;
-    let last = serde_json::from_str(last).map_err(|error| bad(&path, error.to_string()))?;
-    Ok(Some(Outcome { summary, last }))
+    let last = text.lines().last().ok_or_else(|| bad(&path, format!("no epoch; expected a line each; {anew}")))?;
+    let last = serde_json::from_str(last).map_err(|error| bad(&path, format!("{error}; {anew}")))?;
+    Ok(Some(Outcome { summary, test_accuracy, last }))
 }

@@ -225,8 +225,10 @@ fn a_ledger_reads_back_and_skips_what_it_has() {
     fs::write(&path, format!("{whole}{}", &whole[..20])).unwrap();
     let mut torn = Ledger::open(&path).unwrap();
     assert_eq!(torn.lines, ledger.lines);
-    torn.add(ledger.lines[0].clone()).unwrap();
-    assert_eq!(fs::read_to_string(&path).unwrap(), whole.repeat(2));
+    let other = ledger_of(&[(&cells[1], &[1.0, 2.0])]).lines[0].clone();
+    torn.add(other.clone()).unwrap();
+    let text = serde_json::to_string(&other).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{whole}{text}\n"));
     // Also where it ends within a letter. One that is only not ended, as editors leave it, is one.
     let umlaut = ledger.lines[0].clone();
     let umlaut = Line { data: "Häuser".into(), ..umlaut };
@@ -237,8 +239,8 @@ fn a_ledger_reads_back_and_skips_what_it_has() {
     fs::write(&path, &text).unwrap();
     let mut open = Ledger::open(&path).unwrap();
     assert_eq!(open.lines, [umlaut]);
-    open.add(ledger.lines[0].clone()).unwrap();
-    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{text}\n{whole}"));
+    open.add(other.clone()).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{text}\n{}\n", serde_json::to_string(&other).unwrap()));
     let short = whole.replace("\"seeds\":[0,1]", "\"seeds\":[0,1,2]");
     fs::write(&path, short).unwrap();
     let message = Ledger::open(&path).unwrap_err().to_string();
@@ -273,12 +275,24 @@ fn no_line_is_lost_where_several_add_theirs() {
     let line = ledger_of(&[(&cells[0], &[1.0])]).lines[0].clone();
     fs::write(&path, "{\"torn").unwrap();
     std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                let mut ledger = Ledger::open(&path).unwrap();
-                (0..10).for_each(|_| ledger.add(line.clone()).unwrap());
+        for process in 0..4 {
+            let (path, line) = (&path, &line);
+            scope.spawn(move || {
+                let mut ledger = Ledger::open(path).unwrap();
+                for i in 0..10 {
+                    let one = |seed| Line { seeds: vec![seed], ..line.clone() };
+                    ledger.add(one(10 * process + i)).unwrap();
+                    // All of them finish this one, as shards do that end together.
+                    ledger.add(one(99)).unwrap();
+                }
             });
         }
     });
-    assert_eq!(Ledger::open(&path).unwrap().lines.len(), 40);
+    let ledger = Ledger::open(&path).unwrap();
+    assert_eq!((ledger.lines.len(), ledger.find(cells[0].identity()).unwrap().seeds.len()), (41, 41));
+    let seen = Ledger::locked(&path, |ledger| Ok::<_, Error>(ledger.lines.len())).unwrap();
+    assert_eq!(
+        (seen, Ledger::locked(&folder.path().join("none"), |l| Ok::<_, Error>(l.lines.len())).unwrap()),
+        (41, 0)
+    );
 }

@@ -4,8 +4,10 @@ use super::Run;
 use crate::Error;
 use crate::checkpoint::{Checkpoint, Position};
 use crate::metrics::{Ending, Observer, Summary};
-use crate::run_folder::{RunFolder, divergence_of};
+use crate::run_folder::{RunFolder, divergence_of, write_atomically};
 use crate::settings::{Partial, Settings};
+use std::fs;
+use std::io::Write;
 
 /// The summary of a run that has come to its end by these settings, so that resuming it would change nothing. One that
 /// [`Ending::MaxTime`] ended is not at its end.
@@ -43,8 +45,7 @@ pub(crate) fn other_images(before: &[usize], now: &[usize], classes: &[String], 
 }
 
 impl Run<'_> {
-    /// Goes on from the folder's last checkpoint, or from the beginning where there is none, and drops what was written
-    /// after it.
+    /// Goes on from the folder's last checkpoint, or from the beginning where there is none, and drops what epochs after it left.
     pub(super) fn restore(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
         if let Some(divergence) = divergence_of(self.folder.path())? {
             observer.warning(&format!("the run {divergence}; going on by the same settings, it may do so again"));
@@ -66,7 +67,46 @@ impl Run<'_> {
             .folder
             .keep_metrics(|line| line.epoch as u64 <= position.epoch || !goes_on && line.step <= position.step)?;
         self.seconds = kept.last().map_or(0.0, |line| line.seconds);
-        Ok(())
+        self.val_accuracy = kept.last().and_then(|line| line.val_accuracy);
+        // An epoch that was cut short, and stays so, has left its samples.
+        let last = self.position.epoch + u64::from(!goes_on && self.position.sums.steps() > 0);
+        self.folder.remove_epochs_after(last)?;
+        self.remove_later_best(last, observer)
+    }
+
+    /// Takes `best.safetensors` away where it is of an epoch that the run has yet to come to. The best before that, which it has
+    /// overwritten, takes its place where it was kept; else the best from here on does.
+    fn remove_later_best(&mut self, last: u64, observer: &mut dyn Observer) -> Result<(), Error> {
+        let path = self.folder.best_checkpoint();
+        if !path.exists() {
+            return Ok(());
+        }
+        let found = match Checkpoint::read(&path).and_then(|best| best.position()) {
+            Ok(found) => found,
+            // It is not what the run goes on from.
+            Err(error) => {
+                observer.warning(&format!("{error}; it stays as it is until an epoch is better"));
+                return Ok(());
+            }
+        };
+        let epoch = found.epoch + u64::from(found.sums.steps() > 0);
+        if epoch <= last {
+            return Ok(());
+        }
+        let before = self.position.best.map(|best| self.folder.epoch_checkpoint(best.epoch));
+        if let Some(kept) = before.filter(|kept| kept.exists()) {
+            let bytes = fs::read(&kept).map_err(Error::io(&kept, "read"))?;
+            return write_atomically(&path, |file| file.write_all(&bytes));
+        }
+        // A run that comes there again writes it again.
+        if epoch > self.last_epoch() as u64 {
+            observer.warning(&format!(
+                "best.safetensors is removed: it was of epoch {epoch}, after where the run goes on, and had taken the place of \
+                 the best before; the best from here on takes its place"
+            ));
+        }
+        self.position.best = None;
+        fs::remove_file(&path).map_err(Error::io(&path, "remove"))
     }
 
     fn check_settings(&self, checkpoint: &Checkpoint, observer: &mut dyn Observer) -> Result<(), Error> {
@@ -116,13 +156,17 @@ impl Run<'_> {
         let whole = epoch.checked_mul(self.steps_per_epoch());
         if whole.and_then(|whole| whole.checked_add(sums.steps())) != Some(*step)
             || sums.steps() >= self.steps_per_epoch()
-            || best.is_some_and(|best| best.epoch > epoch + 1)
         {
             let per_epoch = self.steps_per_epoch();
             return Err(checkpoint.bad(format!(
                 "`state`: {step} iterations are not {epoch} epochs of {per_epoch} and {} more",
                 sums.steps()
             )));
+        }
+        if let Some(best) = best.filter(|best| best.epoch > *epoch) {
+            let problem =
+                format!("`state.best.epoch`: expected an epoch of the {epoch} that are done, got {}", best.epoch);
+            return Err(checkpoint.bad(problem));
         }
         if !sums.can_be(self.batch as u64) {
             let (steps, batch) = (sums.steps(), self.batch);

@@ -199,6 +199,81 @@ fn a_run_that_is_prolonged_is_the_longer_run() {
     );
 }
 
+/// Going on from an older checkpoint, by hand or after a kill, is not beside what later epochs left.
+#[test]
+fn what_later_epochs_left_goes_where_a_run_goes_on_from_before_them() {
+    let kept = Settings { epochs: 3, threshold: 0.2, schedule: Schedule::Constant, ..random(Method::EcGan) };
+    let back_to_the_first = |folder: &RunFolder, last: &[u8], third: &[u8]| {
+        fs::write(folder.best_checkpoint(), third).expect("written");
+        fs::write(folder.last_checkpoint(), last).expect("written");
+    };
+    for save_every in [Some(1), None] {
+        let (_root, folder, _) = run(&kept, &mut Silent);
+        let [first, third] = [1, 3].map(|epoch| fs::read(folder.epoch_checkpoint(epoch)).expect("kept"));
+        let settings = Settings { save_every, ..kept.clone() };
+        let stays = save_every.is_some();
+        if !stays {
+            (1..=3).for_each(|epoch| fs::remove_file(folder.epoch_checkpoint(epoch)).expect("removed"));
+        }
+        let want = left(&folder).0;
+        back_to_the_first(&folder, &first, &third);
+        resume(&settings, &folder, &mut Silent).expect("it ends well");
+        let names = |files: &BTreeMap<String, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&left(&folder).0), names(&want), "the same epochs leave the same files");
+        back_to_the_first(&folder, &first, &third);
+        let mut told = Told::default();
+        resume(&Settings { epochs: 1, ..settings }, &folder, &mut told).expect("it ends well");
+        let files = names(&left(&folder).0);
+        if stays {
+            let those = [
+                "best.safetensors",
+                "config",
+                "epoch-0001.png",
+                "epoch-0001.safetensors",
+                "last.safetensors",
+                "real.png",
+            ];
+            assert_eq!((files, told.0), (those.map(String::from).into(), vec![]));
+            assert_eq!(
+                fs::read(folder.best_checkpoint()).expect("it is there"),
+                first,
+                "the best that there was before"
+            );
+        } else {
+            assert_eq!(files, ["config", "epoch-0001.png", "last.safetensors", "real.png"]);
+            assert!(
+                told.0[0].starts_with("best.safetensors is removed: it was of epoch 3, after where"),
+                "{:?}",
+                told.0
+            );
+        }
+    }
+}
+
+#[derive(Default)]
+struct Told(Vec<String>);
+
+impl Observer for Told {
+    fn started(&mut self, _: &Started) {}
+    fn warning(&mut self, message: &str) {
+        self.0.push(message.into());
+    }
+    fn step(&mut self, _: &StepMetrics) {}
+    fn epoch(&mut self, _: &EpochMetrics) {}
+}
+
+/// A process that is killed between the last checkpoint and the summary.
+#[test]
+fn the_summary_of_a_run_cut_short_is_that_of_one_that_was_not_stopped() {
+    let settings = Settings { max_steps: Some(2), ..random(Method::Classifier) };
+    let (_root, folder, summary) = run(&settings, &mut Silent);
+    let of = |s: &ecgan::metrics::Summary| (s.test_accuracy, s.best_val_accuracy, s.epochs, s.steps, s.ended_by);
+    let want = of(&summary.expect("it ends well"));
+    assert!(want.1.is_some(), "it validates");
+    fs::remove_file(folder.path().join("summary.json")).expect("removed");
+    assert_eq!(of(&resume(&settings, &folder, &mut Silent).expect("it ends well")), want);
+}
+
 /// Puts a folder where a file of the second epoch is to be.
 struct InTheWay<'a> {
     folder: &'a Path,

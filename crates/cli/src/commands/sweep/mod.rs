@@ -10,7 +10,7 @@ use clap::{ArgMatches, Args, ValueEnum};
 use ecgan::Error;
 use ecgan::run_folder::{check_new_or_empty, write_atomically};
 use ecgan::settings::{Method, Partial};
-use ecgan::sweep::{Axis, Baseline, By, Cell, Ledger, Runs, Table, cells, distinct};
+use ecgan::sweep::{Axis, Baseline, By, Cell, Ledger, Runs, Sets, Table, cells, distinct};
 use runs::{expected, train_all};
 use serde::Serialize;
 use std::fs;
@@ -91,6 +91,23 @@ struct Shard {
     of: usize,
 }
 
+impl Shard {
+    /// Whether run `i` of a sweep of so many combinations, which take turns, is of this shard. They are dealt out in turn; were each
+    /// round like the last, a shard could have all runs of the combination that takes longest.
+    fn has(self, i: usize, cells: usize) -> bool {
+        let round = i / least_common_multiple(cells, self.of);
+        (i + round) % self.of == self.index - 1
+    }
+}
+
+fn least_common_multiple(a: usize, b: usize) -> usize {
+    let (mut divisor, mut rest) = (a, b);
+    while rest > 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    a / divisor * b
+}
+
 impl FromStr for Shard {
     type Err = &'static str;
 
@@ -138,8 +155,12 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     let mut ledger = Ledger::open(&ledger_path)?;
     let distinct = distinct(&cells);
     let found = Runs::list(&folder)?;
-    found.check_data(&distinct)?;
+    let mut sets = Sets::default();
+    found.check_data(&distinct, &ledger, &mut sets)?;
     let runs = args.runs(&distinct, &seeds, &ledger, &found)?;
+    // Now, not where its turn comes.
+    runs.iter().try_for_each(|run| sets.check(run.cell))?;
+    drop(sets);
     output.line(format!(
         "{}, {}: {}, of which {} to train here",
         many(cells.len(), "combination"),
@@ -160,9 +181,12 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
         interrupt::listen()?;
         fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
         let trained = train_all(output, args.by.0, &runs, &distinct, &seeds, &folder, &mut ledger);
-        let table = Table::new(&cells, baseline.as_ref(), args.by.0, &Ledger::open(&ledger_path)?);
-        let shown = finish(args, output, &folder, &table);
-        return trained.and(shown);
+        // Locked: the tables of whoever writes last have what all have finished.
+        let finished = Ledger::locked(&ledger_path, |ledger| {
+            let table = Table::new(&cells, baseline.as_ref(), args.by.0, ledger);
+            write(&folder, &table).map(|()| table)
+        });
+        return trained.and(finished.and_then(|table| show(args, output, &folder, &table)));
     }
     show(args, output, &folder, &Table::new(&cells, baseline.as_ref(), args.by.0, &ledger))
 }
@@ -212,7 +236,7 @@ impl SweepArgs {
         let all = seeds.iter().flat_map(|&seed| cells.iter().map(move |&(cell, known)| (Run { cell, seed }, known)));
         let mut runs = Vec::new();
         for (i, (run, known)) in all.enumerate() {
-            let ours = self.shard.is_none_or(|shard| i % shard.of == shard.index - 1);
+            let ours = self.shard.is_none_or(|shard| shard.has(i, cells.len()));
             if ours && !known && found.outcome(run.cell, run.seed)?.is_none() {
                 runs.push(run);
             }
@@ -240,15 +264,15 @@ fn is_table(text: &[u8]) -> bool {
     ["axes", "rows", "unfinished"].iter().all(|key| value.get(key).is_some())
 }
 
-/// Writes the table into the sweep's folder, and shows it.
-fn finish(args: &SweepArgs, output: Output, folder: &Path, table: &Table) -> anyhow::Result<()> {
+/// Writes the table into the sweep's folder.
+fn write(folder: &Path, table: &Table) -> anyhow::Result<()> {
     let json = serde_json::to_string_pretty(table)? + "\n";
     let plot = table.svg().map(|svg| ("plot.svg", svg));
     let tables = [("table.md", table.markdown()), ("table.csv", table.csv()), ("table.json", json)];
     for (name, text) in tables.into_iter().chain(plot) {
         write_atomically(&folder.join(name), |file| file.write_all(text.as_bytes()))?;
     }
-    show(args, output, folder, table)
+    Ok(())
 }
 
 fn many(n: usize, what: &str) -> String {
@@ -274,4 +298,27 @@ fn show(args: &SweepArgs, output: Output, folder: &Path, table: &Table) -> anyho
 fn label(cell: &Cell) -> String {
     let labels: Vec<String> = cell.labels.iter().map(|(name, label)| format!("{name} {label}")).collect();
     if labels.is_empty() { "the settings given".into() } else { labels.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_are_all_runs_once_and_of_every_combination() {
+        for (cells, seeds, of) in [(2, 6, 2), (3, 5, 2), (2, 5, 8), (6, 4, 4), (1, 5, 3)] {
+            let mut counts = vec![0; of];
+            let mut combinations = vec![std::collections::HashSet::new(); of];
+            for i in 0..cells * seeds {
+                let ours: Vec<usize> = (0..of).filter(|k| Shard { index: k + 1, of }.has(i, cells)).collect();
+                assert_eq!(ours.len(), 1, "run {i}");
+                counts[ours[0]] += 1;
+                combinations[ours[0]].insert(i % cells);
+            }
+            let most = counts.iter().max().unwrap() - counts.iter().min().unwrap();
+            assert!(most <= 2, "{cells} x {seeds} over {of}: {counts:?}");
+            let enough = counts.iter().all(|&count| count >= 2 * cells);
+            assert!(!enough || combinations.iter().all(|found| found.len() == cells), "{cells} x {seeds} over {of}");
+        }
+    }
 }

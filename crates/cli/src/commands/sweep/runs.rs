@@ -1,6 +1,6 @@
 //! The runs of a sweep, one after another.
 
-use super::{Run, label};
+use super::{Run, label, many};
 use crate::interrupt;
 use crate::output::{Output, warn};
 use crate::progress::duration;
@@ -64,7 +64,7 @@ pub fn train_all(
     Runs::list(folder)?.settle(cells, seeds, ledger)?;
     let n = failed.len();
     match failed.into_iter().next() {
-        Some((what, error)) => Err(anyhow!(error).context(format!("{n} runs failed, first {what}"))),
+        Some((what, error)) => Err(anyhow!(error).context(format!("{} failed, first {what}", many(n, "run")))),
         None => Ok(told?),
     }
 }
