@@ -20,7 +20,8 @@ void __tsan_release(void* address);
 namespace host {
 
 constexpr std::size_t MAX_THREADS = 1024;
-constexpr std::size_t MAX_SHARED = 227 * 1024;
+// Of a block: what compute capabilities 8.6, 8.9 and 12.0 have; 8.0 and 9.0 have more.
+constexpr std::size_t MAX_SHARED = 99 * 1024;
 constexpr std::size_t REDZONE = 64;
 constexpr std::size_t MAX_REGIONS = 32;
 constexpr std::size_t ARENA = MAX_SHARED + MAX_REGIONS * 2 * REDZONE;

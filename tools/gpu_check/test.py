@@ -65,7 +65,7 @@ for mode in map(str.strip, sys.stdin):
     told = {"error": "OutOfMemoryError"} if mode == "graph" and value("--batch") == "1024" else {"images_per_s": 9000.0 if "graph" in mode else 2000.0}
     print(json.dumps(told), flush=True)
 """
-PROGRAMS = {"ecgan": ECGAN, "kernels-cuda-tests": TESTS, "ecgan-cuda-tests": TESTS, "ecgan-goldens-tests": TESTS,
+PROGRAMS = {"ecgan": ECGAN, "kernels-cuda-tests": TESTS, "tensor-tensor-tests": TESTS, "ecgan-cuda-tests": TESTS, "ecgan-goldens-tests": TESTS,
             "kernels-bench": BENCH, "iteration_cuda.py": PEER}
 SMI = """#!/bin/sh
 case "$1" in --query*) echo "NVIDIA H100 80GB HBM3, 580.159.04, 81559 MiB" ;; *) echo "CUDA Version: 13.0" ;; esac
@@ -100,7 +100,7 @@ class Run(unittest.TestCase):
         self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
         for text in [
             "# NVIDIA H100 80GB HBM3", "- 81559 MiB, driver 580.159.04, CUDA 13.0",
-            "| kernels-cuda-tests | 2 | 0 |", "| bf16 | 1 tensors equal | 1 tensors equal | 0 tensors |",
+            "| kernels-cuda-tests | 2 | 0 |", "| bf16 | 128 | 1 tensors equal | 1 tensors equal | 0 tensors |",
             # 64 images in 2 ms; the fastest eager is either layout's.
             "| 64 | f32 | 2 | 32000 [32000, 32000] | 2000 [2000, 2000] | 9000 [9000, 9000] |", "| 16.00 [16.00, 16.00] | 3.56 [3.56, 3.56] (graph) |",
             "| 3.56 [3.56, 3.56] (graph-nchw) |", "- PyTorch graph, batch 1024, bf16: OutOfMemoryError",
@@ -120,8 +120,8 @@ class Run(unittest.TestCase):
         for mood, part, said in [
             ("failing", "parity", "kernels-cuda-tests conv::products_match:\n\n```\ny[3]: 7, reference 8\n```"),
             ("unseen", "parity", "tests were skipped"),
-            ("differs", "determinism", "| f32 | 1 tensors equal | 1 of 1 tensors differ | 0 tensors |"),
-            ("nan", "determinism", "| tf32 | 1 tensors equal | 1 tensors equal | 1 tensors |"),
+            ("differs", "determinism", "| f32 | 16 | 1 tensors equal | 1 of 1 tensors differ | 0 tensors |"),
+            ("nan", "determinism", "| tf32 | 16 | 1 tensors equal | 1 tensors equal | 1 tensors |"),
             ("race", "sanitizer", "racecheck, train, 3 steps, f32, recorded:\n\n```\n========= Error: Race reported"),
             ("crash", "bench", "ours, batch 256, f32: exit code 1: error: device cuda: relu_forward failed"),
         ]:

@@ -161,7 +161,8 @@ pub struct SettingsArgs {
     /// bits; sums, weights and statistics are f32 in each [default: f32]
     #[arg(long, value_parser = choice::<Precision>(), env = "ECGAN_PRECISION", help_heading = "Device")]
     precision: Option<Precision>,
-    /// On a GPU launch each kernel of an iteration, rather than a recording of all: slower, the same bits; for debugging
+    /// On a GPU launch each kernel of an iteration, one after the other, rather than a recording of all in which some run beside others:
+    /// slower, the same bits; for debugging
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = named(BoolValueParser::new()), env = "ECGAN_NO_GRAPH", help_heading = "Device")]
     no_graph: Option<bool>,
     /// Threads [default: one a core]

@@ -39,7 +39,8 @@ pub fn bench(
     device: &Device,
     started: Instant,
 ) -> Result<BenchReport, Error> {
-    let (first, mut times) = time(batch, width, steps, record, device)?;
+    let (first, mut times) =
+        time(batch, width, steps, record, &if record { device.clone() } else { device.in_turn() })?;
     times.sort_by(f64::total_cmp);
     let median = times[times.len() / 2];
     let peak_rss_mb = peak_rss_mb();

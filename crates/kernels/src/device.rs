@@ -21,6 +21,8 @@ pub struct Device {
 struct Gpu {
     cuda: Cuda,
     precision: Precision,
+    /// Whether work may run beside other work.
+    lanes: bool,
 }
 
 impl Device {
@@ -45,7 +47,7 @@ impl Device {
     pub fn cuda(cuda: Cuda, precision: Precision) -> Result<Self, CudaError> {
         precision.check(&cuda)?;
         let pool = Pool::on(&cuda, false);
-        Ok(Self { simd: Simd::detect(), gpu: Some(Gpu { cuda, precision }), pool, profile: None })
+        Ok(Self { simd: Simd::detect(), gpu: Some(Gpu { cuda, precision, lanes: true }), pool, profile: None })
     }
 
     /// The same device with an empty pool whose buffers are handed out full of NaN, for tests.
@@ -57,6 +59,12 @@ impl Device {
     /// The same device and pool with a profile of its own, empty, in which its kernels record their time.
     pub fn profiled(&self) -> Self {
         Self { profile: Some(Arc::default()), ..self.clone() }
+    }
+
+    /// The same device, on which nothing runs beside anything else: what [`Device::concurrently`] gets runs one after the other. The
+    /// results are the same bits.
+    pub fn in_turn(&self) -> Self {
+        Self { gpu: self.gpu.clone().map(|gpu| Gpu { lanes: false, ..gpu }), ..self.clone() }
     }
 
     /// The profile, where there is one.
@@ -92,8 +100,8 @@ impl Device {
     }
 
     /// Both results, of work that does not depend on each other: neither closure may write what the other uses. On a GPU
-    /// what `first` launches runs beside what `second` does, also in a recorded step; elsewhere, and for a profile, one runs
-    /// after the other.
+    /// what `first` launches runs beside what `second` does, also in a recorded step; elsewhere, for a profile and
+    /// [in turn](Device::in_turn), one runs after the other.
     ///
     /// While they run, nothing is copied to or from the GPU, and nobody waits for it. What both read must outlive them.
     pub fn concurrently<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
@@ -103,8 +111,8 @@ impl Device {
 
     /// [`Device::concurrently`] with all that comes until the meeting is dropped: what `work` launches runs beside that.
     pub fn aside<A>(&self, work: impl FnOnce() -> A) -> (A, Option<Meeting>) {
-        match self.gpu() {
-            Some(cuda) if self.profile.is_none() => {
+        match &self.gpu {
+            Some(Gpu { cuda, lanes: true, .. }) if self.profile.is_none() => {
                 let (found, meeting) = cuda.aside(work);
                 (found, Some(meeting))
             }
@@ -133,7 +141,7 @@ impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.gpu {
             None => write!(f, "cpu {}", self.simd),
-            Some(Gpu { cuda, precision }) => write!(f, "cuda {} {precision}", cuda.name()),
+            Some(Gpu { cuda, precision, .. }) => write!(f, "cuda {} {precision}", cuda.name()),
         }
     }
 }

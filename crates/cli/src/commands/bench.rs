@@ -34,7 +34,7 @@ pub struct BenchArgs {
     /// What convolutions and matrix products multiply on a GPU
     #[arg(long, value_parser = choice::<Precision>(), env = "ECGAN_PRECISION", hide_env = true, default_value = "f32", help_heading = "Device")]
     precision: Precision,
-    /// On a GPU launch each kernel of an iteration, rather than a recording of all
+    /// On a GPU launch each kernel of an iteration, one after the other, rather than a recording of all
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = named(BoolValueParser::new()), default_value = "false", env = "ECGAN_NO_GRAPH", hide_env = true, help_heading = "Device")]
     no_graph: bool,
 }

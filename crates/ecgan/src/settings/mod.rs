@@ -233,7 +233,8 @@ impl Settings {
     /// # Errors
     /// As [`DeviceChoice::open`].
     pub fn open_device(&self) -> Result<Device, Error> {
-        self.device.open(Some(self.simd), self.precision)
+        let device = self.device.open(Some(self.simd), self.precision)?;
+        Ok(if self.no_graph { device.in_turn() } else { device })
     }
 
     /// The classifier of these settings.

@@ -195,6 +195,9 @@ impl Parts {
 
 /// `y = x * w`, and of each of the [`Parts`] of y, in order, the mean of each channel and the sum of squared deviations from it,
 /// `[parts, 2, o]`, for [`batch_norm::statistics_of_parts`](crate::batch_norm::statistics_of_parts).
+///
+/// # Panics
+/// Where `parts` is not of this length; on tensor cores also where an operand does not begin at 16 bytes, as all of a pool's buffers do.
 pub fn forward_with_parts<'a, T: Real>(
     device: &Device,
     g: &Conv2d,

@@ -8,8 +8,9 @@ use cudarc::driver::sys;
 use std::ffi::c_void;
 
 /// Every function of the driver that is called here and in `driver`, by the names that cudarc loads.
-const FUNCTIONS: [&str; 38] = [
+const FUNCTIONS: [&str; 39] = [
     "cuCtxGetCurrent",
+    "cuCtxGetStreamPriorityRange",
     "cuCtxSetCurrent",
     "cuDeviceGet",
     "cuDeviceGetAttribute",
@@ -42,7 +43,7 @@ const FUNCTIONS: [&str; 38] = [
     "cuModuleLoadData",
     "cuModuleUnload",
     "cuStreamBeginCapture_v2",
-    "cuStreamCreate",
+    "cuStreamCreateWithPriority",
     "cuStreamDestroy_v2",
     "cuStreamEndCapture",
     "cuStreamSynchronize",

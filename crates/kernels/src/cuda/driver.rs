@@ -37,6 +37,10 @@ struct Loaded {
     functions: HashMap<Kernel, Function>,
 }
 
+/// Of each lane, how many steps its priority is below the greatest. The classifier's chain on lane 0 is the longest; what runs beside a
+/// lane, gradients of weights, is to fill what that leaves idle, not to hold it up.
+const BELOW_THE_GREATEST: [i32; LANES] = [0, 1, i32::MAX, i32::MAX];
+
 #[derive(Clone, Copy)]
 struct Function {
     handle: sys::CUfunction,
@@ -74,8 +78,12 @@ impl Driver {
             capturing: AtomicBool::new(false),
         };
         this.enter()?;
-        for stream in &mut this.streams {
-            *stream = call("cuStreamCreate", result::stream::create(result::stream::StreamKind::NonBlocking))?;
+        let (least, greatest) = call("cuCtxGetStreamPriorityRange", result::stream::get_priority_range())?;
+        for (stream, below) in this.streams.iter_mut().zip(BELOW_THE_GREATEST) {
+            // The smaller number is the greater priority.
+            let priority = greatest.saturating_add(below).min(least);
+            let kind = result::stream::StreamKind::NonBlocking;
+            *stream = call("cuStreamCreateWithPriority", result::stream::create_with_priority(kind, priority))?;
         }
         for event in [&mut this.parting, &mut this.meeting] {
             *event = call("cuEventCreate", result::event::create(sys::CUevent_flags::CU_EVENT_DISABLE_TIMING))?;
@@ -249,7 +257,8 @@ impl Runtime for Driver {
         self.capturing.store(false, Ordering::Relaxed);
         // SAFETY: the stream is ours and is being captured.
         let graph = call("cuStreamEndCapture", unsafe { result::stream::end_capture(self.stream()) })?;
-        let flags = sys::CUgraphInstantiate_flags(0);
+        // What was captured from a stream keeps its priority.
+        let flags = sys::CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_USE_NODE_PRIORITY;
         // SAFETY: the graph was just made; the instance does not need it any more.
         let instance = unsafe {
             let instance = result::graph::instantiate(graph, flags);

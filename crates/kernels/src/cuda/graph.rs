@@ -27,11 +27,16 @@ impl Graph {
     }
 
     /// Runs the step again, with the addresses and numbers it was recorded with: what changes from one step to the
-    /// next is read from device memory.
+    /// next is read from device memory. What the step had in between lies in memory that the pool may have handed out again:
+    /// of tensors that were made after the recording and are still there, some are overwritten.
+    ///
+    /// Within another recording, or while lanes are parted, it is an error.
     pub fn replay(&self) {
         let recorded = self.recorded.as_ref().expect("recorded before it is handed out");
-        // SAFETY: memory that is dropped stays allocated while this exists.
-        self.cuda.remember(unsafe { recorded.replay() });
+        if self.cuda.outside(|| "a recorded step".into()).and_then(|()| self.cuda.running()).is_ok() {
+            // SAFETY: memory that is dropped stays allocated while this exists.
+            self.cuda.remember(unsafe { recorded.replay() });
+        }
     }
 }
 

@@ -82,6 +82,10 @@ fn lanes(cuda: &Cuda) {
     };
     step();
     cuda.capture(step).unwrap().replay();
+    let in_turn = device.in_turn();
+    launch();
+    in_turn.concurrently(|| in_turn.concurrently(launch, launch), launch);
+    launch();
     cuda.synchronize().unwrap();
 }
 
@@ -94,7 +98,12 @@ fn lanes_part_and_meet_by_events() {
                 event 1 on stream 3\nstream 1 waits for event 1\nlaunch on 0\n\
                 event 1 on stream 1\nstream 0 waits for event 1\nlaunch on 0\n";
     let said = over(&library("lanes_driver", &[]), "lanes");
-    assert_eq!(said, format!("{step}recording begins on 0\n{step}recording ends on 0\nreplay on 0"));
+    let streams = "priority -5 for 0\npriority -4 for 1\npriority 0 for 2\npriority 0 for 3\n";
+    let in_turn = "launch on 0\n".repeat(5);
+    assert_eq!(
+        said,
+        format!("{streams}{step}recording begins on 0\n{step}recording ends on 0\nreplay on 0\n{in_turn}").trim_end()
+    );
 }
 
 #[test]

@@ -40,7 +40,13 @@ int cuDevicePrimaryCtxRetain(void** context, int) { *context = &handle; return 0
 int cuDevicePrimaryCtxRelease_v2(int) { return 0; }
 int cuCtxSetCurrent(void*) { return 0; }
 int cuCtxGetCurrent(void** context) { *context = &handle; return 0; }
-int cuStreamCreate(void** stream, unsigned) { *stream = const_cast<const char**>(&names[streams++ % 8]); return 0; }
+int cuCtxGetStreamPriorityRange(int* least, int* greatest) { *least = 0; *greatest = -5; return 0; }
+int cuStreamCreateWithPriority(void** stream, unsigned, int priority) {
+    *stream = const_cast<const char**>(&names[streams++ % 8]);
+    char text[32];
+    std::snprintf(text, sizeof text, "priority %d for", priority);
+    return said(text, *stream);
+}
 int cuStreamDestroy_v2(void*) { return 0; }
 int cuStreamWaitEvent(void* stream, void* event, unsigned) { return said("stream", stream, " waits for event ", event); }
 // Only events without times are cheap.
@@ -57,7 +63,11 @@ int cuStreamEndCapture(void* stream, void** graph) {
     *graph = &handle;
     return said("recording ends on", stream);
 }
-int cuGraphInstantiateWithFlags(void** instance, void*, unsigned long long) { *instance = &handle; return 0; }
+// Node priorities are used (8), or those of the streams would be lost.
+int cuGraphInstantiateWithFlags(void** instance, void*, unsigned long long flags) {
+    *instance = &handle;
+    return flags == 8 ? 0 : 1;
+}
 int cuGraphDestroy(void*) { return 0; }
 int cuGraphExecDestroy(void*) { return 0; }
 int cuGraphLaunch(void*, void* stream) { return is("fault") ? 700 : said("replay on", stream); }
