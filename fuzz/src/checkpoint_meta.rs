@@ -34,8 +34,8 @@ pub fn read(data: &[u8]) {
 pub fn measure(checkpoint: &[u8], choice: u8) {
     let split = [SplitName::Test, SplitName::Train, SplitName::Val][usize::from(choice & 3).min(2)];
     let path = crate::file("checkpoint", checkpoint);
-    match evaluate(&path, DATA.to_str().expect("plain names"), split, &Device::cpu(), &mut |_| ()) {
-        Ok(found) => assert!(found.total > 0 && found.correct <= found.total && found.per_class.len() == CLASSES.len()),
+    match evaluate(&path, Some(DATA.to_str().expect("plain names")), split, &Device::cpu(), &mut |_| ()) {
+        Ok((found, _)) => assert!(found.total > 0 && found.correct <= found.total && found.per_class.len() == CLASSES.len()),
         Err(error) => assert!(matches!(error.kind(), ErrorKind::Data | ErrorKind::Usage), "{error:?}"),
     }
 }

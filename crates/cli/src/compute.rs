@@ -1,11 +1,16 @@
 //! The device and threads of a command that is not a training run.
 
+use crate::output::warn;
 use crate::settings_args::named;
 use clap::Args;
 use ecgan::Error;
 use ecgan::settings::{DeviceChoice, Precision};
 use kernels::{Device, Simd};
+use std::num::NonZero;
 use std::str::FromStr;
+
+/// More threads than this many a processor are warned of: with hundreds an iteration takes minutes.
+const PER_PROCESSOR: usize = 8;
 
 /// What to compute with.
 #[derive(Args)]
@@ -36,6 +41,10 @@ impl ComputeArgs {
 /// Makes rayon's global pool; without a number it has a thread a core.
 pub fn use_threads(threads: Option<usize>) -> anyhow::Result<()> {
     if let Some(threads) = threads {
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        if threads > PER_PROCESSOR * processors {
+            warn(format!("{threads} threads on {processors} processor(s) wait for each other most of the time"));
+        }
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
     Ok(())

@@ -17,6 +17,11 @@ pub fn warn(message: impl Display) {
     tell(format!("warning: {message}"));
 }
 
+/// So many of something, as one counts.
+pub fn many(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 /// This program as a shell starts it.
 pub fn program() -> String {
     quoted(&std::env::args_os().next().unwrap_or_else(|| "ecgan".into()).to_string_lossy())

@@ -23,13 +23,18 @@ pub struct Compared {
     pub paper: Option<f64>,
 }
 
-/// The runs in these folders, in this order.
+/// The runs in these folders, in this order. One that is not finished is told of by `warning`, and left out.
 ///
 /// # Errors
-/// [`Error::BadFile`] for a folder without a finished run; [`Error::Io`].
-pub fn compare(runs: &[PathBuf]) -> Result<Vec<Compared>, Error> {
+/// [`Error::BadFile`] for a folder that is no run's, or where no run is finished; [`Error::Io`].
+pub fn compare(runs: &[PathBuf], warning: &mut dyn FnMut(&str)) -> Result<Vec<Compared>, Error> {
     let mut rows: Vec<Compared> = Vec::new();
-    for run in runs {
+    for (i, run) in runs.iter().enumerate() {
+        let others = i + 1 < runs.len() || !rows.is_empty();
+        if others && summary_of(run)?.is_none() && run.join("config.toml").is_file() {
+            warning(&format!("{}: not finished, and left out", run.display()));
+            continue;
+        }
         let (summary, paper) = read(run)?;
         let alike = |first: &&Compared| (&first.summary.data, first.summary.seed) == (&summary.data, summary.seed);
         let first = rows.first().filter(alike).and_then(|first| first.summary.test_accuracy);

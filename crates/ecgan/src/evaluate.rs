@@ -2,7 +2,7 @@
 
 use crate::augment;
 use crate::checkpoint::Checkpoint;
-use crate::data::{Format, IDX, Images, Part};
+use crate::data::{Format, Images, Part};
 use crate::labelled::Labelled;
 use crate::metrics::{Evaluation, Tally};
 use crate::mistakes::{Mistake, Mistakes};
@@ -49,7 +49,7 @@ pub(crate) fn check_finite(logits: &[f32]) -> Result<(), Error> {
     if finite { Ok(()) } else { Err(Error::NotFinite { what: "a logit of the classifier" }) }
 }
 
-/// Measures a checkpoint's classifier on one split of `data`, resized and converted to what it was trained on.
+/// Measures a checkpoint's classifier on one split of `data`, or else of the run's own, resized and converted to what it was trained on.
 ///
 /// The splits of the training images are those of the run that wrote the checkpoint. `warning` is given what is odd about
 /// the data, a sentence each.
@@ -59,7 +59,7 @@ pub(crate) fn check_finite(logits: &[f32]) -> Result<(), Error> {
 /// [`Error::Setting`] for the validation part of a run that had none.
 pub fn evaluate(
     checkpoint: &Path,
-    data: &str,
+    data: Option<&str>,
     split: SplitName,
     device: &Device,
     warning: &mut dyn FnMut(&str),
@@ -67,13 +67,14 @@ pub fn evaluate(
     evaluate_read(&Checkpoint::read(checkpoint)?, data, split, device, warning)
 }
 
-/// The same for a checkpoint that was read already. One without metadata has no class names: it takes those of `data`.
+/// The same for a checkpoint that was read already. One without metadata has no class names: it takes those of `data`, without
+/// which it cannot do.
 ///
 /// # Errors
 /// As [`evaluate`]; [`Error::Setting`] for a split of the training images where the checkpoint does not say which they were.
 pub fn evaluate_read(
     read: &Checkpoint,
-    data: &str,
+    data: Option<&str>,
     split: SplitName,
     device: &Device,
     warning: &mut dyn FnMut(&str),
@@ -82,8 +83,12 @@ pub fn evaluate_read(
         let expected = "test or all, as a state dict does not say which images it was trained on".into();
         return Err(Error::Setting { name: "split", expected, got: split.to_string() });
     }
+    if read.is_bare() && data.is_none() {
+        let expected = "a folder or `synthetic`, as a state dict does not say what it was trained on".into();
+        return Err(Error::Setting { name: "data", expected, got: "nothing".into() });
+    }
     let mut network = read.classifier(device)?;
-    let Split { images, indices, classes } = Split::read(read, Some(data), split, warning)?;
+    let Split { images, indices, classes } = Split::read(read, data, split, warning)?;
     let (evaluation, found) = measure(&mut network, &images, &indices, &classes, device)?;
     Ok((evaluation, Mistakes::new(images, &classes, found)))
 }
@@ -117,32 +122,38 @@ impl Split {
             _ => source.warnings().iter().for_each(|message| warning(message)),
         }
         let known = &read.meta.classes;
-        // IDX files have no names of classes, but as many as their largest label says, which may be fewer in a test.
         let own_parts = matches!(split, SplitName::Train | SplitName::Val);
-        let fewer = !own_parts && source.format() == IDX && known.starts_with(source.classes());
-        let problem = if fewer {
+        let found = source.classes();
+        // Of some of the classes a test may have no image; IDX files have as many classes as their largest label says.
+        let some =
+            !own_parts && !read.is_bare() && found.len() < known.len() && found.iter().all(|c| known.contains(c));
+        let problem = if some {
+            let missing: Vec<String> = known.iter().filter(|class| !found.contains(class)).cloned().collect();
+            warning(&format!("{data}: no image of class {}, of which nothing is measured", names(&missing)));
             None
         } else if read.is_bare() {
-            let (has, found) = (known.len(), source.classes());
+            let has = known.len();
             (has != found.len()).then(|| format!("{has} classes; {data} has {}: {}", found.len(), names(found)))
         } else {
             let advice = "give --data a set with the classes of the training";
-            difference(known, source.classes(), data, "the data", advice)
+            difference(known, found, data, "the data", advice)
         };
         if let Some(problem) = problem {
             return Err(read.bad(problem));
         }
         let format = Format { size: read.meta.image_size, channels: read.meta.channels };
-        let classes = if fewer { known } else { source.classes() }.to_vec();
+        let classes = if some { known } else { found }.to_vec();
         if !own_parts {
             let all = split == SplitName::All;
-            if !all && source.is_unsplit() && !is_own(read, data, &source)? {
-                warning(&format!(
-                    "{data}: only that fifth is measured; --split all measures every image of a set that the \
-                     run was not trained on"
-                ));
+            if !all && source.is_unsplit() {
+                warn_of_fifth(read, data, &source, warning)?;
             }
-            let images = if all { source.read_all(format)? } else { source.read_test(format)? };
+            let mut images = if all { source.read_all(format)? } else { source.read_test(format)? };
+            if some {
+                let place = |class: &String| known.iter().position(|known| known == class).expect("one of them") as i32;
+                let places: Vec<i32> = found.iter().map(place).collect();
+                images.labels.iter_mut().for_each(|label| *label = places[*label as usize]);
+            }
             let indices = (0..images.len()).collect();
             return Ok(Self { images, indices, classes });
         }
@@ -164,15 +175,33 @@ impl Split {
     }
 }
 
-/// Whether `source`, which `data` named, is what the run was trained on, as far as its path and its numbers of images tell.
-fn is_own(read: &Checkpoint, data: &str, source: &data::Source) -> Result<bool, Error> {
-    if read.is_bare() {
-        return Ok(false);
-    }
+/// Warns where the fifth that `source`, which `data` named, keeps for the test is not the test of the run, as far as the place of the set
+/// and its numbers of images tell.
+fn warn_of_fifth(
+    read: &Checkpoint,
+    data: &str,
+    source: &data::Source,
+    warning: &mut dyn FnMut(&str),
+) -> Result<(), Error> {
     let at = |data: &str| Path::new(data).canonicalize().ok();
-    let now = images_of_each_class(source.listing(Part::Train)?.labels(), source.classes().len());
-    Ok(now == read.meta.images && at(data) == at(&settings(read, None)?.data))
+    let own_place = !read.is_bare() && at(data) == at(&settings(read, None)?.data);
+    let classes = source.classes();
+    let now = images_of_each_class(source.listing(Part::Train)?.labels(), classes.len());
+    if !own_place {
+        warning(&format!(
+            "{data}: only that fifth is measured; --split all measures every image of a set that the run was not trained on"
+        ));
+    } else if classes != read.meta.classes {
+        warning(&format!("{data}: {CHANGED}"));
+    } else if let Some(problem) = other_images(&read.meta.images, &now, classes, data) {
+        warning(&format!("{problem}: {CHANGED}"));
+    }
+    Ok(())
 }
+
+/// What follows where images came or went.
+const CHANGED: &str = "its images are not those that the run began with, so some of those measured may have been trained on; a test/ folder \
+                       beside train/ keeps them apart";
 
 /// The settings of the run that wrote a checkpoint, on `data` where that is given.
 pub(crate) fn settings(read: &Checkpoint, data: Option<&str>) -> Result<Settings, Error> {

@@ -1,6 +1,6 @@
 //! `ecgan compare`.
 
-use crate::output::Output;
+use crate::output::{Output, warn};
 use clap::Args;
 use ecgan::compare::{Compared, compare};
 use serde::Serialize;
@@ -33,7 +33,7 @@ struct Report {
 /// Runs the command.
 pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
     let output = Output::new(args.json, false);
-    let runs = compare(&args.runs)?;
+    let runs = compare(&args.runs, &mut |message| warn(message))?;
     table(&runs).iter().try_for_each(|line| output.line(line))?;
     Ok(output.result(&Report { runs })?)
 }

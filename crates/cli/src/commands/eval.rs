@@ -26,9 +26,9 @@ const SHOWN_MISTAKES: usize = 5;
 pub struct EvalArgs {
     #[command(flatten)]
     checkpoint: CheckpointArgs,
-    /// A folder of images, as for train, or `synthetic`
+    /// A folder of images, as for train, or `synthetic` [default: the run's own]
     #[arg(long, value_name = "DIR", env = "ECGAN_DATA", hide_env = true)]
-    data: String,
+    data: Option<String>,
     /// The images to measure on: those of the test split, those the run trained on or validated on, or every one (all), as fits
     /// labelled images that the run was not trained on
     #[arg(long, value_parser = crate::settings_args::choice::<SplitName>(), default_value = "test")]
@@ -64,11 +64,12 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
     args.mistakes.iter().try_for_each(|path| check_file("mistakes", path, FileKind::Mistakes))?;
     if let Some(path) = &args.mistakes_grid {
         check_file("mistakes_grid", path, FileKind::Png)?;
-        check_outside("mistakes_grid", path, Path::new(&args.data))?;
+        args.data.iter().try_for_each(|data| check_outside("mistakes_grid", path, Path::new(data)))?;
     }
     let device = args.compute.open()?;
     let mut warning = |message: &str| warn(message);
-    let mut evaluate = || evaluate_read(&args.checkpoint.read()?, &args.data, args.split, &device, &mut warning);
+    let mut evaluate =
+        || evaluate_read(&args.checkpoint.read()?, args.data.as_deref(), args.split, &device, &mut warning);
     let (evaluation, mistakes) = kernels::on_a_worker(&mut evaluate)?;
     if let Some(path) = &args.mistakes {
         write_atomically(path, |file| file.write_all(mistakes.csv().as_bytes()))?;

@@ -1,7 +1,7 @@
 //! `ecgan generate`.
 
 use crate::compute::ComputeArgs;
-use crate::output::Output;
+use crate::output::{Output, many};
 use clap::Args;
 use ecgan::export::{FileKind, check_file};
 use ecgan::generate::{Generated, generate};
@@ -99,7 +99,7 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     let output = Output::new(args.json, false);
     let given = given.as_deref();
     output.result(&Report { n: images.len(), seed: args.seed, path, classes, labels, confidences, given })?;
-    output.line(format!("{} images in {}", images.len(), path.display()))?;
+    output.line(format!("{} in {}", many(images.len(), "image"), path.display()))?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::checkpoint_args::CheckpointArgs;
 use crate::compute::ComputeArgs;
-use crate::output::{Output, Unwritten, warn};
+use crate::output::{Output, Unwritten, many, warn};
 use clap::Args;
 use ecgan::Error;
 use ecgan::data::image_files;
@@ -141,7 +141,7 @@ fn predict(args: &PredictArgs, files: Vec<PathBuf>, device: &Device) -> anyhow::
     if args.json {
         output.result(&Report { checkpoint, classes: &classes, predictions, failed, seconds, images_per_second })?;
     }
-    output.line(format!("{} images in {seconds:.2} s, {images_per_second:.0} images/s", total - unread))?;
+    output.line(format!("{} in {seconds:.2} s, {images_per_second:.0} images/s", many(total - unread, "image")))?;
     if unread > 0 {
         return Err(Error::Unread { failed: unread, total }.into());
     }

@@ -1,7 +1,7 @@
 //! `ecgan train`.
 
 use super::data::FORMATS;
-use crate::output::{Output, program, tell};
+use crate::output::{Output, many, program, tell};
 use crate::progress::{Progress, duration};
 use crate::settings_args::{SettingsArgs, unknown_variables};
 use crate::{compute, interrupt};
@@ -9,7 +9,7 @@ use clap::{ArgMatches, Args};
 use ecgan::metrics::{Ending, Observer, Summary};
 use ecgan::report;
 use ecgan::run_folder::{self, RunFolder};
-use ecgan::settings::{Method, Partial, SYNTHETIC, Schedule, Settings};
+use ecgan::settings::{Method, Partial, Preset, SYNTHETIC, Schedule, Settings};
 use ecgan::shell::quoted;
 use ecgan::train::{Plan, PlannedClass, PlannedNetwork, finished, plan, resume, steps_done, train};
 use ecgan::{Error, ErrorKind};
@@ -78,6 +78,7 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     let output = Output::new(args.json, args.quiet);
     compute::use_threads(settings.threads)?;
     if args.dry_run {
+        stopped.as_deref().map_or(Ok(()), |run| check_data_is_there(run, &settings))?;
         return dry_run(args, &settings, stopped.as_deref(), &mut progress);
     }
     interrupt::listen()?;
@@ -94,6 +95,7 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> anyhow::Result<()> {
         output.result(&Outcome { run: &path, summary: &summary })?;
         return Ok(output.line(at_its_end(&settings, &path, &summary))?);
     }
+    stopped.as_deref().map_or(Ok(()), |run| check_data_is_there(run, &settings))?;
     let train = if stopped.is_some() { resume } else { train };
     let trained = kernels::on_a_worker(|| train(&settings, &folder, &mut progress));
     drop(progress);
@@ -102,6 +104,16 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     output.result(&Outcome { run: &path, summary: &summary })?;
     closing(&settings, &path, &checkpoint, &summary).iter().try_for_each(|line| output.line(line))?;
     Ok(())
+}
+
+/// Refuses a run that cannot go on as its data is not where it was, as seen from here.
+fn check_data_is_there(run: &Path, settings: &Settings) -> Result<(), Error> {
+    if settings.data == SYNTHETIC || Path::new(&settings.data).exists() {
+        return Ok(());
+    }
+    let problem =
+        format!("data: there is no {} where you are now; --data DIR says where the images are", settings.data);
+    Err(Error::BadFile { path: run.join("config.toml"), problem })
 }
 
 /// Says what there is after a run that did not come to its end, and how it goes on.
@@ -132,7 +144,12 @@ fn at_its_end(settings: &Settings, run: &Path, summary: &Summary) -> String {
         (_, Schedule::Constant) => "; --epochs with a larger number goes on",
         (_, Schedule::Cosine) => "",
     };
-    format!("{}: finished, after {epochs} epochs and {steps} iterations{longer}", run.display())
+    format!(
+        "{}: finished, after {} and {}{longer}",
+        run.display(),
+        many(*epochs, "epoch"),
+        many(*steps as usize, "iteration")
+    )
 }
 
 /// The JSON object of a dry run: the settings, and what would become of them.
@@ -232,6 +249,13 @@ fn closing(settings: &Settings, run: &Path, checkpoint: &Path, summary: &Summary
         let method = settings.preset.values().method.unwrap_or(Method::EcGan);
         suggest("the same with a GAN, to compare", format!("train --config {config} --method {method}"));
     }
+    if settings.preset == Preset::Quick && settings.data != SYNTHETIC {
+        let data = quoted(&settings.data);
+        suggest(
+            "a better classifier, in several times the time: settings tuned on small sets",
+            format!("train --data {data} --preset best --method classifier"),
+        );
+    }
     suggest("every setting", "train --help".into());
     if settings.data == SYNTHETIC {
         lines.push(
@@ -246,8 +270,12 @@ fn why_it_ended(settings: &Settings, summary: &Summary) -> Option<String> {
     let Summary { epochs, steps, .. } = summary;
     match summary.ended_by {
         Ending::Epochs => None,
-        Ending::MaxSteps => Some(format!("ended by --max-steps in epoch {epochs}, after {steps} iterations")),
-        Ending::MaxTime => Some(format!("ended by --max-time in epoch {epochs}, after {steps} iterations")),
+        Ending::MaxSteps => {
+            Some(format!("ended by --max-steps in epoch {epochs}, after {}", many(*steps as usize, "iteration")))
+        }
+        Ending::MaxTime => {
+            Some(format!("ended by --max-time in epoch {epochs}, after {}", many(*steps as usize, "iteration")))
+        }
         Ending::Patience => {
             let patience = settings.patience.unwrap_or_default();
             let accuracy = "a better validation accuracy";

@@ -101,6 +101,8 @@ fn images_that_are_damaged() {
     let lying = |data: &Path| fs::write(data.join("train/dog/3.png"), lying_png()).unwrap();
     let message = "data/train/dog/3.png: Image size exceeds limit; expected a whole PNG or JPEG image of at most 8192";
     spoiled(pets, lying, message);
+    let empty = |data: &Path| fs::write(data.join("train/dog/3.png"), "").unwrap();
+    spoiled(pets, empty, "data/train/dog/3.png: an empty file; expected a PNG or JPEG image");
     let notes = |data: &Path| fs::write(data.join("train/dog/notes.txt"), "x").unwrap();
     spoiled(pets, notes, "data/train/dog/notes.txt: not an image by its first bytes; expected a PNG or JPEG image");
 }
@@ -116,20 +118,33 @@ fn mat_files_that_are_damaged() {
     spoiled(house_numbers, no_zero, "data: no training image of class `0`; expected at least one of each class");
 }
 
+/// It is found before the training, not after hours of it.
 #[test]
 fn a_damaged_test_image_costs_no_training() {
-    // Nothing reads the test images before training is done.
+    let early = "data/test/cat/1.jpg: the image ends early; expected a whole PNG or JPEG image";
+    spoiled(pets, |data| cut(&data.join("test/cat/1.jpg")), early);
     let here = tempfile::tempdir().unwrap();
-    let data = here.path().join("data");
+    let (data, run) = (here.path().join("data"), here.path().join("run"));
     pets(&data);
     cut(&data.join("test/cat/1.jpg"));
-    let train = ["train", "--data", "data", "--max-steps", "1", "--out", "run"];
-    refused(here.path(), &train, 3, "data/test/cat/1.jpg: the image ends early");
-    let last = "run/checkpoints/last.safetensors";
-    assert!(here.path().join(last).exists());
-    refused(here.path(), &[&train[..6], &["again"]].concat(), 3, "only the test failed");
+    refused(here.path(), &["train", "--data", "data", "--dry-run"], 3, early);
     pets(&data);
-    let eval = ["eval", "--checkpoint", last, "--data", "data"];
+    // One that is damaged meanwhile is found by the test, and what was trained stays.
+    let train = ["train", "--data", "data", "--out", "run", "--method", "classifier", "--epochs", "1000000"];
+    let mut child = small(here.path(), &[&train[..], &["--max-time", "3s"]].concat());
+    let child = child.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    while !run.join("metrics.jsonl").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    cut(&data.join("test/cat/1.jpg"));
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    for part in [early, "training is done and run/checkpoints/last.safetensors holds it; only the test failed"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    pets(&data);
+    let eval = ["eval", "--checkpoint", "run/checkpoints/last.safetensors", "--data", "data"];
     assert!(small(here.path(), &eval).output().unwrap().status.success());
 }
 

@@ -42,6 +42,17 @@ fn what_is_no_finished_run_is_named() {
     fs::create_dir(here.path().join("empty")).unwrap();
     refused(here.path(), &["compare", "empty"], 3, "empty: no summary.json; expected the folder of a finished run");
     refused(here.path(), &["compare"], 2, "RUN");
+    // Of several, those that are not finished are left out.
+    pets(&here.path().join("pets"));
+    for run in ["a", "b"] {
+        train(here.path(), &["--data", "pets", "--method", "classifier", "--max-steps", "1", "--out", run]);
+    }
+    fs::remove_file(here.path().join("a/summary.json")).unwrap();
+    let output = ecgan(here.path(), &["compare", "a", "b"]);
+    assert_eq!(stderr(&output), "warning: a: not finished, and left out\n");
+    assert_eq!(stdout(&output).lines().filter(|line| line.starts_with("| b |")).count(), 1);
+    fs::remove_file(here.path().join("b/summary.json")).unwrap();
+    refused(here.path(), &["compare", "a", "b"], 3, "b: no summary.json; expected the folder of a finished run");
 }
 
 #[test]

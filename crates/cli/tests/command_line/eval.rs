@@ -99,6 +99,42 @@ fn a_validation_part_of_its_own_stays_what_it_is() {
     refused(here.path(), &[&command[..], &["train"]].concat(), 3, "trained with 6 training images of class fish");
 }
 
+/// Of the run's own classes some may have no image; the others keep their places.
+#[test]
+fn images_of_some_of_the_classes_are_measured() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    let settings = ["--data", "pets", "--out", "run", "--method", "classifier", "--width", "2", "--lr", "0.01"];
+    train(here.path(), &[&settings[..], &["--epochs", "10"]].concat());
+    let command = ["eval", "--checkpoint", "run/checkpoints/last.safetensors", "--json"];
+    let all = json(&ecgan(here.path(), &command));
+    assert_eq!(all["total"], 9, "of the run's own data");
+    for part in ["train", "test"] {
+        std::fs::remove_dir_all(here.path().join("pets").join(part).join("cat")).unwrap();
+    }
+    let output = ecgan(here.path(), &[&command[..], &["--data", "pets"]].concat());
+    let some = json(&output);
+    let told = stderr(&output);
+    assert!(told.contains("warning: pets: no image of class cat, of which nothing is measured\n"), "{told}");
+    assert_eq!((some["total"].as_u64(), &some["confusion"][0]), (Some(6), &serde_json::json!([0, 0, 0])));
+    assert_eq!([&some["confusion"][1], &some["confusion"][2]], [&all["confusion"][1], &all["confusion"][2]]);
+}
+
+/// A fifth of other images is another fifth.
+#[test]
+fn a_test_that_may_have_been_trained_on_is_warned_of() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    std::fs::rename(here.path().join("pets/train"), here.path().join("mine")).unwrap();
+    train(here.path(), &["--data", "mine", "--out", "run", "--method", "classifier", "--max-steps", "1"]);
+    let command = ["eval", "--checkpoint", "run/checkpoints/last.safetensors", "--data", "mine"];
+    let warned = |part: &str| stderr(&ecgan(here.path(), &command)).contains(part);
+    let changed = "so some of those measured may have been trained on";
+    assert!(!warned(changed));
+    std::fs::remove_file(here.path().join("mine/cat/0.png")).unwrap();
+    assert!(warned("warning: trained with 5 training images of class cat; mine has 4: its images") && warned(changed));
+}
+
 /// IDX files have as many classes as their largest label says.
 #[test]
 fn a_test_without_the_last_digits_is_measured() {

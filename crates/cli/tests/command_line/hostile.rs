@@ -151,11 +151,12 @@ fn numbers_as_large_as_there_are() {
     pets(&here.path().join("pets"));
     let (largest, too_large) = ("9223372036854775807", "18446744073709551615");
     for name in ["samples", "per-class", "epochs", "max-steps"] {
-        let setting = name.replace('-', "_");
-        let message = format!("{setting}: expected at most {largest}, got {too_large}");
+        let message = format!("expected a whole number from 1 to {largest}\n");
         refused(here.path(), &["train", &format!("--{name}"), too_large], 2, &message);
         assert!(ecgan(here.path(), &["train", "--dry-run", "--quiet", &format!("--{name}"), largest]).status.success());
     }
+    // Also where it goes on.
+    refused(here.path(), &["train", "--resume", "run", "--seed", too_large], 2, "expected a whole number from 0 to");
     refused(here.path(), &["generate", "--checkpoint", "x", "--dir", "d", "-n", too_large], 2, "'-n <N>'");
     // As many iterations as cannot be counted are not none.
     let epochs = ["--data", "pets", "--method", "classifier", "--epochs", largest, "--max-steps", "1", "--out", "run"];

@@ -26,14 +26,14 @@ fn what_is_no_run_folder_is_refused() {
         let output = command(here.path(), &["train", "--resume", path]).output().unwrap();
         assert_eq!(
             stdout(&output),
-            "run: finished, after 1 epochs and 3 iterations; --epochs with a larger number goes on\n"
+            "run: finished, after 1 epoch and 3 iterations; --epochs with a larger number goes on\n"
         );
     }
     let inside = |folder: &str, path: &str| {
         stdout(&command(&here.path().join(folder), &["train", "--resume", path]).output().unwrap())
     };
     for (folder, path) in [("run", "."), ("run", "config.toml"), ("run/checkpoints", "last.safetensors")] {
-        assert!(inside(folder, path).contains(": finished, after 1 epochs"), "{path} in {folder}");
+        assert!(inside(folder, path).contains(": finished, after 1 epoch"), "{path} in {folder}");
     }
 }
 
@@ -68,7 +68,8 @@ fn a_run_goes_on_for_longer_with_another_machine_s_variables_and_moved_data() {
     let here = tempfile::tempdir().unwrap();
     begin(here.path());
     fs::rename(here.path().join("pets"), here.path().join("moved")).unwrap();
-    refused(here.path(), &["train", "--resume", "run", "--epochs", "2"], 3, "pets");
+    let message = "run/config.toml: data: there is no pets where you are now; --data DIR says where the images are";
+    refused(here.path(), &["train", "--resume", "run", "--epochs", "2"], 3, message);
     let arguments = ["train", "--resume", "run", "--epochs", "3", "--data", "moved", "--patience", "9", "--json"];
     let output = small(here.path(), &arguments).env("ECGAN_SIMD", "portable").env("ECGAN_BATCH", "5").output().unwrap();
     let summary = json(&output);

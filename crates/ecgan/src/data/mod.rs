@@ -39,7 +39,6 @@ pub use split::{Budget, Order, Split, split};
 pub use synthetic::SyntheticOptions;
 
 use fit::{Raw, fit};
-pub(crate) use idx::IDX;
 use std::fmt;
 use std::sync::Arc;
 

@@ -96,6 +96,11 @@ impl Source {
         self.format
     }
 
+    /// Whether it is drawn as it is used, so that nothing of it can be damaged.
+    pub(crate) fn is_drawn(&self) -> bool {
+        self.format == synthetic::FORMAT
+    }
+
     /// Whether it has no parts of its own, so that a fifth of it serves as the test.
     pub fn is_unsplit(&self) -> bool {
         self.format == folder::UNSPLIT

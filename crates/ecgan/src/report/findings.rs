@@ -4,7 +4,7 @@ use super::html::short;
 use super::run::Run;
 use super::wilson::wilson;
 use crate::metrics::{EpochMetrics, Evaluation};
-use crate::settings::{Augment, DiffAugment};
+use crate::settings::{Augment, DiffAugment, Schedule};
 
 /// Something to look at.
 #[derive(Debug, PartialEq)]
@@ -138,6 +138,11 @@ fn classifier(run: &Run, last: &EpochMetrics, add: &mut impl FnMut(String, &str)
             }
         };
         add(format!("Accuracy is {train:.1} % in training and {accuracy:.1} % {which}."), suggestion);
+    }
+    // The rates of a cosine are near 0 in the last epochs, whose weights are the best as a rule; what has ended early went on to learn.
+    let constant = run.settings.schedule == Schedule::Constant && run.epochs.len() > 1;
+    if constant && run.summary.is_some() && run.best().is_some_and(|(epoch, _)| epoch == last.epoch) {
+        add(format!("The best epoch was the last, {}.", last.epoch), "More --epochs may do better: --resume goes on.");
     }
     if let Some((epoch, best, val)) = fallen(run) {
         add(

@@ -3,13 +3,14 @@
 use super::expected::{Expected, Value};
 use super::{
     Architecture, Augment, ClassCode, ClassThreshold, DeviceChoice, DiffAugment, FakeLabels, FakeMean, FakeStatistics,
-    FakesFrom, GanLoss, Method, NormD, Precision, Preset, Schedule, Subset, TimeLimit, nearest,
+    FakesFrom, GanLoss, Method, NormD, Precision, Preset, Schedule, Settings, Subset, TimeLimit, nearest,
 };
 use crate::Error;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use toml::Table;
 use toml::de::DeTable;
 
 /// Bytes of the longest settings file that is read.
@@ -161,8 +162,12 @@ impl Partial {
     /// These settings, completed by `lower` where they are silent.
     ///
     /// Settings that speak about one thing yield together: a budget here hides every budget of `lower`, and
-    /// `lr` (`weight_decay`) here, being for all networks, hides `lr_c` (`weight_decay_c`) of `lower`.
+    /// `lr` (`weight_decay`) here, being for all networks, hides `lr_c` (`weight_decay_c`) of `lower`. A preset here takes the place of
+    /// another one of `lower`, with all that `lower` has from that: a run's own file gives every setting, whichever it was begun with.
     pub fn over(self, mut lower: Self) -> Self {
+        if self.preset.is_some() && lower.preset != self.preset {
+            lower = lower.without_preset();
+        }
         if !self.budgets().is_empty() {
             (lower.samples, lower.fraction, lower.per_class) = (None, None, None);
         }
@@ -173,6 +178,20 @@ impl Partial {
             lower.weight_decay_c = None;
         }
         self.or(lower)
+    }
+
+    /// What these settings say that their preset, where they name one, does not say anyway.
+    fn without_preset(self) -> Self {
+        let (preset, data, method) = (self.preset, self.data.clone(), self.method);
+        let own = Self { preset, data, method, ..Self::default() };
+        let Some(Ok(of_preset)) = preset.map(|_| Settings::complete(own)) else { return self };
+        // A path need not be text, as a table's is, and no preset has one.
+        let table = |given| Table::try_from(given).expect("numbers and words are TOML");
+        let (out, given) = (self.out.clone(), table(Self { out: None, preset: None, ..self }));
+        let taken = table(of_preset.to_partial());
+        let own: Table =
+            given.into_iter().filter(|(key, value)| key == "data" || taken.get(key) != Some(value)).collect();
+        Self { out, ..own.try_into().expect("they were settings") }
     }
 
     /// The names of the budgets given: at most one is allowed.
@@ -324,5 +343,15 @@ mod tests {
         assert_eq!((both.samples, both.fraction, both.batch), (Some(9), None, Some(4)));
         assert_eq!((both.lr, both.lr_c, both.weight_decay, both.weight_decay_c), (Some(4.0), None, Some(5.0), None));
         assert_eq!(Partial::default().over(lower.clone()), lower);
+        // A preset hides what a run's file has from another one, and nothing that it has of its own.
+        let run = Partial { data: Some("pets".into()), seed: Some(3), width: Some(7), ..Partial::default() };
+        let file = Settings::complete(run.clone()).unwrap().used();
+        let best = Partial { preset: Some(Preset::Best), ..Partial::default() };
+        let of = |given: Partial| Settings { simd: kernels::Simd::Portable, ..Settings::complete(given).unwrap() };
+        assert_eq!(of(best.clone().over(file.clone())), of(best.clone().over(run)));
+        let own = Partial { epochs: Some(3), lr_c: Some(0.5), ..Partial::default() };
+        assert_eq!(best.clone().over(own.clone()), Partial { preset: Some(Preset::Best), ..own }, "it names no preset");
+        let quick = Partial { preset: Some(Preset::Quick), ..Partial::default() };
+        assert_eq!(of(quick.over(file.clone())), of(file), "the same preset changes nothing");
     }
 }

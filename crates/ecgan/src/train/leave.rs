@@ -170,7 +170,7 @@ impl Run<'_> {
         self.folder.write_samples(epoch, &grid::draw(&drawn.images, &drawn.captions()))
     }
 
-    /// Reads the test images, which nothing before this does, and measures the last weights on them.
+    /// Reads the test images, of which it was only seen before that they can be decoded, and measures the last weights on them.
     fn test(&mut self) -> Result<(Evaluation, Mistakes), Error> {
         let images = self.source.read_test(Format { size: self.image.size, channels: self.image.channels })?;
         let all: Vec<usize> = (0..images.len()).collect();

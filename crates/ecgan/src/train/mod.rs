@@ -99,6 +99,7 @@ impl Ready {
         source.require(Part::Test)?; // now, not after hours of training
         let labelled = Labelled::read(&source, settings, format)?;
         labelled.warnings.iter().for_each(|warning| observer.warning(warning));
+        check_test(&source, format)?;
         if observer.interrupted() {
             return Err(Error::Interrupted);
         }
@@ -118,6 +119,19 @@ impl Ready {
         let iterations = Iterations::new(&device, networks, &labelled.images, feed)?;
         Ok(Self { device, source, image, labelled, batch, iterations })
     }
+}
+
+/// Decodes the test images, each by itself: one that is damaged is found now, not after hours of training. What is in them is left to
+/// the test.
+fn check_test(source: &Source, format: Format) -> Result<(), Error> {
+    const BATCH: usize = 64;
+    if source.is_drawn() {
+        return Ok(());
+    }
+    let images = source.read_test(format)?;
+    let all: Vec<usize> = (0..images.len()).collect();
+    images.read_ahead(&all, BATCH);
+    all.chunks(BATCH).try_for_each(|part| Ok(images.batch(part).map(drop)?))
 }
 
 /// Refuses a classifier of so many numbers where `free` bytes are too few for it: an allocation that fails ends the process

@@ -25,7 +25,10 @@ fn an_evaluated_checkpoint_has_the_accuracies_of_its_run() {
     let (_root, folder, result) = run(&settings, &mut Silent);
     let summary = result.expect("the run ends well");
     let accuracy = |checkpoint: &Path, split| {
-        evaluate(checkpoint, "synthetic", split, &Device::cpu(), &mut |_| ()).expect("a checkpoint of ours").0.accuracy
+        evaluate(checkpoint, Some("synthetic"), split, &Device::cpu(), &mut |_| ())
+            .expect("a checkpoint of ours")
+            .0
+            .accuracy
     };
     assert_eq!(summary.test_accuracy, Some(accuracy(&folder.last_checkpoint(), SplitName::Test)));
     assert_eq!(summary.best_val_accuracy, Some(accuracy(&folder.best_checkpoint(), SplitName::Val)));

@@ -57,7 +57,7 @@ fn a_diverging_run_keeps_its_last_good_checkpoint() {
             assert!(finite || !is_f32, "{method}: {name} is not finite");
         }
         Checkpoint::read(&last).and_then(|read| read.classifier(&Device::cpu())).expect("it loads");
-        match evaluate(&last, "synthetic", SplitName::Val, &Device::cpu(), &mut |_| ()) {
+        match evaluate(&last, Some("synthetic"), SplitName::Val, &Device::cpu(), &mut |_| ()) {
             Ok(_) | Err(Error::NotFinite { .. }) => {}
             Err(error) => panic!("{error}"),
         }

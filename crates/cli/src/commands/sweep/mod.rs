@@ -2,7 +2,7 @@
 
 mod runs;
 
-use crate::output::{Output, warn};
+use crate::output::{Output, many, warn};
 use crate::settings_args::{SettingsArgs, unknown_variables, warn_of_unused};
 use crate::{compute, interrupt};
 use clap::builder::PossibleValue;
@@ -275,15 +275,17 @@ fn write(folder: &Path, table: &Table) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn many(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
 fn show(args: &SweepArgs, output: Output, folder: &Path, table: &Table) -> anyhow::Result<()> {
     output.result(&Report { sweep: folder, table })?;
     if !table.rows.is_empty() {
         output.line("")?;
         table.markdown().lines().try_for_each(|line| output.line(line))?;
+    }
+    if table.rows.len() > 1 && table.rows.iter().all(|row| row.difference.is_none()) {
+        output.line(
+            "no differences: there is no bare classifier with these settings here (--arm bare:method=classifier beside an --arm for \
+             these, or method=classifier,.. as a --grid), and no --baseline",
+        )?;
     }
     if table.unfinished > 0 {
         output.line(format!("{} without all seeds yet", many(table.unfinished, "combination")))?;

@@ -1,8 +1,8 @@
 //! The runs of a sweep, one after another.
 
-use super::{Run, label, many};
+use super::{Run, label};
 use crate::interrupt;
-use crate::output::{Output, warn};
+use crate::output::{Output, many, warn};
 use crate::progress::duration;
 use anyhow::anyhow;
 use ecgan::Error;

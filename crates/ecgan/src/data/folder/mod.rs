@@ -220,6 +220,7 @@ pub(crate) fn decoded(path: &Path) -> Result<DynamicImage, DataError> {
             Some(format) => {
                 DataError::unfit(path, format!("{format} is not read"), "PNG or JPEG: convert it to one of them")
             }
+            None if bytes.is_empty() => DataError::unfit(path, "an empty file", "a PNG or JPEG image"),
             None => DataError::unfit(path, "not an image by its first bytes", "a PNG or JPEG image"),
         });
     };

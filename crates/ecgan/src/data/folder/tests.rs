@@ -141,7 +141,7 @@ fn what_is_no_image_or_a_damaged_one_is_named() {
     let where_to_look = format!("; `ecgan data inspect {}` lists all such files", folder.path().display());
     let wrong = "not an image by its first bytes; expected a PNG or JPEG image";
     refused(b"notes on this class", &format!("{wrong}{where_to_look}"));
-    refused(b"", "not an image");
+    refused(b"", "an empty file; expected a PNG or JPEG image");
     for extension in ["jpg", "png"] {
         let whole = folder.path().join(format!("whole.{extension}"));
         let noise = |x: u32, y: u32| Rgb([(x * 37 + y * 91) as u8, (x * y) as u8, (x * 5) as u8]);

@@ -24,7 +24,7 @@ pub(super) const LOOKED_FOR: &str =
     "train-images-idx3-ubyte, train-labels-idx1-ubyte and the same of t10k (MNIST), gzipped or not";
 
 /// The format's name.
-pub const IDX: &str = "MNIST (IDX files)";
+const IDX: &str = "MNIST (IDX files)";
 
 /// Where the files lie: in the folder itself, or where other programs keep them in it.
 const FOLDERS: [&str; 3] = ["", "raw", "MNIST/raw"];

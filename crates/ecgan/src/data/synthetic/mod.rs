@@ -16,6 +16,9 @@ use scene::Scene;
 use std::sync::Arc;
 use tensor::rng::Stream;
 
+/// The format, for people.
+pub(super) const FORMAT: &str = "built-in house-number digits";
+
 /// Which drawn images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SyntheticOptions {
@@ -34,7 +37,7 @@ pub(super) fn found(options: &SyntheticOptions) -> Result<Found, DataError> {
             return Err(DataError::split(wrong, "10 (one of each digit) to 1,000,000"));
         }
     }
-    Ok(Found::new("built-in house-number digits", super::digits(), Box::new(*options)))
+    Ok(Found::new(FORMAT, super::digits(), Box::new(*options)))
 }
 
 impl Reader for SyntheticOptions {
