@@ -56,7 +56,8 @@ pub struct SettingsArgs {
     #[arg(long, value_parser = choice::<Method>(), env = "ECGAN_METHOD", help_heading = "Method")]
     method: Option<Method>,
     /// Where values not given come from: for minutes on a processor (quick), tuned on small sets (best), from the paper's
-    /// text (paper), or from its published code (notebook) [default: quick]
+    /// text (paper), or from its published code (notebook). Beside --config it takes the place of the file's, with all that the file has
+    /// from that one [default: quick]
     #[arg(long, value_parser = choice::<Preset>(), env = "ECGAN_PRESET", help_heading = "Method")]
     preset: Option<Preset>,
     /// Weight of the fakes (the generator's images) in the classifier's loss; 0 trains it on real images alone
@@ -74,7 +75,7 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "HOW", value_parser = choice::<FakeStatistics>(), env = "ECGAN_FAKE_STATISTICS", help_heading = "Method")]
     fake_statistics: Option<FakeStatistics>,
     /// What the classifier learns about a fake that counts: its own most probable class (pseudo), the class that method
-    /// conditional made it for (known, the default there; counted is then where that class is confident), or its own
+    /// conditional made it for (known, the default there; it counts where that class has more than the threshold), or its own
     /// probabilities, sharpened (soft)
     #[arg(long, value_parser = choice::<FakeLabels>(), env = "ECGAN_FAKE_LABELS", help_heading = "Method")]
     fake_labels: Option<FakeLabels>,
@@ -119,11 +120,11 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "N", value_parser = count(), env = "ECGAN_WIDTH", help_heading = "Method")]
     width: Option<usize>,
 
-    /// Passes over the training images
+    /// Passes over the training images, in whole batches: what is left over sits out, other images each epoch
     #[arg(long, value_name = "E", value_parser = count(), env = "ECGAN_EPOCHS", help_heading = "Optimisation")]
     epochs: Option<usize>,
-    /// Iterations of the whole run at most; the run ends there as it does after the last epoch, but best.safetensors is of
-    /// a whole epoch where there was one
+    /// Iterations of the whole run at most; the run ends there as it does after the last epoch, but best.safetensors is chosen among
+    /// whole epochs, if there are any
     #[arg(long, value_name = "N", value_parser = count(), env = "ECGAN_MAX_STEPS", help_heading = "Optimisation")]
     max_steps: Option<usize>,
     /// End the run after this many epochs without a better validation accuracy; a cosine still spans all --epochs

@@ -15,7 +15,7 @@ pub struct ReproduceArgs {
     /// Which: SVHN by size and method (table1), chest X-rays with the conditional GAN (table2), SVHN by lambda (lambda)
     #[arg(value_parser = choice::<Experiment>())]
     experiment: Experiment,
-    /// The folder with the data: the published files of SVHN for table1 and lambda
+    /// The folder with the data: the published files of SVHN for table1 and lambda, folders of chest X-rays for table2
     #[arg(long, value_name = "DIR")]
     data: String,
     /// Seeds of each cell
