@@ -7,6 +7,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command};
 use ecgan::Error;
+use ecgan::run_folder::names;
 use ecgan::settings::{
     Architecture, Augment, COUNT, Choice, ClassCode, ClassThreshold, DeviceChoice, DiffAugment, FakeLabels, FakeMean,
     FakeStatistics, FakesFrom, GanLoss, Method, NormD, Partial, Precision, Preset, Schedule, Settings, SimdChoice,
@@ -297,7 +298,7 @@ impl SettingsArgs {
         }
         let flags = self.layer(matches, ValueSource::CommandLine);
         let variables = self.variables(matches)?;
-        let (settings, warnings) = Partial::from_file(&run.join("config.toml"))?.resumed(flags, &variables)?;
+        let (settings, warnings) = Partial::from_file(&run.join(names::CONFIG))?.resumed(flags, &variables)?;
         Ok((Settings::resolve(settings)?, warnings))
     }
 

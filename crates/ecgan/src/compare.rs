@@ -4,6 +4,7 @@ use crate::Error;
 use crate::checkpoint::Checkpoint;
 use crate::metrics::Summary;
 use crate::paper::reported;
+use crate::run_folder::names::{CONFIG, LAST_CHECKPOINT};
 use crate::run_folder::summary_of;
 use crate::settings::{Partial, Settings};
 use serde::Serialize;
@@ -31,7 +32,7 @@ pub fn compare(runs: &[PathBuf], warning: &mut dyn FnMut(&str)) -> Result<Vec<Co
     let mut rows: Vec<Compared> = Vec::new();
     for (i, run) in runs.iter().enumerate() {
         let others = i + 1 < runs.len() || !rows.is_empty();
-        if others && summary_of(run)?.is_none() && run.join("config.toml").is_file() {
+        if others && summary_of(run)?.is_none() && run.join(CONFIG).is_file() {
             warning(&format!("{}: not finished, and left out", run.display()));
             continue;
         }
@@ -49,11 +50,11 @@ fn read(run: &Path) -> Result<(Summary, Option<f64>), Error> {
         let problem = "no summary.json; expected the folder of a finished run".into();
         return Err(Error::BadFile { path: run.into(), problem });
     };
-    let config = run.join("config.toml");
+    let config = run.join(CONFIG);
     let settings = Settings::complete(Partial::from_file(&config)?)
         .map_err(|error| Error::BadFile { path: config, problem: error.to_string() })?;
     // How many training images the data has, the last checkpoint knows, where it is still there.
-    let last = Checkpoint::read(&run.join("checkpoints").join("last.safetensors"));
+    let last = Checkpoint::read(&run.join(LAST_CHECKPOINT));
     let all = last.map_or(0, |last| last.meta.images.iter().sum());
     let paper = reported(&settings, summary.n_train + summary.n_val, all);
     Ok((summary, paper))

@@ -2,8 +2,9 @@
 
 use crate::compute::ComputeArgs;
 use crate::output::{Output, tell, warn};
-use crate::progress::{LINE_EVERY, duration};
+use crate::progress::LINE_EVERY;
 use clap::Args;
+use ecgan::duration::duration;
 use ecgan::export::{FileKind, check_file};
 use ecgan::measure::{Agreement, Event, FeaturesOf, Measures, Options, measure};
 use ecgan::printable::printable;

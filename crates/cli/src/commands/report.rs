@@ -3,7 +3,8 @@
 use crate::output::Output;
 use clap::Args;
 use ecgan::export::{FileKind, check_file};
-use ecgan::report::{FILE, write, write_curves};
+use ecgan::report::{write, write_curves};
+use ecgan::run_folder::names::REPORT;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -48,7 +49,7 @@ struct Report<'a> {
 pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
     args.out.iter().try_for_each(|out| check_file("out", out, FileKind::Html))?;
     args.curves.iter().try_for_each(|curves| check_file("curves", curves, FileKind::Svg))?;
-    let page = args.out.clone().unwrap_or_else(|| args.run.join(FILE));
+    let page = args.out.clone().unwrap_or_else(|| args.run.join(REPORT));
     write(&args.run, &page)?;
     if let Some(curves) = &args.curves {
         write_curves(&args.run, curves)?;

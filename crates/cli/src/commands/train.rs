@@ -2,13 +2,14 @@
 
 use super::data::FORMATS;
 use crate::output::{Output, many, program, tell};
-use crate::progress::{Progress, duration};
+use crate::progress::Progress;
 use crate::settings_args::{SettingsArgs, unknown_variables};
 use crate::{compute, interrupt};
 use clap::{ArgMatches, Args};
+use ecgan::duration::duration;
 use ecgan::metrics::{Ending, Observer, Summary};
 use ecgan::report;
-use ecgan::run_folder::{self, RunFolder};
+use ecgan::run_folder::{self, RunFolder, names};
 use ecgan::settings::{Method, Partial, Preset, SYNTHETIC, Schedule, Settings};
 use ecgan::shell::quoted;
 use ecgan::train::{Plan, PlannedClass, PlannedNetwork, finished, plan, resume, steps_done, train};
@@ -113,7 +114,7 @@ fn check_data_is_there(run: &Path, settings: &Settings) -> Result<(), Error> {
     }
     let problem =
         format!("data: there is no {} where you are now; --data DIR says where the images are", settings.data);
-    Err(Error::BadFile { path: run.join("config.toml"), problem })
+    Err(Error::BadFile { path: run.join(names::CONFIG), problem })
 }
 
 /// Says what there is after a run that did not come to its end, and how it goes on.
@@ -221,7 +222,7 @@ fn plan_lines(plan: &Plan) -> Vec<String> {
 fn closing(settings: &Settings, run: &Path, checkpoint: &Path, summary: &Summary) -> Vec<String> {
     let program = program();
     let checkpoint = quoted(&checkpoint.to_string_lossy());
-    let config = quoted(&run.join("config.toml").to_string_lossy());
+    let config = quoted(&run.join(names::CONFIG).to_string_lossy());
     let mut lines = vec![
         format!(
             "test accuracy {} after the last epoch, best validation accuracy {}, {}",
@@ -229,7 +230,7 @@ fn closing(settings: &Settings, run: &Path, checkpoint: &Path, summary: &Summary
             percent(summary.best_val_accuracy),
             duration(summary.seconds)
         ),
-        format!("run folder {}, report {}", run.display(), run.join("report.html").display()),
+        format!("run folder {}, report {}", run.display(), run.join(names::REPORT).display()),
     ];
     lines.extend(why_it_ended(settings, summary));
     lines.extend([String::new(), "Try next".into()]);

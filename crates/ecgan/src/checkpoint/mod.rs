@@ -23,6 +23,7 @@ use crate::Error;
 use crate::models::{BuiltIn, Classifier, ImageShape};
 use crate::networks::{new_classifier, new_discriminator, new_generator, new_real_head};
 use crate::printable::Shown;
+use crate::run_folder::names::{LAST, LAST_CHECKPOINT};
 use crate::settings::NetworkName;
 use meta::{KEY, check};
 use nn::{Builder, Network, StateDict, StateTensor};
@@ -59,7 +60,7 @@ impl Checkpoint {
     /// As [`Checkpoint::read`]; [`Error::Setting`] where the file says otherwise.
     pub fn read_for(path: &Path, image_size: Option<usize>) -> Result<Self, Error> {
         if path.is_dir() {
-            let names = ["checkpoints/last.safetensors", "last.safetensors"].map(|name| path.join(name));
+            let names = [LAST_CHECKPOINT, LAST].map(|name| path.join(name));
             let such = names.iter().find(|file| file.is_file()).map(|file| format!(", such as {}", Shown(file)));
             let problem = format!("a folder; expected a checkpoint{}", such.unwrap_or_default());
             return Err(Error::BadFile { path: path.to_path_buf(), problem });

@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::augment;
 use crate::data::Images;
+use crate::methods::argmax;
 use nn::Network;
 use tensor::{Device, Tensor};
 
@@ -66,9 +67,7 @@ pub fn of_classifier(
         let [features, logits] = network.evaluate_with_features(augment::plain(device, images, part)?)?;
         d = features.shape().last().copied().unwrap_or(1);
         averaged(&features, &mut values)?;
-        // Labels are all that is asked for, whatever the thresholds.
-        let predicted = crate::pseudo_label::pseudo_labels(&logits, &Tensor::zeros(device, [logits.shape()[1]]), None);
-        labels.extend(predicted.labels.to_vec()?.iter().map(|&label| label as usize));
+        labels.extend(argmax(&logits).to_vec()?.iter().map(|&label| label as usize));
     }
     Ok((Features::new(values, d), labels))
 }

@@ -2,6 +2,7 @@
 
 use super::{EpochMetrics, csv};
 use crate::Error;
+use crate::run_folder::names::METRICS_TABLE;
 use crate::run_folder::{RunFolder, write_atomically};
 use crate::tensorboard::Events;
 use std::fs;
@@ -27,7 +28,7 @@ impl Mirrors {
         kept: &[EpochMetrics],
         tensorboard: bool,
     ) -> Result<Self, Error> {
-        let csv = folder.path().join("metrics.csv");
+        let csv = folder.path().join(METRICS_TABLE);
         let text = kept.iter().fold(csv::header(classes), |text, epoch| text + &csv::row(epoch, classes.len()));
         write_atomically(&csv, |file| file.write_all(text.as_bytes()))?;
         let events = tensorboard.then(|| Events::start(folder.path(), classes, kept)).transpose()?;
@@ -61,7 +62,7 @@ mod tests {
             RunFolder::create(Some(&here.path().join("run")), here.path(), Method::Classifier, "data").unwrap();
         let epoch = |n| EpochMetrics { epoch: n, step: 4 * n as u64, ..EpochMetrics::default() };
         let classes = ["a".to_owned()];
-        let csv = || fs::read_to_string(folder.path().join("metrics.csv")).unwrap();
+        let csv = || fs::read_to_string(folder.path().join(METRICS_TABLE)).unwrap();
         let column = |text: &str| text.lines().map(|l| l.split(',').next().unwrap().to_owned()).collect::<Vec<_>>();
         let first = Mirrors::start(&folder, &classes, &[], false).unwrap();
         (1..=3).for_each(|n| first.epoch(&epoch(n)).unwrap());

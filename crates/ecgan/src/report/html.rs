@@ -33,16 +33,6 @@ pub fn short(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
-/// A duration as people say it.
-pub fn duration(seconds: f64) -> String {
-    let whole = seconds.max(0.0).round() as u64;
-    match (whole / 3600, whole / 60 % 60, whole % 60) {
-        (0, 0, s) => format!("{s} s"),
-        (0, m, s) => format!("{m} min {s} s"),
-        (h, m, _) => format!("{h} h {m} min"),
-    }
-}
-
 /// A whole number with commas at the thousands.
 pub fn grouped(n: usize) -> String {
     let digits = n.to_string();
@@ -69,7 +59,6 @@ mod tests {
     fn numbers_are_short() {
         let texts = [0.0, 1234.5, 99.96, 12.345, 1.0 / 3.0, 0.00123, 2e-5].map(short);
         assert_eq!(texts, ["0", "1234", "100", "12.3", "0.333", "0.001", "2e-5"]);
-        assert_eq!([7.4, 65.0, 7320.0].map(duration), ["7 s", "1 min 5 s", "2 h 2 min"]);
         assert_eq!([7, 1234, 1_000_000].map(grouped), ["7", "1,234", "1,000,000"]);
     }
 }

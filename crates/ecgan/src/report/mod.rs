@@ -25,15 +25,13 @@ mod wilson;
 
 use crate::Error;
 use crate::metrics::Observer;
+use crate::run_folder::names::REPORT;
 use crate::run_folder::write_atomically;
 pub(crate) use html::Escaped;
 pub(crate) use plot::round_step;
 use run::Run;
 use std::io::Write;
 use std::path::Path;
-
-/// The report's name in a run folder.
-pub const FILE: &str = "report.html";
 
 /// Writes the report of the run in the folder `run`, finished or not, to `out`.
 ///
@@ -55,7 +53,7 @@ pub fn write_curves(run: &Path, out: &Path) -> Result<(), Error> {
 
 /// Writes `report.html` into the folder of a run that is done; where that fails, the run is no worse for it.
 pub fn write_or_warn(run: &Path, observer: &mut dyn Observer) {
-    if let Err(error) = write(run, &run.join(FILE)) {
+    if let Err(error) = write(run, &run.join(REPORT)) {
         observer.warning(&format!("the run is complete, only its report could not be written: {error}"));
     }
 }

@@ -1,11 +1,12 @@
 //! The page: title, figures, what to look at, and the sections.
 
 use super::findings::{Finding, findings};
-use super::html::{Escaped, duration, grouped, short};
+use super::html::{Escaped, grouped, short};
 use super::plot::put;
 use super::run::Run;
 use super::wilson::wilson;
 use super::{classes, curves, heat, recipe, reliability, samples};
+use crate::duration::duration;
 use crate::metrics::Evaluation;
 use crate::settings::SYNTHETIC;
 

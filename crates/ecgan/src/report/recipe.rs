@@ -3,6 +3,7 @@
 use super::html::Escaped;
 use super::plot::put;
 use super::run::Run;
+use crate::run_folder::names::CONFIG;
 use crate::settings::{Partial, SYNTHETIC, Settings};
 use crate::shell::quoted;
 use toml::{Table, Value};
@@ -24,7 +25,7 @@ pub fn section(run: &Run) -> String {
          </code> alone it does so bit for bit, on the same kind of processor. Add <code>--seed</code> for another \
          draw.</p>",
         unbroken(&command(&run.settings)),
-        Escaped(&quoted(&run.path.join("config.toml").to_string_lossy()))
+        Escaped(&quoted(&run.path.join(CONFIG).to_string_lossy()))
     );
     let row = |key: &str| {
         let text = |value: &Value| match value {

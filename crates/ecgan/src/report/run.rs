@@ -3,13 +3,14 @@
 use crate::Error;
 use crate::checkpoint::Checkpoint;
 use crate::metrics::{Divergence, EpochMetrics, Evaluation, Summary};
-use crate::regular_file;
-use crate::run_folder::{divergence_of, epoch_in};
+use crate::run_folder::names::{CONFIG, EVALUATION, LAST_CHECKPOINT, SAMPLES};
+use crate::run_folder::{divergence_of, epoch_in, json, metrics_of, summary_of};
 use crate::settings::{Partial, Settings};
-use serde::de::DeserializeOwned;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+
+/// What becomes of a report without a file.
+const LEFT_OUT: &str = "the report leaves the test out";
 
 /// What a run left.
 pub struct Run {
@@ -35,27 +36,27 @@ impl Run {
     /// Reads `path`.
     pub fn read(path: &Path) -> Result<Self, Error> {
         fs::metadata(path).map_err(Error::io(path, "read"))?;
-        let config = path.join("config.toml");
+        let config = path.join(CONFIG);
         if !config.is_file() {
             let problem = "no config.toml in it; expected the folder of a run, such as runs/0001-ec-gan-synthetic";
             return Err(Error::BadFile { path: path.to_path_buf(), problem: problem.to_owned() });
         }
-        let epochs = metrics(&path.join("metrics.jsonl"))?;
-        let evaluation: Option<Evaluation> = json(&path.join("evaluation.json"))?;
+        let epochs = metrics_of(path)?;
+        let evaluation: Option<Evaluation> = json(path.join(EVALUATION), LEFT_OUT)?;
         if evaluation.as_ref().is_some_and(|found| !is_square(found)) {
             let problem =
-                "its confusion matrix has not a row and a column a class; remove the file for a report without it";
-            return Err(Error::BadFile { path: path.join("evaluation.json"), problem: problem.to_owned() });
+                format!("its confusion matrix has not a row and a column a class; without the file {LEFT_OUT}");
+            return Err(Error::BadFile { path: path.join(EVALUATION), problem });
         }
         Ok(Self {
             path: path.to_path_buf(),
             settings: settings_in(&config)?,
             classes: classes(path, &epochs, evaluation.as_ref()),
             epochs,
-            summary: json(&path.join("summary.json"))?,
+            summary: summary_of(path)?,
             divergence: divergence_of(path)?,
             evaluation,
-            samples: samples(&path.join("samples")),
+            samples: samples(&path.join(SAMPLES)),
         })
     }
 
@@ -83,23 +84,6 @@ impl Run {
     }
 }
 
-/// The lines of `metrics.jsonl`; the last one may be cut short, where the run was killed or is writing it.
-fn metrics(path: &Path) -> Result<Vec<EpochMetrics>, Error> {
-    let Some(text) = read(path)? else { return Ok(Vec::new()) };
-    let mut epochs = Vec::new();
-    for (i, line) in text.split_inclusive('\n').enumerate() {
-        match serde_json::from_str(line) {
-            Ok(epoch) => epochs.push(epoch),
-            Err(_) if !line.ends_with('\n') => {}
-            Err(error) => {
-                let problem = format!("line {}: {error}; expected what `ecgan train` wrote, an epoch a line", i + 1);
-                return Err(Error::BadFile { path: path.to_path_buf(), problem });
-            }
-        }
-    }
-    Ok(epochs)
-}
-
 /// Those that a run wrote down.
 fn settings_in(config: &Path) -> Result<Settings, Error> {
     let settings = Settings::without_device(Partial::from_file(config)?);
@@ -111,29 +95,12 @@ fn is_square(Evaluation { per_class, confusion, .. }: &Evaluation) -> bool {
     confusion.len() == classes && confusion.iter().all(|row| row.len() == classes)
 }
 
-/// A file's text; `None` where there is no such file.
-fn read(path: &Path) -> Result<Option<String>, Error> {
-    match regular_file::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io(path, "read")(error)),
-    }
-}
-
-fn json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
-    let Some(text) = read(path)? else { return Ok(None) };
-    serde_json::from_str(&text).map(Some).map_err(|error| {
-        let problem = format!("{error}; expected what `ecgan train` wrote; remove the file for a report without it");
-        Error::BadFile { path: path.to_path_buf(), problem }
-    })
-}
-
 fn classes(run: &Path, epochs: &[EpochMetrics], evaluation: Option<&Evaluation>) -> Vec<String> {
     if let Some(evaluation) = evaluation {
         return evaluation.per_class.iter().map(|class| class.class.clone()).collect();
     }
     // An unfinished run: its checkpoint knows them, and where there is none yet, numbers do.
-    if let Ok(checkpoint) = Checkpoint::read(&run.join("checkpoints/last.safetensors")) {
+    if let Ok(checkpoint) = Checkpoint::read(&run.join(LAST_CHECKPOINT)) {
         return checkpoint.meta.classes;
     }
     let kept = epochs.last().and_then(|epoch| epoch.kept_per_class.as_ref()).map_or(0, Vec::len);

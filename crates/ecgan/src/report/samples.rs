@@ -5,7 +5,7 @@ use super::plot::put;
 use super::run::Run;
 use crate::data::decoded;
 use crate::grid::row_height;
-use crate::run_folder::MISTAKES;
+use crate::run_folder::names::MISTAKES_PICTURE;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use image::RgbImage;
@@ -47,8 +47,7 @@ pub fn section(run: &Run) -> Option<String> {
 
 /// The picture of what the test was wrong about; `None` where there is none, or none that can be read.
 pub fn mistakes(run: &Run) -> Option<String> {
-    let [_, picture] = MISTAKES;
-    let picture = load(&run.path.join(picture))?;
+    let picture = load(&run.path.join(MISTAKES_PICTURE))?;
     let png = encoded(&picture)?;
     let alt = "Test images that the classifier is wrong about, under each what it takes it for and its label";
     Some(format!("<figure class=\"whole\" style=\"max-width:{}px\">{}</figure>", picture.width(), image(&png, alt)))

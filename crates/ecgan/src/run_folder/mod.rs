@@ -4,13 +4,16 @@
 
 mod atomic;
 mod lock;
+pub mod names;
+mod read;
 mod reopen;
 
 pub(crate) use atomic::sync_folder;
 pub use atomic::write_atomically;
 pub(crate) use lock::is_at;
-pub(crate) use reopen::epoch_in;
-pub use reopen::{divergence_of, find, summary_of};
+pub use read::{divergence_of, summary_of};
+pub(crate) use read::{epoch_in, json, metrics_of};
+pub use reopen::find;
 
 use crate::Error;
 use crate::metrics::{Divergence, EpochMetrics, Evaluation, Summary};
@@ -19,20 +22,12 @@ use crate::settings::{Method, Settings};
 use image::RgbImage;
 use image::codecs::png::PngEncoder;
 use lock::Lock;
+use names::{CONFIG, DIVERGED, EVALUATION, LAST_CHECKPOINT, METRICS, MISTAKES, MISTAKES_PICTURE, SUMMARY};
 use serde::Serialize;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-
-/// The resolved settings.
-const CONFIG: &str = "config.toml";
-
-/// What the test was wrong about: all of it as a table, and the surest as a picture.
-pub(crate) const MISTAKES: [&str; 2] = ["mistakes.csv", "mistakes.png"];
-
-/// Where the run diverged.
-const DIVERGED: &str = "diverged.json";
 
 /// What is left of a run's folder where the process ends before training begins.
 #[derive(Debug)]
@@ -91,7 +86,7 @@ impl RunFolder {
 
     /// `checkpoints/last.safetensors`.
     pub fn last_checkpoint(&self) -> PathBuf {
-        self.path.join("checkpoints/last.safetensors")
+        self.path.join(LAST_CHECKPOINT)
     }
 
     /// `checkpoints/best.safetensors`: best by the validation part.
@@ -111,7 +106,7 @@ impl RunFolder {
 
     /// `metrics.jsonl`.
     pub fn metrics_file(&self) -> PathBuf {
-        self.path.join("metrics.jsonl")
+        self.path.join(METRICS)
     }
 
     /// Writes `config.toml`.
@@ -159,7 +154,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Io`].
     pub fn write_summary(&self, summary: &Summary) -> Result<(), Error> {
-        self.write_json("summary.json", summary)
+        self.write_json(SUMMARY, summary)
     }
 
     /// Writes `evaluation.json`.
@@ -167,7 +162,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Io`].
     pub fn write_evaluation(&self, evaluation: &Evaluation) -> Result<(), Error> {
-        self.write_json("evaluation.json", evaluation)
+        self.write_json(EVALUATION, evaluation)
     }
 
     /// Writes `mistakes.csv`, and `mistakes.png` where there is one to show.
@@ -175,7 +170,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Io`]; an image that cannot be decoded any more.
     pub fn write_mistakes(&self, mistakes: &Mistakes) -> Result<(), Error> {
-        let [table, picture] = MISTAKES.map(|name| self.path.join(name));
+        let [table, picture] = [MISTAKES, MISTAKES_PICTURE].map(|name| self.path.join(name));
         write_atomically(&table, |file| file.write_all(mistakes.csv().as_bytes()))?;
         mistakes.picture()?.map_or(Ok(()), |image| write_png(&picture, &image))
     }

@@ -1,10 +1,13 @@
 //! A run folder that was begun before: finding it, taking it over, and dropping what its run did past a checkpoint.
 
-use super::{CONFIG, DIVERGED, Lock, MISTAKES, RunFolder, lock, write_atomically};
+use super::names::{
+    CHECKPOINTS, CONFIG, DIVERGED, EVALUATION, LAST, MISTAKES, MISTAKES_PICTURE, REPORT, SAMPLES, SUMMARY,
+};
+use super::read::{epoch, epoch_in, summary_of};
+use super::{Lock, RunFolder, lock, write_atomically};
 use crate::Error;
-use crate::metrics::{Divergence, EpochMetrics, Summary};
+use crate::metrics::{EpochMetrics, Summary};
 use crate::regular_file;
-use serde::de::DeserializeOwned;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -19,10 +22,10 @@ pub fn find(path: &Path) -> Result<PathBuf, Error> {
     let bad = |problem: &str| Err(Error::BadFile { path: path.to_path_buf(), problem: problem.into() });
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let folder = match fs::metadata(path).map_err(Error::io(path, "read"))?.is_dir() {
-        true if name == "checkpoints" && !path.join(CONFIG).exists() => parent(path),
+        true if name == CHECKPOINTS && !path.join(CONFIG).exists() => parent(path),
         true => path.to_path_buf(),
         false if name == CONFIG => parent(path),
-        false if name == "last.safetensors" => parent(&parent(path)),
+        false if name == LAST => parent(&parent(path)),
         false if name.ends_with(".safetensors") => {
             return bad("a run goes on from its last.safetensors; expected the run folder");
         }
@@ -44,34 +47,6 @@ fn parent(path: &Path) -> PathBuf {
     }
 }
 
-/// `summary.json` of a run's folder, also while somebody else has it; `None` where the run has not come to an end.
-///
-/// # Errors
-/// [`Error::Io`] and [`Error::BadFile`].
-pub fn summary_of(run: &Path) -> Result<Option<Summary>, Error> {
-    json(run.join("summary.json"), "the run counts as unfinished")
-}
-
-/// `diverged.json` of a run's folder; `None` where the run has not diverged, or has gone on since.
-///
-/// # Errors
-/// [`Error::Io`] and [`Error::BadFile`].
-pub fn divergence_of(run: &Path) -> Result<Option<Divergence>, Error> {
-    json(run.join(DIVERGED), "nothing is known of a divergence")
-}
-
-/// What a file holds that may not be there; `without` is what follows from that.
-fn json<T: DeserializeOwned>(path: PathBuf, without: &str) -> Result<Option<T>, Error> {
-    let text = match regular_file::read_to_string(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        text => text.map_err(Error::io(&path, "read"))?,
-    };
-    serde_json::from_str(&text).map(Some).map_err(|error| {
-        let problem = format!("{error}; expected what `ecgan train` wrote; without the file {without}");
-        Error::BadFile { path, problem }
-    })
-}
-
 impl RunFolder {
     /// Takes over the folder of a run that was stopped, and removes the half-written files it left.
     ///
@@ -79,7 +54,7 @@ impl RunFolder {
     /// [`Error::Locked`] where the run is not stopped at all; [`Error::Io`].
     pub fn open(path: &Path) -> Result<Self, Error> {
         let lock = Lock::take(path)?;
-        for folder in [path.to_path_buf(), path.join("checkpoints"), path.join("samples")] {
+        for folder in [path.to_path_buf(), path.join(CHECKPOINTS), path.join(SAMPLES)] {
             remove_unfinished(&folder).map_err(Error::io(&folder, "clean"))?;
         }
         Ok(Self { path: path.to_path_buf(), made: Vec::new(), lock })
@@ -99,8 +74,7 @@ impl RunFolder {
     /// [`Error::Io`].
     pub fn remove_ending(&self) -> Result<(), Error> {
         // The summary, which makes a run a finished one, first: a run that is killed in between goes on and comes here again.
-        let files = ["summary.json", "evaluation.json", "report.html", DIVERGED];
-        for name in files.into_iter().chain(MISTAKES) {
+        for name in [SUMMARY, EVALUATION, MISTAKES, MISTAKES_PICTURE, REPORT, DIVERGED] {
             let path = self.path.join(name);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -115,7 +89,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Io`].
     pub(crate) fn remove_epochs_after(&self, last: u64) -> Result<(), Error> {
-        for (folder, ending) in [("samples", ".png"), ("checkpoints", ".safetensors")] {
+        for (folder, ending) in [(SAMPLES, ".png"), (CHECKPOINTS, ".safetensors")] {
             let folder = self.path.join(folder);
             let entries = match fs::read_dir(&folder) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -167,10 +141,7 @@ impl RunFolder {
             if line.last() != Some(&b'\n') {
                 break;
             }
-            let epoch: EpochMetrics = serde_json::from_slice(line).map_err(|error| Error::BadFile {
-                path: path.clone(),
-                problem: format!("line {}: {error}; expected the metrics of an epoch", number + 1),
-            })?;
+            let epoch = epoch(&path, number, line)?;
             if keep(&epoch) {
                 kept.extend_from_slice(line);
                 lines.push(epoch);
@@ -183,11 +154,6 @@ impl RunFolder {
         }
         Ok(lines)
     }
-}
-
-/// The epoch in the name of a file that an epoch left.
-pub(crate) fn epoch_in(name: &str, ending: &str) -> Option<u64> {
-    name.strip_prefix("epoch-")?.strip_suffix(ending)?.parse().ok()
 }
 
 fn remove_unfinished(folder: &Path) -> io::Result<()> {

@@ -4,6 +4,7 @@
 use super::{Cell, Ledger, Runs, key};
 use crate::Error;
 use crate::labelled::Listed;
+use crate::run_folder::names::CONFIG;
 use crate::run_folder::summary_of;
 use crate::settings::{Partial, SYNTHETIC, Settings};
 use std::collections::HashMap;
@@ -84,7 +85,7 @@ fn other_data(run: &Path, was: &str, cell: &Cell) -> Error {
 fn trained_on(run: &Path) -> Option<(String, Option<[usize; 3]>)> {
     match summary_of(run) {
         Ok(Some(summary)) => Some((summary.data, Some([summary.n_train, summary.n_val, summary.n_test]))),
-        _ => Partial::from_file(&run.join("config.toml")).ok()?.data.map(|data| (data, None)),
+        _ => Partial::from_file(&run.join(CONFIG)).ok()?.data.map(|data| (data, None)),
     }
 }
 

@@ -3,7 +3,8 @@
 use super::{Cell, Ledger, Line};
 use crate::Error;
 use crate::metrics::{EpochMetrics, Summary};
-use crate::run_folder::summary_of;
+use crate::run_folder::names::{METRICS, SUMMARY};
+use crate::run_folder::{metrics_of, summary_of};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -106,11 +107,9 @@ pub fn outcome(run: &Path) -> Result<Option<Outcome>, Error> {
     let bad = |path: &Path, problem: String| Error::BadFile { path: path.into(), problem };
     let anew = "without the run's folder a sweep trains it anew";
     let Some(test_accuracy) = summary.test_accuracy else {
-        return Err(bad(&run.join("summary.json"), format!("no test_accuracy; {anew}")));
+        return Err(bad(&run.join(SUMMARY), format!("no test_accuracy; {anew}")));
     };
-    let path = run.join("metrics.jsonl");
-    let text = fs::read_to_string(&path).map_err(Error::io(&path, "read"))?;
-    let last = text.lines().last().ok_or_else(|| bad(&path, format!("no epoch; expected a line each; {anew}")))?;
-    let last = serde_json::from_str(last).map_err(|error| bad(&path, format!("{error}; {anew}")))?;
+    let no_epoch = || bad(&run.join(METRICS), format!("no epoch; expected a line each; {anew}"));
+    let last = metrics_of(run)?.pop().ok_or_else(no_epoch)?;
     Ok(Some(Outcome { summary, test_accuracy, last }))
 }

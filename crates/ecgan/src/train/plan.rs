@@ -10,6 +10,7 @@ use crate::bench::peak_rss_mb;
 use crate::checkpoint::Checkpoint;
 use crate::data::Part;
 use crate::metrics::Observer;
+use crate::run_folder::names::LAST_CHECKPOINT;
 use crate::settings::Settings;
 use serde::Serialize;
 use std::path::Path;
@@ -137,7 +138,7 @@ pub fn plan(settings: &Settings, done: u64, observer: &mut dyn Observer) -> Resu
 /// # Errors
 /// [`Error::BadFile`] for a checkpoint that a run could not go on from.
 pub fn steps_done(run: &Path) -> Result<u64, Error> {
-    let last = run.join("checkpoints").join("last.safetensors");
+    let last = run.join(LAST_CHECKPOINT);
     if !last.exists() {
         return Ok(0);
     }

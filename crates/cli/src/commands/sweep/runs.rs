@@ -3,9 +3,9 @@
 use super::{Run, label};
 use crate::interrupt;
 use crate::output::{Output, many, warn};
-use crate::progress::duration;
 use anyhow::anyhow;
 use ecgan::Error;
+use ecgan::duration::duration;
 use ecgan::metrics::{EpochMetrics, Observer, Started, StepMetrics, Summary};
 use ecgan::run_folder::RunFolder;
 use ecgan::settings::Settings;

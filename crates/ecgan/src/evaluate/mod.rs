@@ -1,14 +1,16 @@
 //! How a classifier does on a set of images.
 
+mod split;
+
+pub(crate) use split::Split;
+
+use crate::Error;
 use crate::augment;
 use crate::checkpoint::Checkpoint;
-use crate::data::{Format, Images, Part};
-use crate::labelled::Labelled;
+use crate::data::Images;
 use crate::metrics::{Evaluation, Tally};
 use crate::mistakes::{Mistake, Mistakes};
 use crate::settings::{Partial, Settings, SplitName};
-use crate::train::{images_of_each_class, other_images};
-use crate::{Error, data};
 use nn::Network;
 use std::path::Path;
 use tensor::Device;
@@ -92,116 +94,6 @@ pub fn evaluate_read(
     let (evaluation, found) = measure(&mut network, &images, &indices, &classes, device)?;
     Ok((evaluation, Mistakes::new(images, &classes, found)))
 }
-
-/// Images of one split as a checkpoint's networks take them, with its classes.
-pub(crate) struct Split {
-    /// What holds them, and perhaps others.
-    pub images: Images,
-    /// Which are of the split.
-    pub indices: Vec<usize>,
-    /// The class names of the data.
-    pub classes: Vec<String>,
-}
-
-impl Split {
-    /// Those of `data`, or else of the data that the run had; the splits of its training images are those of the run.
-    ///
-    /// # Errors
-    /// As [`evaluate`].
-    pub fn read(
-        read: &Checkpoint,
-        data: Option<&str>,
-        split: SplitName,
-        warning: &mut dyn FnMut(&str),
-    ) -> Result<Self, Error> {
-        let settings = settings(read, data)?;
-        let data = &settings.data;
-        let source = data::Source::open(data, &settings.synthetic())?;
-        match split {
-            SplitName::All => source.warnings_of_all().for_each(|message| warning(message)),
-            _ => source.warnings().iter().for_each(|message| warning(message)),
-        }
-        let known = &read.meta.classes;
-        let own_parts = matches!(split, SplitName::Train | SplitName::Val);
-        let found = source.classes();
-        // Of some of the classes a test may have no image; IDX files have as many classes as their largest label says.
-        let some =
-            !own_parts && !read.is_bare() && found.len() < known.len() && found.iter().all(|c| known.contains(c));
-        let problem = if some {
-            let missing: Vec<String> = known.iter().filter(|class| !found.contains(class)).cloned().collect();
-            warning(&format!("{data}: no image of class {}, of which nothing is measured", names(&missing)));
-            None
-        } else if read.is_bare() {
-            let has = known.len();
-            (has != found.len()).then(|| format!("{has} classes; {data} has {}: {}", found.len(), names(found)))
-        } else {
-            let advice = "give --data a set with the classes of the training";
-            difference(known, found, data, "the data", advice)
-        };
-        if let Some(problem) = problem {
-            return Err(read.bad(problem));
-        }
-        let format = Format { size: read.meta.image_size, channels: read.meta.channels };
-        let classes = if some { known } else { found }.to_vec();
-        if !own_parts {
-            let all = split == SplitName::All;
-            if !all && source.is_unsplit() {
-                warn_of_fifth(read, data, &source, warning)?;
-            }
-            let mut images = if all { source.read_all(format)? } else { source.read_test(format)? };
-            if some {
-                let place = |class: &String| known.iter().position(|known| known == class).expect("one of them") as i32;
-                let places: Vec<i32> = found.iter().map(place).collect();
-                images.labels.iter_mut().for_each(|label| *label = places[*label as usize]);
-            }
-            let indices = (0..images.len()).collect();
-            return Ok(Self { images, indices, classes });
-        }
-        // The split is drawn from the training images: of others it would be another one.
-        let drawn = split == SplitName::Train || !source.has(Part::Val) || settings.val_fraction == 0.0;
-        let now = images_of_each_class(source.listing(Part::Train)?.labels(), classes.len());
-        if drawn && let Some(problem) = other_images(&read.meta.images, &now, &classes, data) {
-            let expected = "expected the images of its training, whose splits they are; --split test and all take any";
-            return Err(read.bad(format!("{problem}; {expected}")));
-        }
-        // Used once: decoded as they are used, as those of the other splits.
-        let labelled = Labelled::read(&source, &Settings { memory_limit: Some(0), ..settings }, format)?;
-        let indices = if split == SplitName::Val { labelled.split.val } else { labelled.split.train };
-        if indices.is_empty() {
-            let expected = "test or train, as the run kept nothing for validation (val_fraction 0)".into();
-            return Err(Error::Setting { name: "split", expected, got: split.to_string() });
-        }
-        Ok(Self { images: labelled.images, indices, classes })
-    }
-}
-
-/// Warns where the fifth that `source`, which `data` named, keeps for the test is not the test of the run, as far as the place of the set
-/// and its numbers of images tell.
-fn warn_of_fifth(
-    read: &Checkpoint,
-    data: &str,
-    source: &data::Source,
-    warning: &mut dyn FnMut(&str),
-) -> Result<(), Error> {
-    let at = |data: &str| Path::new(data).canonicalize().ok();
-    let own_place = !read.is_bare() && at(data) == at(&settings(read, None)?.data);
-    let classes = source.classes();
-    let now = images_of_each_class(source.listing(Part::Train)?.labels(), classes.len());
-    if !own_place {
-        warning(&format!(
-            "{data}: only that fifth is measured; --split all measures every image of a set that the run was not trained on"
-        ));
-    } else if classes != read.meta.classes {
-        warning(&format!("{data}: {CHANGED}"));
-    } else if let Some(problem) = other_images(&read.meta.images, &now, classes, data) {
-        warning(&format!("{problem}: {CHANGED}"));
-    }
-    Ok(())
-}
-
-/// What follows where images came or went.
-const CHANGED: &str = "its images are not those that the run began with, so some of those measured may have been trained on; a test/ folder \
-                       beside train/ keeps them apart";
 
 /// The settings of the run that wrote a checkpoint, on `data` where that is given.
 pub(crate) fn settings(read: &Checkpoint, data: Option<&str>) -> Result<Settings, Error> {

@@ -1,0 +1,67 @@
+//! What a run's folder says, also while somebody else has it.
+
+use super::names::{DIVERGED, METRICS, SUMMARY};
+use crate::Error;
+use crate::metrics::{Divergence, EpochMetrics, Summary};
+use crate::regular_file;
+use serde::de::DeserializeOwned;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// `summary.json` of a run's folder, also while somebody else has it; `None` where the run has not come to an end.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::BadFile`].
+pub fn summary_of(run: &Path) -> Result<Option<Summary>, Error> {
+    json(run.join(SUMMARY), "the run counts as unfinished")
+}
+
+/// `diverged.json` of a run's folder; `None` where the run has not diverged, or has gone on since.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::BadFile`].
+pub fn divergence_of(run: &Path) -> Result<Option<Divergence>, Error> {
+    json(run.join(DIVERGED), "nothing is known of a divergence")
+}
+
+/// What a file holds that may not be there; `without` is what follows from that.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::BadFile`].
+pub(crate) fn json<T: DeserializeOwned>(path: PathBuf, without: &str) -> Result<Option<T>, Error> {
+    let text = match regular_file::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        text => text.map_err(Error::io(&path, "read"))?,
+    };
+    serde_json::from_str(&text).map(Some).map_err(|error| {
+        let problem = format!("{error}; expected what `ecgan train` wrote; without the file {without}");
+        Error::BadFile { path, problem }
+    })
+}
+
+/// The finished epochs of a run, none where it has not come so far. A last line that was not written whole is none.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::BadFile`] naming a line that is none of ours.
+pub(crate) fn metrics_of(run: &Path) -> Result<Vec<EpochMetrics>, Error> {
+    let path = run.join(METRICS);
+    let text = match regular_file::read(&path, u64::MAX) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        text => text.map_err(Error::io(&path, "read"))?,
+    };
+    let whole = text.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    whole.enumerate().map(|(number, line)| epoch(&path, number, line)).collect()
+}
+
+/// Line `number`, from 0, of the metrics.
+pub(super) fn epoch(path: &Path, number: usize, line: &[u8]) -> Result<EpochMetrics, Error> {
+    serde_json::from_slice(line).map_err(|error| {
+        let problem = format!("line {}: {error}; expected what `ecgan train` wrote, an epoch a line", number + 1);
+        Error::BadFile { path: path.into(), problem }
+    })
+}
+
+/// The epoch in the name of a file that an epoch left.
+pub(crate) fn epoch_in(name: &str, ending: &str) -> Option<u64> {
+    name.strip_prefix("epoch-")?.strip_suffix(ending)?.parse().ok()
+}
