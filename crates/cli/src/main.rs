@@ -14,8 +14,11 @@ mod output;
 mod progress;
 mod settings_args;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use ecgan::shell::quoted;
 use std::env;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -96,6 +99,19 @@ fn main() -> ExitCode {
     std::panic::catch_unwind(|| exit::code(run(started))).unwrap_or(ExitCode::from(exit::INTERNAL))
 }
 
+/// Who names a folder alone means its images.
+fn with_tip(mut error: clap::Error) -> clap::Error {
+    let folder = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(argument)) if error.kind() == ErrorKind::UnknownArgument => argument.clone(),
+        _ => return error,
+    };
+    if Path::new(&folder).is_dir() {
+        let tip = format!("images are named by --data {}", quoted(&folder));
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
+}
+
 /// JSON is text, and what was named goes into it. Before the work, which would be done for nothing.
 fn check_names() -> Result<(), ecgan::Error> {
     let variables = env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ECGAN_"));
@@ -110,7 +126,7 @@ fn check_names() -> Result<(), ecgan::Error> {
 }
 
 fn run(started: Instant) -> anyhow::Result<()> {
-    let matches = program().try_get_matches()?;
+    let matches = program().try_get_matches().map_err(with_tip)?;
     check_names()?;
     let (_, given) = matches.subcommand().expect("clap requires a command");
     match Cli::from_arg_matches(&matches)?.command {

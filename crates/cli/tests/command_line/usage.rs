@@ -34,6 +34,8 @@ fn usage_errors_exit_with_2_and_name_the_flag() {
     }
     refused(here.path(), &[], 2, "Usage: ecgan <COMMAND>");
     assert_eq!(entries(here.path()), 0);
+    std::fs::create_dir(here.path().join("my photos")).unwrap();
+    refused(here.path(), &["train", "my photos"], 2, "tip: images are named by --data 'my photos'");
 }
 
 #[test]
