@@ -8,8 +8,8 @@ import sys
 from playwright.sync_api import sync_playwright
 
 # Lines, heat map rows and pictures that each report has.
-EXPECTED = {"ec-gan": dict(lines=10, heat=30, pictures=4, tests=True),
-            "classifier": dict(lines=3, heat=0, pictures=1, tests=True),
+EXPECTED = {"ec-gan": dict(lines=10, heat=30, pictures=5, tests=True),
+            "classifier": dict(lines=3, heat=0, pictures=2, tests=True),
             "unfinished": dict(lines=10, heat=30, pictures=4, tests=False)}
 WIDTHS = (1280, 390, 320)
 LARGEST = 2_000_000
