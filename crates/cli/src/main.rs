@@ -99,8 +99,12 @@ fn main() -> ExitCode {
     std::panic::catch_unwind(|| exit::code(run(started))).unwrap_or(ExitCode::from(exit::INTERNAL))
 }
 
-/// Who names a folder alone means its images.
+/// Who names a folder alone means its images, where a command has a flag for these.
 fn with_tip(mut error: clap::Error) -> clap::Error {
+    let command = env::args().nth(1).and_then(|name| program().find_subcommand(name).cloned());
+    if !command.is_some_and(|command| command.get_arguments().any(|argument| argument.get_long() == Some("data"))) {
+        return error;
+    }
     let folder = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(argument)) if error.kind() == ErrorKind::UnknownArgument => argument.clone(),
         _ => return error,

@@ -10,8 +10,8 @@ use ecgan::Error;
 use ecgan::run_folder::names;
 use ecgan::settings::{
     Architecture, Augment, COUNT, Choice, ClassCode, ClassThreshold, DeviceChoice, DiffAugment, FakeLabels, FakeMean,
-    FakeStatistics, FakesFrom, GanLoss, Method, NormD, Partial, Precision, Preset, Schedule, Settings, SimdChoice,
-    Subset, TimeLimit, WHOLE_NUMBER, nearest,
+    FakeStatistics, FakesFrom, GanLoss, Lower, Method, NormD, Partial, Precision, Preset, Schedule, Settings,
+    SimdChoice, Subset, TimeLimit, WHOLE_NUMBER, nearest,
 };
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -279,15 +279,15 @@ impl SettingsArgs {
     /// What flags, variables and file say, without the preset.
     pub fn given(&self, matches: &ArgMatches) -> Result<Partial, Error> {
         let (flags, lower) = self.sources(matches)?;
-        Ok(flags.over(lower))
+        Ok(lower.under(flags))
     }
 
     /// What the flags say, and what variables and file below them.
-    pub fn sources(&self, matches: &ArgMatches) -> Result<(Partial, Partial), Error> {
+    pub fn sources(&self, matches: &ArgMatches) -> Result<(Partial, Lower), Error> {
         let flags = self.layer(matches, ValueSource::CommandLine);
         let variables = self.variables(matches)?;
         let file = self.config.as_deref().map(Partial::from_file).transpose()?.unwrap_or_default();
-        Ok((flags, variables.over(file)))
+        Ok((flags, Lower { variables, file }))
     }
 
     /// The settings with which the run in the folder `run` goes on, and warnings.

@@ -103,17 +103,18 @@ pub fn step<'a, T: Real>(
     if kept.is_none_or(|kept| kept.host()[0] != T::ZERO) {
         steps.t += 1;
         update(device, &steps.config, steps.t, values.host(), grads, m.host(), v.host());
+    } else {
+        parallel::split(grads, n, CHUNK, |_, grads| grads.fill(T::ZERO));
     }
-    parallel::split(grads, n, CHUNK, |_, grads| grads.fill(T::ZERO));
 }
 
-/// Step `t`, 1 for the first.
+/// Step `t`, 1 for the first; the gradients are 0 after it.
 fn update<T: Real>(
     device: &Device,
     adam: &AdamConfig,
     t: u64,
     values: &mut [T],
-    grads: &[T],
+    grads: &mut [T],
     m: &mut [T],
     v: &mut [T],
 ) {
@@ -146,10 +147,11 @@ struct Rates<T> {
 }
 
 vectorized! {
-    fn step_chunk<T: Real>(rates: &Rates<T>, values: &mut [T], grads: &[T], m: &mut [T], v: &mut [T]) {
+    fn step_chunk<T: Real>(rates: &Rates<T>, values: &mut [T], grads: &mut [T], m: &mut [T], v: &mut [T]) {
         let Rates { step_size, root_v, rest1, beta2, rest2, eps, weight_decay } = *rates;
-        for (((value, &g), m), v) in values.iter_mut().zip(grads).zip(m).zip(v) {
-            let g = g + weight_decay * *value;
+        for (((value, grad), m), v) in values.iter_mut().zip(grads).zip(m).zip(v) {
+            let g = *grad + weight_decay * *value;
+            *grad = T::ZERO;
             *m += rest1 * (g - *m);
             *v = beta2 * *v + rest2 * g * g;
             *value -= step_size * (*m / (v.sqrt() / root_v + eps));
@@ -219,8 +221,8 @@ mod tests {
             let (mut m, mut v) = ([T::ZERO; 4], [T::ZERO; 4]);
             for t in 1..=4 {
                 let t64 = t as f64;
-                let grads = [0.1 * t64, -0.3, 1e-4 * (t64 - 2.0), 0.7 - 0.2 * t64].map(T::from_f64);
-                update(&device, &CONFIG, t, &mut values, &grads, &mut m, &mut v);
+                let mut grads = [0.1 * t64, -0.3, 1e-4 * (t64 - 2.0), 0.7 - 0.2 * t64].map(T::from_f64);
+                update(&device, &CONFIG, t, &mut values, &mut grads, &mut m, &mut v);
             }
             let want = [0.45644517201538504, -1.21001880437651, 1.9600548474899784, -0.026673955953134616];
             assert_close("values", 4.0, &values, &want);
@@ -238,7 +240,7 @@ mod tests {
             let got = over_threads(|| {
                 let mut state = [values.clone(), m.clone(), v.clone()];
                 let [values, m, v] = &mut state;
-                update(&device, &CONFIG, 7, values, &grads, m, v);
+                update(&device, &CONFIG, 7, values, &mut grads.clone(), m, v);
                 state.concat()
             });
             let AdamConfig { lr, betas: [beta1, beta2], eps, weight_decay } = CONFIG;
@@ -265,8 +267,8 @@ mod tests {
             assert!(grads.iter().all(|&g| g == 0.0));
             grads.copy_from_slice(&start[1]);
             step(&device, &mut steps, &mut values, &mut grads, &mut m, &mut v, Some(View::from(&[2.0f32])));
-            let [mut want, g, mut want_m, mut want_v] = start;
-            update(&device, &CONFIG, 5, &mut want, &g, &mut want_m, &mut want_v);
+            let [mut want, mut g, mut want_m, mut want_v] = start;
+            update(&device, &CONFIG, 5, &mut want, &mut g, &mut want_m, &mut want_v);
             assert_eq!((values, m, v, steps.taken(&device)), (want, want_m, want_v, Ok(5)));
             assert!(grads.iter().all(|&g| g == 0.0));
         }

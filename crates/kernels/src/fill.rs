@@ -53,7 +53,7 @@ pub fn to_host<T: Element>(device: &Device, x: View<T>) -> Result<Vec<T>, CudaEr
     }
 }
 
-/// out uniform in [low, high): low + (high - low) u with u a multiple of 2^-24.
+/// out uniform in [low, high], high itself only where rounding gives it: low + (high - low) u with u a multiple of 2^-24.
 pub fn uniform<'a, T: Real>(device: &Device, philox: &mut Philox, low: T, high: T, out: impl Into<ViewMut<'a, T>>) {
     let out = out.into();
     let _span = device.span("fill.uniform", || Work::memory(out.len(), out.bytes()));

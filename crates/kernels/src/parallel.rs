@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-/// Below this many elements an elementwise kernel runs on the calling thread.
+/// Up to so many elements [`chunks_mut`] stays on the calling thread.
 pub const SMALL: usize = 1 << 13;
 
 /// Elements of one task of an elementwise kernel: 64 KiB of f32, so that a task's operands sit in L2.

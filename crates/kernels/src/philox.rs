@@ -77,7 +77,7 @@ impl Philox {
         to_unit(self.next_u32())
     }
 
-    /// Uniform in [low, high).
+    /// Uniform in [low, high]: high itself only where rounding gives it.
     pub fn range(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.uniform()
     }
@@ -122,7 +122,7 @@ pub fn to_unit(word: u32) -> f32 {
 }
 
 /// Two independent standard normals from two words (Box and Muller 1958):
-/// sqrt(-2 ln u) * (cos 2 pi v, sin 2 pi v), u in (0, 1], v in [0, 1).
+/// sqrt(-2 ln u) * (cos 2 pi v, sin 2 pi v), u in (0, 1), v in [0, 1).
 #[inline]
 pub fn box_muller(a: u32, b: u32) -> (f32, f32) {
     // u = (a + 1/2) / 2^32 lies in (0, 1); its logarithm is computed from the integer, so nothing rounds to 1 early.

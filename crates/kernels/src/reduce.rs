@@ -28,7 +28,7 @@ pub fn sum<'a, T: Real>(device: &Device, x: impl Into<View<'a, T>>, out: impl In
     out[0] = T::from_f64(partial.iter().sum());
 }
 
-/// out_i = the j of the largest x_ij, the lowest such j; a NaN is never larger.
+/// out_i = the j of the largest x_ij, the lowest such j; nothing is larger than a NaN, nor a NaN than anything, so one in front is taken and others are passed over.
 pub fn argmax<'a, T: Real>(
     device: &Device,
     rows: usize,

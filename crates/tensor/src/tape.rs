@@ -338,10 +338,12 @@ impl<T: Real> Grads<'_, T> {
     /// Puts back what [`Grads::take`] took, written.
     fn put(&mut self, i: usize, target: Target<T>) {
         let Some((slot, _)) = self.inputs[i] else { return };
-        if target.is_sum {
-            self.gathered.values[slot] = Some(target.dx);
-        } else {
-            self.gathered.give(slot, target.dx);
+        if !target.is_sum {
+            return self.gathered.give(slot, target.dx);
+        }
+        // Where two inputs are one value, the other's part may have come meanwhile.
+        if let Some(other) = self.gathered.values[slot].replace(target.dx) {
+            self.gathered.give(slot, other);
         }
     }
 

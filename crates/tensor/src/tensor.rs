@@ -1,7 +1,7 @@
 //! A shape and a shared pooled buffer: always contiguous, no strides, no history.
 
 use crate::error::check;
-use crate::{Device, Element, Real, Result, Shape};
+use crate::{Device, Element, Result, Shape};
 use kernels::pool::Buffer;
 use kernels::view::{View, ViewMut};
 use std::fmt;
@@ -140,17 +140,6 @@ impl<T: Element> Tensor<T> {
         let shape = shape.into();
         assert!(start + shape.numel() <= self.numel());
         Self { shape, offset: self.offset + start, ..self.clone() }
-    }
-}
-
-impl<T: Real> Tensor<T> {
-    /// The elements in another floating-point type, on `device`.
-    ///
-    /// # Errors
-    /// As [`Tensor::to_vec`].
-    pub fn cast<U: Real>(&self, device: &Device) -> Result<Tensor<U>> {
-        let values: Vec<U> = self.to_vec()?.into_iter().map(|x| U::from_f64(x.to_f64())).collect();
-        Tensor::from_slice(device, self.shape, &values)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::checkpoint_args::CheckpointArgs;
 use crate::compute::ComputeArgs;
 use crate::output::{Output, warn};
 use clap::Args;
-use ecgan::evaluate::evaluate_read;
+use ecgan::evaluate::{data_of, evaluate_read};
 use ecgan::export::{FileKind, check_file, check_outside};
 use ecgan::metrics::Evaluation;
 use ecgan::mistakes::{Mistakes, Named};
@@ -62,15 +62,16 @@ Examples:
 /// Runs the command.
 pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
     args.mistakes.iter().try_for_each(|path| check_file("mistakes", path, FileKind::Mistakes))?;
-    if let Some(path) = &args.mistakes_grid {
-        check_file("mistakes_grid", path, FileKind::Png)?;
-        args.data.iter().try_for_each(|data| check_outside("mistakes_grid", path, Path::new(data)))?;
-    }
+    args.mistakes_grid.iter().try_for_each(|path| check_file("mistakes_grid", path, FileKind::Png))?;
     let device = args.compute.open()?;
-    let mut warning = |message: &str| warn(message);
-    let mut evaluate =
-        || evaluate_read(&args.checkpoint.read()?, args.data.as_deref(), args.split, &device, &mut warning);
-    let (evaluation, mistakes) = kernels::on_a_worker(&mut evaluate)?;
+    let read = args.checkpoint.read()?;
+    let data = data_of(&read, args.data.as_deref())?;
+    for (name, path) in [("mistakes", &args.mistakes), ("mistakes_grid", &args.mistakes_grid)] {
+        path.iter().try_for_each(|path| check_outside(name, path, Path::new(&data)))?;
+    }
+    let (given, split) = (args.data.as_deref(), args.split);
+    let evaluate = move || evaluate_read(&read, given, split, &device, &mut |message| warn(message));
+    let (evaluation, mistakes) = kernels::on_a_worker(evaluate)?;
     if let Some(path) = &args.mistakes {
         write_atomically(path, |file| file.write_all(mistakes.csv().as_bytes()))?;
     }
@@ -78,7 +79,11 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.mistakes_grid {
         match mistakes.picture()? {
             Some(picture) => write_png(path, &picture)?,
-            None => warn("no image was taken for another class, so there is no picture of one"),
+            None => {
+                // One of an earlier evaluation would be of other mistakes.
+                let _ = std::fs::remove_file(path);
+                warn("no image was taken for another class, so there is no picture of one");
+            }
         }
     }
     output.result(&evaluation)?;

@@ -148,6 +148,20 @@ fn a_test_without_the_last_digits_is_measured() {
     let test = json(&ecgan(here.path(), &[&command[..], &["--json"]].concat()));
     assert_eq!((test["total"].as_u64(), test["per_class"].as_array().unwrap().len()), (Some(7), 10));
     consistent(&test);
+    // Nor does a state dict of PyTorch's need all of them.
+    let export = ["export", "--checkpoint", "run/checkpoints/last.safetensors", "--net", "classifier", "--out"];
+    stdout(&ecgan(here.path(), &[&export[..], &["c.safetensors"]].concat()));
+    let mut file = TensorsFile::read(&here.path().join("c.safetensors"));
+    file.metadata = None;
+    file.write(&here.path().join("bare.safetensors"));
+    let bare = json(&ecgan(here.path(), &["eval", "--checkpoint", "bare.safetensors", "--data", "few", "--json"]));
+    assert_eq!(bare["confusion"], test["confusion"]);
+    refused(
+        here.path(),
+        &["eval", "--checkpoint", "bare.safetensors"],
+        2,
+        "data: expected a folder or `synthetic`, as a",
+    );
     // Not what it trained or validated on, and no other classes.
     refused(here.path(), &[&command[..], &["--split", "train"]].concat(), 3, "trained on the classes 0, 1, 2,");
 }
@@ -251,6 +265,9 @@ fn mistakes_are_named() {
         |more: [&str; 2], message| refused(here.path(), &[&command[..], &["test"], &more].concat(), 2, message);
     refuse(["--mistakes", "m.png"], "mistakes: expected a name that ends in .csv, got m.png");
     refuse(["--mistakes-grid", "pets/train/cat/m.png"], "mistakes_grid: expected a name outside pets, whose images");
+    // Nor over an image of the run's own data, which nobody named.
+    let own = ["eval", "--checkpoint", "run/checkpoints/last.safetensors", "--mistakes-grid", "pets/train/cat/0.png"];
+    refused(here.path(), &own, 2, "mistakes_grid: expected a name outside pets, whose images it could be taken for");
     refuse(
         ["--mistakes", "run/metrics.csv"],
         "expected a new file, or mistakes of ecgan to replace, got run/metrics.csv",

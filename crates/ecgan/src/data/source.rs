@@ -138,7 +138,7 @@ impl Source {
         self.read(Part::Train, format, usize::MAX)
     }
 
-    /// The test images, in file order; they are used once, so they are decoded as they are used. Errors as
+    /// The test images, in file order; they are decoded as they are used, which is once or twice. Errors as
     /// [`Source::read_train`], but for damaged images, which are met when they are used.
     pub fn read_test(&self, format: Format) -> Result<Images, DataError> {
         self.read(Part::Test, format, 0)

@@ -85,14 +85,23 @@ pub fn evaluate_read(
         let expected = "test or all, as a state dict does not say which images it was trained on".into();
         return Err(Error::Setting { name: "split", expected, got: split.to_string() });
     }
-    if read.is_bare() && data.is_none() {
-        let expected = "a folder or `synthetic`, as a state dict does not say what it was trained on".into();
-        return Err(Error::Setting { name: "data", expected, got: "nothing".into() });
-    }
+    data_of(read, data)?;
     let mut network = read.classifier(device)?;
     let Split { images, indices, classes } = Split::read(read, data, split, warning)?;
     let (evaluation, found) = measure(&mut network, &images, &indices, &classes, device)?;
     Ok((evaluation, Mistakes::new(images, &classes, found)))
+}
+
+/// The data that a checkpoint is measured on: those `given`, or else those of the run that wrote it.
+///
+/// # Errors
+/// [`Error::Setting`] where nothing says which.
+pub fn data_of(read: &Checkpoint, given: Option<&str>) -> Result<String, Error> {
+    if read.is_bare() && given.is_none() {
+        let expected = "a folder or `synthetic`, as a state dict does not say what it was trained on".into();
+        return Err(Error::Setting { name: "data", expected, got: "nothing".into() });
+    }
+    Ok(settings(read, given)?.data)
 }
 
 /// The settings of the run that wrote a checkpoint, on `data` where that is given.

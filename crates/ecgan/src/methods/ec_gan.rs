@@ -120,7 +120,12 @@ fn classifier_step<T: Real>(
             loss.tape().backward(&loss)?;
             drop(loss);
             let (fake_loss, fake) = fake_loss(config, classifier, thresholds, fakes, labels)?;
-            classifier.descend(fake_loss, weight, None)?;
+            if found_none(&fake.pseudo.kept()) {
+                drop(fake_loss);
+                classifier.step_from_gradients(None);
+            } else {
+                classifier.descend(fake_loss, weight, None)?;
+            }
             Ok((real, Some(fake)))
         }
         (ClassifierUpdate::TwoSteps, _) => {
@@ -128,13 +133,17 @@ fn classifier_step<T: Real>(
             let (fake_loss, fake) = fake_loss(config, classifier, thresholds, fakes, labels)?;
             // With nothing kept the second step is left out whole: no decay, no moments, no t.
             let kept = fake.pseudo.kept();
-            // Where the number is at hand, the reverse pass, which would find zeros, is left out too.
-            if kept.at_hand().is_none_or(|kept| kept[0] != T::ZERO) {
+            if !found_none(&kept) {
                 classifier.descend(fake_loss, weight, Some(&kept))?;
             }
             Ok((real, Some(fake)))
         }
     }
+}
+
+/// Whether it is at hand, as on a processor, that no fake is kept: then the reverse pass, which would find zeros, is left out.
+fn found_none<T: Real>(kept: &Tensor<T>) -> bool {
+    kept.at_hand().is_some_and(|kept| kept[0] == T::ZERO)
 }
 
 /// The loss on generated images (without lambda), not yet differentiated.

@@ -142,7 +142,7 @@ fn classifier(run: &Run, last: &EpochMetrics, add: &mut impl FnMut(String, &str)
     // The rates of a cosine are near 0 in the last epochs, whose weights are the best as a rule; what has ended early went on to learn.
     let constant = run.settings.schedule == Schedule::Constant && run.epochs.len() > 1;
     if constant && run.summary.is_some() && run.best().is_some_and(|(epoch, _)| epoch == last.epoch) {
-        add(format!("The best epoch was the last, {}.", last.epoch), "More --epochs may do better: --resume goes on.");
+        add(format!("The best epoch was the last, {}.", last.epoch), "More --epochs may do better.");
     }
     if let Some((epoch, best, val)) = fallen(run) {
         add(

@@ -4,7 +4,7 @@ use crate::Error;
 use crate::checkpoint::Checkpoint;
 use crate::metrics::{Divergence, EpochMetrics, Evaluation, Summary};
 use crate::run_folder::names::{CONFIG, EVALUATION, LAST_CHECKPOINT, SAMPLES};
-use crate::run_folder::{divergence_of, epoch_in, json, metrics_of, summary_of};
+use crate::run_folder::{divergence_of, json, metrics_of, summary_of};
 use crate::settings::{Partial, Settings};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,11 +52,11 @@ impl Run {
             path: path.to_path_buf(),
             settings: settings_in(&config)?,
             classes: classes(path, &epochs, evaluation.as_ref()),
-            epochs,
             summary: summary_of(path)?,
             divergence: divergence_of(path)?,
             evaluation,
-            samples: samples(&path.join(SAMPLES)),
+            samples: samples(&path.join(SAMPLES), epochs.last().map_or(0, |last| last.epoch)),
+            epochs,
         })
     }
 
@@ -75,8 +75,8 @@ impl Run {
     /// the run's checkpoint.
     pub fn best(&self) -> Option<(usize, f64)> {
         let whole = match &self.epochs[..] {
-            [first, .., before, last] if last.step - before.step < first.step => self.epochs.len() - 1,
-            [first, last] if last.step - first.step < first.step => 1,
+            [first, .., before, last] if last.step.saturating_sub(before.step) < first.step => self.epochs.len() - 1,
+            [first, last] if last.step.saturating_sub(first.step) < first.step => 1,
             all => all.len(),
         };
         let measured = self.epochs[..whole].iter().filter_map(|epoch| Some((epoch.epoch, epoch.val_accuracy?)));
@@ -107,13 +107,15 @@ fn classes(run: &Path, epochs: &[EpochMetrics], evaluation: Option<&Evaluation>)
     (0..kept).map(|k| format!("class {k}")).collect()
 }
 
-/// `epoch-NNNN.png`, in order.
-fn samples(folder: &Path) -> Vec<(usize, PathBuf)> {
+/// `epoch-NNNN.png` up to the epoch `last`, in order: a run that went on from an older checkpoint may have later ones.
+fn samples(folder: &Path, last: usize) -> Vec<(usize, PathBuf)> {
+    let number = |name: &str| name.strip_prefix("epoch-")?.strip_suffix(".png")?.parse().ok();
     let mut found: Vec<(usize, PathBuf)> = fs::read_dir(folder)
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|entry| Some((epoch_in(&entry.file_name().to_string_lossy(), ".png")? as usize, entry.path())))
+        .filter_map(|entry| Some((number(&entry.file_name().to_string_lossy())?, entry.path())))
+        .filter(|(epoch, _)| *epoch <= last)
         .collect();
     found.sort();
     found

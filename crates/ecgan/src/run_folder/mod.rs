@@ -12,7 +12,7 @@ pub(crate) use atomic::sync_folder;
 pub use atomic::write_atomically;
 pub(crate) use lock::is_at;
 pub use read::{divergence_of, summary_of};
-pub(crate) use read::{epoch_in, json, metrics_of};
+pub(crate) use read::{json, metrics_of};
 pub use reopen::find;
 
 use crate::Error;

@@ -60,8 +60,3 @@ pub(super) fn epoch(path: &Path, number: usize, line: &[u8]) -> Result<EpochMetr
         Error::BadFile { path: path.into(), problem }
     })
 }
-
-/// The epoch in the name of a file that an epoch left.
-pub(crate) fn epoch_in(name: &str, ending: &str) -> Option<u64> {
-    name.strip_prefix("epoch-")?.strip_suffix(ending)?.parse().ok()
-}

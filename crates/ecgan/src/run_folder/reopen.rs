@@ -3,7 +3,7 @@
 use super::names::{
     CHECKPOINTS, CONFIG, DIVERGED, EVALUATION, LAST, MISTAKES, MISTAKES_PICTURE, REPORT, SAMPLES, SUMMARY,
 };
-use super::read::{epoch, epoch_in, summary_of};
+use super::read::{epoch, summary_of};
 use super::{Lock, RunFolder, lock, write_atomically};
 use crate::Error;
 use crate::metrics::{EpochMetrics, Summary};
@@ -79,28 +79,6 @@ impl RunFolder {
             match fs::remove_file(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 removed => removed.map_err(Error::io(&path, "remove"))?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes samples and kept checkpoints of epochs after this one.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub(crate) fn remove_epochs_after(&self, last: u64) -> Result<(), Error> {
-        for (folder, ending) in [(SAMPLES, ".png"), (CHECKPOINTS, ".safetensors")] {
-            let folder = self.path.join(folder);
-            let entries = match fs::read_dir(&folder) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                entries => entries.map_err(Error::io(&folder, "read"))?,
-            };
-            for entry in entries {
-                let path = entry.map_err(Error::io(&folder, "read"))?.path();
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                if epoch_in(&name, ending).is_some_and(|epoch| epoch > last) {
-                    fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
-                }
             }
         }
         Ok(())

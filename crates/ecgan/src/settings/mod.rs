@@ -24,7 +24,7 @@ pub use choices::{
 pub use device::DeviceChoice;
 pub use expected::{COUNT, WHOLE_NUMBER};
 pub use nearest::nearest;
-pub use partial::{Partial, SimdChoice};
+pub use partial::{Lower, Partial, SimdChoice};
 pub use preset::SYNTHETIC;
 pub use time_limit::TimeLimit;
 

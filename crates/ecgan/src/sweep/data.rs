@@ -38,10 +38,10 @@ impl Runs {
     /// where the folder that a run names is gone, it was moved if there are as many images now as the run had.
     ///
     /// # Errors
-    /// [`Error::Setting`] that names both; [`Error::Dataset`] where the data cannot be used.
+    /// [`Error::Setting`] that names both.
     pub fn check_data(&self, cells: &[&Cell], ledger: &Ledger, sets: &mut Sets) -> Result<(), Error> {
         for cell in cells {
-            let (place_now, images_now) = (place(&cell.settings.data), sets.count_now(&cell.settings)?);
+            let (place_now, images_now) = (place(&cell.settings.data), sets.count_now(&cell.settings));
             let other = |images: [usize; 3]| images_now.is_some_and(|now| now != images);
             for identity in [cell.identity(), &cell.bare_identity()] {
                 if let Some(images) = ledger.lines_of(identity).map(|line| line.images).find(|images| other(*images)) {
@@ -103,16 +103,16 @@ impl Sets {
     }
 
     fn count(&mut self, settings: &Settings) -> Result<[usize; 3], Error> {
-        match self.0.entry(format!("{:?} {}", settings.synthetic(), settings.data)) {
+        let drawn = (settings.data == SYNTHETIC).then(|| settings.synthetic());
+        match self.0.entry(format!("{drawn:?} {}", settings.data)) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert(Listed::open(settings)?),
         }
         .count(settings)
     }
 
-    /// The images that a run of these settings would have; `None` where there is no such folder.
-    fn count_now(&mut self, settings: &Settings) -> Result<Option<[usize; 3]>, Error> {
-        let gone = place(&settings.data).is_some_and(|folder| !folder.exists());
-        if gone { Ok(None) } else { self.count(settings).map(Some) }
+    /// The images that a run of these settings would have; `None` where it could have none, as the folder is gone, say.
+    fn count_now(&mut self, settings: &Settings) -> Option<[usize; 3]> {
+        self.count(settings).ok()
     }
 }

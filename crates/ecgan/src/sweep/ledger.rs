@@ -98,7 +98,8 @@ impl Ledger {
     /// As [`Ledger::open`]; those of `work`.
     pub fn locked<T, E: From<Error>>(path: &Path, work: impl FnOnce(&Self) -> Result<T, E>) -> Result<T, E> {
         let file = fs::File::open(path).ok();
-        file.as_ref().map_or(Ok(()), lock).map_err(Error::io(path, "lock"))?;
+        // Shared: files that are open for reading have no other lock everywhere, and those that add wait for it.
+        file.as_ref().map_or(Ok(()), |file| locked(file.lock_shared())).map_err(Error::io(path, "lock"))?;
         work(&Self::open(path)?)
     }
 
@@ -137,7 +138,7 @@ impl Ledger {
         let io = |error| Error::io(path, "write")(error);
         let mut file = fs::OpenOptions::new().create(true).read(true).append(true).open(path).map_err(io)?;
         // Another process may be adding its line, which is not torn.
-        lock(&file).map_err(io)?;
+        locked(file.lock()).map_err(io)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io)?;
         let whole = without_torn(&bytes);
@@ -167,9 +168,9 @@ fn lines(path: &Path, text: &[u8]) -> Result<Vec<Line>, Error> {
     lines.collect()
 }
 
-/// Waits for other processes that are at a file. Where files have no locks, the chance is taken.
-fn lock(file: &fs::File) -> io::Result<()> {
-    match file.lock() {
+/// Where files have no locks, the chance is taken that another process is at it.
+fn locked(lock: io::Result<()>) -> io::Result<()> {
+    match lock {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
         locked => locked,
     }

@@ -23,7 +23,7 @@ pub use table::{By, Row, Table};
 
 use crate::Error;
 use crate::run_folder::plain;
-use crate::settings::{Method, Partial, Preset, Settings};
+use crate::settings::{Lower, Method, Partial, Preset, Settings};
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
@@ -92,7 +92,7 @@ pub fn distinct(cells: &[Cell]) -> Vec<&Cell> {
 ///
 /// # Errors
 /// [`Error::Setting`] where two axes vary one setting or two data sets have one name, and where settings that resolve to a run do not come about.
-pub fn cells(flags: &Partial, lower: &Partial, axes: &[Axis]) -> Result<Vec<Cell>, Error> {
+pub fn cells(flags: &Partial, lower: &Lower, axes: &[Axis]) -> Result<Vec<Cell>, Error> {
     check_keys(axes)?;
     let mut found: Vec<(Vec<(String, String)>, Partial)> = vec![(Vec::new(), flags.clone())];
     for axis in axes {
@@ -106,7 +106,7 @@ pub fn cells(flags: &Partial, lower: &Partial, axes: &[Axis]) -> Result<Vec<Cell
             })
             .collect();
     }
-    let cell = |(labels, given): (_, Partial)| Ok(Cell::new(labels, Settings::resolve(given.over(lower.clone()))?));
+    let cell = |(labels, given): (_, Partial)| Ok(Cell::new(labels, Settings::resolve(lower.under(given))?));
     let cells = found.into_iter().map(cell).collect::<Result<Vec<_>, Error>>()?;
     data::check_names(&cells)?;
     Ok(cells)

@@ -7,7 +7,7 @@ fn partial(text: &str) -> Partial {
 
 fn grid(texts: &[&str]) -> Vec<Cell> {
     let axes: Vec<Axis> = texts.iter().map(|text| Axis::grid(text).unwrap()).collect();
-    cells(&partial("per_class = 3"), &partial("preset = \"paper\""), &axes).unwrap()
+    cells(&partial("per_class = 3"), &partial("preset = \"paper\"").into(), &axes).unwrap()
 }
 
 fn ledger_of(cells: &[(&Cell, &[f64])]) -> Ledger {
@@ -57,14 +57,14 @@ fn an_identity_has_what_matters_and_nothing_else() {
 }
 
 fn cells_of(text: &str) -> Vec<Cell> {
-    cells(&partial(text), &partial("preset = \"paper\""), &[]).unwrap()
+    cells(&partial(text), &partial("preset = \"paper\"").into(), &[]).unwrap()
 }
 
 /// Flags, arm and grid are one source: nothing in it hides another key of it, whatever the order.
 #[test]
 fn nothing_that_is_given_is_dropped() {
     let rates = |flags: &str, axes: &[Axis]| -> Vec<(f64, f64)> {
-        let cells = cells(&partial(flags), &partial("lr_c = 0.7\nweight_decay_c = 0.7"), axes).unwrap();
+        let cells = cells(&partial(flags), &partial("lr_c = 0.7\nweight_decay_c = 0.7").into(), axes).unwrap();
         cells.iter().map(|cell| (cell.settings.lr, cell.settings.lr_c)).collect()
     };
     let [lr, lr_c] = ["lr=0.1,0.2", "lr_c=0.3,0.4"].map(|text| Axis::grid(text).unwrap());
@@ -76,10 +76,9 @@ fn nothing_that_is_given_is_dropped() {
     assert_eq!(rates("", &lr), [(0.1, 0.1), (0.2, 0.2)]);
     let arms = |text: &str| [Axis::arms(&[text.to_owned()]).unwrap()];
     assert_eq!(rates("", &arms("a:lr_c=0.3,lr=0.1")), [(0.1, 0.3)]);
-    let decays =
-        cells(&Partial::default(), &Partial::default(), &arms("a:weight_decay_c=0.3,weight_decay=0.1")).unwrap();
+    let decays = cells(&Partial::default(), &Lower::default(), &arms("a:weight_decay_c=0.3,weight_decay=0.1")).unwrap();
     assert_eq!((decays[0].settings.weight_decay, decays[0].settings.weight_decay_c), (0.1, 0.3));
-    let both = cells(&Partial::default(), &partial("per_class = 3"), &arms("x:samples=100,fraction=0.1"));
+    let both = cells(&Partial::default(), &partial("per_class = 3").into(), &arms("x:samples=100,fraction=0.1"));
     assert_eq!(both.unwrap_err().to_string(), "samples and fraction: expected at most one of them");
 }
 
@@ -88,7 +87,7 @@ fn a_setting_is_one_axis_to_vary() {
     let arm = Axis::arms(&["a:lambda=0.1".to_owned(), "b:lr=0.1".to_owned()]).unwrap();
     let [lambda, lr, again] = ["lambda=0.1,0.2", "lr=0.1", "lr=0.2"].map(|text| Axis::grid(text).unwrap());
     for (axes, key) in [([lr.clone(), again], "lr"), ([arm.clone(), lr], "lr"), ([lambda, arm], "lambda")] {
-        let error = cells(&Partial::default(), &Partial::default(), &axes).unwrap_err();
+        let error = cells(&Partial::default(), &Lower::default(), &axes).unwrap_err();
         let message = format!("grid: expected a setting that no other --grid or --arm gives, got {key}");
         assert_eq!((error.kind(), error.to_string()), (crate::ErrorKind::Usage, message));
     }
@@ -150,7 +149,7 @@ fn markdown_is_a_table_whatever_the_axes_and_labels() {
     assert_eq!(table.lines().map(columns).collect::<Vec<_>>(), [6; 3], "{table}");
     assert!(table.ends_with("|---|\n| 30 | 1 | 10.0 |  |  | 50.0 |\n"), "{table}");
     let arms = Axis::arms(&["a|b\\:lambda=0.2".to_owned()]).unwrap();
-    let arms = cells(&Partial::default(), &Partial::default(), &[arms]).unwrap();
+    let arms = cells(&Partial::default(), &Lower::default(), &[arms]).unwrap();
     let table = Table::new(&arms, None, By::Test, &ledger_of(&[(&arms[0], &[10.0])])).markdown();
     assert_eq!(table.lines().map(columns).collect::<Vec<_>>(), [7; 3], "{table}");
     assert!(table.contains("\n| a\\|b\\\\ | 30 |"), "{table}");

@@ -26,6 +26,8 @@ use nn::Builder;
 pub use plan::{Plan, PlannedClass, PlannedNetwork, plan, steps_done};
 pub use resume::finished;
 pub(crate) use resume::{images_of_each_class, other_images};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 use tensor::Device;
 use tensor::rng::Stream;
@@ -99,7 +101,7 @@ impl Ready {
         source.require(Part::Test)?; // now, not after hours of training
         let labelled = Labelled::read(&source, settings, format)?;
         labelled.warnings.iter().for_each(|warning| observer.warning(warning));
-        check_test(&source, format)?;
+        check_test(&source, settings, format, observer)?;
         if observer.interrupted() {
             return Err(Error::Interrupted);
         }
@@ -122,16 +124,26 @@ impl Ready {
 }
 
 /// Decodes the test images, each by itself: one that is damaged is found now, not after hours of training. What is in them is left to
-/// the test.
-fn check_test(source: &Source, format: Format) -> Result<(), Error> {
+/// the test. A process that trains several runs does so once.
+fn check_test(source: &Source, settings: &Settings, format: Format, observer: &dyn Observer) -> Result<(), Error> {
+    static CHECKED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     const BATCH: usize = 64;
-    if source.is_drawn() {
+    let set = format!("{format:?} {}", settings.data);
+    let checked = || CHECKED.lock().unwrap_or_else(PoisonError::into_inner);
+    if source.is_drawn() || checked().contains(&set) {
         return Ok(());
     }
     let images = source.read_test(format)?;
     let all: Vec<usize> = (0..images.len()).collect();
     images.read_ahead(&all, BATCH);
-    all.chunks(BATCH).try_for_each(|part| Ok(images.batch(part).map(drop)?))
+    for part in all.chunks(BATCH) {
+        images.batch(part)?;
+        if observer.interrupted() {
+            return Err(Error::Interrupted);
+        }
+    }
+    checked().insert(set);
+    Ok(())
 }
 
 /// Refuses a classifier of so many numbers where `free` bytes are too few for it: an allocation that fails ends the process

@@ -45,7 +45,7 @@ pub(crate) fn other_images(before: &[usize], now: &[usize], classes: &[String], 
 }
 
 impl Run<'_> {
-    /// Goes on from the folder's last checkpoint, or from the beginning where there is none, and drops what epochs after it left.
+    /// Goes on from the folder's last checkpoint, or from the beginning where there is none, and drops the metrics of epochs after it.
     pub(super) fn restore(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
         if let Some(divergence) = divergence_of(self.folder.path())? {
             observer.warning(&format!("the run {divergence}; going on by the same settings, it may do so again"));
@@ -68,17 +68,15 @@ impl Run<'_> {
             .keep_metrics(|line| line.epoch as u64 <= position.epoch || !goes_on && line.step <= position.step)?;
         self.seconds = kept.last().map_or(0.0, |line| line.seconds);
         self.val_accuracy = kept.last().and_then(|line| line.val_accuracy);
-        // An epoch that was cut short, and stays so, has left its samples.
-        let last = self.position.epoch + u64::from(!goes_on && self.position.sums.steps() > 0);
-        self.folder.remove_epochs_after(last)?;
-        self.remove_later_best(last, observer)
+        self.check_best(observer)
     }
 
-    /// Takes `best.safetensors` away where it is of an epoch that the run has yet to come to. The best before that, which it has
-    /// overwritten, takes its place where it was kept; else the best from here on does.
-    fn remove_later_best(&mut self, last: u64, observer: &mut dyn Observer) -> Result<(), Error> {
+    /// Sees to it that `best.safetensors` is of an epoch that the run has done or will do. Where a run now ends before the epoch of that, the
+    /// best before it, which it has overwritten, takes its place where it was kept; else the best from here on does.
+    fn check_best(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
         let path = self.folder.best_checkpoint();
         if !path.exists() {
+            self.position.best = None;
             return Ok(());
         }
         let found = match Checkpoint::read(&path).and_then(|best| best.position()) {
@@ -90,7 +88,7 @@ impl Run<'_> {
             }
         };
         let epoch = found.epoch + u64::from(found.sums.steps() > 0);
-        if epoch <= last {
+        if epoch <= self.last_epoch() as u64 {
             return Ok(());
         }
         let before = self.position.best.map(|best| self.folder.epoch_checkpoint(best.epoch));
@@ -98,13 +96,10 @@ impl Run<'_> {
             let bytes = fs::read(&kept).map_err(Error::io(&kept, "read"))?;
             return write_atomically(&path, |file| file.write_all(&bytes));
         }
-        // A run that comes there again writes it again.
-        if epoch > self.last_epoch() as u64 {
-            observer.warning(&format!(
-                "best.safetensors is removed: it was of epoch {epoch}, after where the run goes on, and had taken the place of \
-                 the best before; the best from here on takes its place"
-            ));
-        }
+        observer.warning(&format!(
+            "best.safetensors is removed: it is of epoch {epoch}, which the run ends before, and had taken the place of the best \
+             before; the best from here on takes its place"
+        ));
         self.position.best = None;
         fs::remove_file(&path).map_err(Error::io(&path, "remove"))
     }

@@ -84,8 +84,9 @@ impl Conv2d {
         output_padding: [usize; 2],
     ) -> Option<Self> {
         let size = |d: usize, size: usize| {
-            let full = size.checked_sub(1)? * stride[d] + kernel[d] + output_padding[d];
-            full.checked_sub(2 * padding[d]).filter(|_| output_padding[d] < stride[d])
+            let strides = size.checked_sub(1)?.checked_mul(stride[d])?;
+            let full = strides.checked_add(kernel[d])?.checked_add(output_padding[d])?;
+            full.checked_sub(padding[d].checked_mul(2)?).filter(|_| output_padding[d] < stride[d])
         };
         let g = Self::new(n, size(0, h)?, size(1, w)?, o, c, kernel, stride, padding)?;
         (g.oh == h && g.ow == w).then_some(g)
@@ -118,6 +119,12 @@ impl Conv2d {
 
     /// Panics unless a pass's operands and result, in the order in which it names them, have the elements they should.
     fn check(&self, pass: Pass, [a, b]: [usize; 2], out: usize) {
+        // The fields are public, and the kernels go by them.
+        let &Self { n, h, w, c, o, kernel, stride, padding, .. } = self;
+        assert!(
+            Self::new(n, h, w, c, o, kernel, stride, padding) == Some(*self),
+            "conv2d {pass:?}: no geometry: {self:?}"
+        );
         let (x, w, y) = match pass {
             Pass::Forward => (a, b, out),
             Pass::BackwardInput => (out, b, a),

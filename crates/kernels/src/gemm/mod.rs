@@ -108,6 +108,12 @@ pub(crate) fn cpu<T: Real>(
     if m == 0 || n == 0 {
         return;
     }
+    if k == 0 {
+        if store == Store::Set {
+            c.fill(T::ZERO);
+        }
+        return;
+    }
     if k == 1 {
         return rank_one(a, b, c, store);
     }
@@ -129,8 +135,7 @@ pub(crate) fn cpu<T: Real>(
             }
         }
         scratch::with(DEPTH * width, |packed: &mut [T]| {
-            // With k = 0 there is one empty block, which writes the zeros.
-            for first in (0..k.max(1)).step_by(DEPTH) {
+            for first in (0..k).step_by(DEPTH) {
                 let depth = DEPTH.min(k - first);
                 pack(tb, n, k, b, first..first + depth, column..column + columns, &mut packed[..depth * width]);
                 let store = if first == 0 { store } else { Store::Add };
@@ -165,7 +170,7 @@ fn rank_one<T: Real>(a: &[T], b: &[T], c: &mut [T], store: Store) {
     });
 }
 
-/// c += a b for rows of `a` that lie `a.1` apart.
+/// c (=|+=) a b for rows of `a` that lie `a.1` apart.
 ///
 /// # Safety
 /// The operands must be valid for the sizes and c unshared.

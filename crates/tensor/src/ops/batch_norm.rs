@@ -89,7 +89,7 @@ pub fn batch_norm<'a, T: Real>(
         match x.moments() {
             Some(Moments::Whole { mean: of_mean, var: of_var }) if groups == 1 => {
                 (mean, var) = (of_mean.clone(), of_var.clone());
-                if let Some(Running { momentum, mean: to_mean, var: to_var, .. }) = running {
+                if let Some(Running { momentum, mean: to_mean, var: to_var, groups: 1.. }) = running {
                     kernel::update_running(device, rows, momentum, &mean, &var, to_mean, to_var);
                 }
             }

@@ -97,6 +97,7 @@ mod tests {
     op_test!(conv_4x4_stride_2, [[1, 8, 8, 2], [5, 4, 4, 2]], |[x, w]| conv2d(x, w, [2, 2], [1, 1]));
     op_test!(conv_4x4_to_1x1, [[3, 4, 4, 5], [2, 4, 4, 5]], |[x, w]| conv2d(x, w, [1, 1], [0, 0]));
     op_test!(conv_1x1_stride_2, [[2, 5, 4, 17], [3, 1, 1, 17]], |[x, w]| conv2d(x, w, [2, 2], [0, 0]));
+    op_test!(conv_with_itself, [[2, 1, 1, 3]], |[x]| conv2d(x, x, [1, 1], [0, 0]));
     op_test!(conv_uneven, [[1, 7, 6, 2], [3, 5, 2, 2]], |[x, w]| conv2d(x, w, [2, 1], [2, 0]));
     op_test!(conv_stride_3, [[2, 8, 7, 1], [16, 2, 3, 1]], |[x, w]| conv2d(x, w, [3, 3], [0, 2]));
 

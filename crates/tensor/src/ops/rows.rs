@@ -8,7 +8,12 @@ use std::ops::Range;
 pub fn rows<T: Real>(x: &Var<T>, range: Range<usize>) -> Result<Var<T>> {
     let s = x.shape();
     let n = s.first().copied().unwrap_or(0);
-    check(range.start < range.end && range.end <= n, "rows", format!("more rows than {range:?}"), &[&s])?;
+    check(
+        range.start < range.end && range.end <= n,
+        "rows",
+        format!("at least one row in {range:?}, and so many"),
+        &[&s],
+    )?;
     let row = s.numel() / n;
     let shape: Vec<usize> = std::iter::once(range.len()).chain(s[1..].iter().copied()).collect();
     let y = x.value().part(range.start * row, &shape[..]);
@@ -48,6 +53,6 @@ mod tests {
         let tape = Tape::<f32>::off(&Device::cpu());
         let x = tape.constant(Tensor::zeros(tape.device(), [4, 3]));
         let message = rows(&x, 3..5).err().unwrap().to_string();
-        assert_eq!(message, "rows: expected more rows than 3..5, got [[4, 3]]");
+        assert_eq!(message, "rows: expected at least one row in 3..5, and so many, got [[4, 3]]");
     }
 }

@@ -9,7 +9,7 @@ use clap::builder::PossibleValue;
 use clap::{ArgMatches, Args, ValueEnum};
 use ecgan::Error;
 use ecgan::run_folder::{check_new_or_empty, write_atomically};
-use ecgan::settings::{Method, Partial};
+use ecgan::settings::{Lower, Method, Partial};
 use ecgan::sweep::{Axis, Baseline, By, Cell, Ledger, Runs, Sets, Table, cells, distinct};
 use runs::{expected, train_all};
 use serde::Serialize;
@@ -105,7 +105,7 @@ fn least_common_multiple(a: usize, b: usize) -> usize {
     while rest > 0 {
         (divisor, rest) = (rest, divisor % rest);
     }
-    a / divisor * b
+    (a / divisor).saturating_mul(b)
 }
 
 impl FromStr for Shard {
@@ -139,10 +139,12 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     let output = Output::new(args.json, false);
     unknown_variables().iter().for_each(warn);
     let (flags, lower) = args.settings.sources(matches)?;
-    let given = flags.clone().over(lower.clone());
+    let given = lower.under(flags.clone());
     let folder = given.out.clone().unwrap_or_else(|| "sweep".into());
     let axes = args.axes()?;
-    let cells = cells(&Partial { out: None, ..flags }, &Partial { out: None, ..lower }, &axes)?;
+    let shared = |given| Partial { out: None, ..given };
+    let lower = Lower { variables: shared(lower.variables), file: shared(lower.file) };
+    let cells = cells(&shared(flags), &lower, &axes)?;
     let methods: Vec<Method> = cells.iter().map(|cell| cell.settings.method).collect();
     warn_of_unused(matches, &methods);
     let baseline = args.baseline.as_deref().map(|name| Baseline::new(name, &axes)).transpose()?;
@@ -186,9 +188,9 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
             let table = Table::new(&cells, baseline.as_ref(), args.by.0, ledger);
             write(&folder, &table).map(|()| table)
         });
-        return trained.and(finished.and_then(|table| show(args, output, &folder, &table)));
+        return trained.and(finished.and_then(|table| show(args, output, &folder, &cells, &table)));
     }
-    show(args, output, &folder, &Table::new(&cells, baseline.as_ref(), args.by.0, &ledger))
+    show(args, output, &folder, &cells, &Table::new(&cells, baseline.as_ref(), args.by.0, &ledger))
 }
 
 impl SweepArgs {
@@ -275,13 +277,15 @@ fn write(folder: &Path, table: &Table) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn show(args: &SweepArgs, output: Output, folder: &Path, table: &Table) -> anyhow::Result<()> {
+fn show(args: &SweepArgs, output: Output, folder: &Path, cells: &[Cell], table: &Table) -> anyhow::Result<()> {
     output.result(&Report { sweep: folder, table })?;
     if !table.rows.is_empty() {
         output.line("")?;
         table.markdown().lines().try_for_each(|line| output.line(line))?;
     }
-    if table.rows.len() > 1 && table.rows.iter().all(|row| row.difference.is_none()) {
+    let alone =
+        table.rows.iter().all(|row| row.difference.is_none()) && table.unfinished == 0 && args.baseline.is_none();
+    if alone && cells.iter().any(|cell| cell.settings.method != Method::Classifier) {
         output.line(
             "no differences: there is no bare classifier with these settings here (--arm bare:method=classifier beside an --arm for \
              these, or method=classifier,.. as a --grid), and no --baseline",
