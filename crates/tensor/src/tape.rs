@@ -85,6 +85,9 @@ impl<T: Real> Tape<T> {
     }
 
     /// Wraps an op's output. `op` is called, and its node recorded, only if some input needs a gradient.
+    ///
+    /// # Panics
+    /// Where an input needs a gradient and is of another tape, or from before a reverse pass emptied this one: it would get none.
     pub fn record<B: Backward<T> + 'static>(
         &self,
         value: Tensor<T>,
@@ -94,12 +97,25 @@ impl<T: Real> Tape<T> {
         if inputs.iter().all(|x| x.slot.is_none()) {
             return self.constant(value);
         }
+        assert!(
+            inputs.iter().all(|x| self.has(x)),
+            "an input of another tape, or from before the reverse pass of this one"
+        );
         let y = self.leaf(value, Slot::Value);
         if let (Some(record), Some(output)) = (&self.record, y.slot) {
             let inputs = inputs.iter().map(|x| x.slot.map(|slot| (slot, x.shape()))).collect();
             record.borrow_mut().nodes.push(Node { output, inputs, op: Box::new(op()) });
         }
         y
+    }
+
+    /// Whether a value that needs a gradient can get it here.
+    fn has(&self, x: &Var<T>) -> bool {
+        let Some(slot) = x.slot else { return true };
+        match (&self.record, &x.tape.record) {
+            (Some(own), Some(of_x)) => Rc::ptr_eq(own, of_x) && slot < own.borrow().slots.len(),
+            _ => false,
+        }
     }
 
     /// The reverse pass from a scalar: d loss / d everything, parameters into their flat gradients.

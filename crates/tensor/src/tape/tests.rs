@@ -55,3 +55,19 @@ fn a_chain_of_convolutions_has_the_gradients_of_a_cpu() {
         compare(&gradient(&device), &want, 2e-5).unwrap_or_else(|difference| panic!("{device}: {difference}"));
     }
 }
+
+/// Whose gradient would get lost, or go to another value's.
+#[test]
+fn values_of_another_tape_are_refused() {
+    let device = Device::cpu();
+    let x = |tape: &Tape<f32>| tape.input(Tensor::full(&device, [2], 1.0));
+    let (one, other, off) = (Tape::new(&device), Tape::new(&device), Tape::off(&device));
+    let old = x(&one);
+    let refused =
+        |a: &Var<f32>, b: &Var<f32>| std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| add(a, b))).is_err();
+    assert!(refused(&old, &x(&other)) && refused(&x(&off), &old));
+    assert!(!refused(&old, &x(&one)) && !refused(&x(&off), &x(&off)));
+    let y = add(&old, &x(&one)).unwrap();
+    one.backward_from(vec![(&y, Tensor::full(&device, [2], 1.0))]).unwrap();
+    assert!(refused(&old, &old), "it is of a pass that is over");
+}
