@@ -4,6 +4,7 @@ mod choice;
 mod choices;
 mod device;
 mod expected;
+mod lower;
 mod nearest;
 mod partial;
 mod preset;
@@ -23,8 +24,9 @@ pub use choices::{
 };
 pub use device::DeviceChoice;
 pub use expected::{COUNT, WHOLE_NUMBER};
+pub use lower::Lower;
 pub use nearest::nearest;
-pub use partial::{Lower, Partial, SimdChoice};
+pub use partial::{Partial, SimdChoice};
 pub use preset::SYNTHETIC;
 pub use time_limit::TimeLimit;
 

@@ -3,6 +3,7 @@
 mod checkpoints;
 mod damaged;
 mod divergence;
+mod ends;
 mod hostile;
 mod lambda_zero;
 mod repeatable;

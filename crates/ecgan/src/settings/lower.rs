@@ -1,0 +1,85 @@
+//! What lies below the flags, and how a preset takes the place of a file's.
+
+use super::{Partial, Settings};
+use std::collections::BTreeSet;
+use toml::Table;
+
+/// The sources below the flags: variables, and below these a file.
+#[derive(Clone, Debug, Default)]
+pub struct Lower {
+    /// What the variables say.
+    pub variables: Partial,
+    /// What the file says.
+    pub file: Partial,
+}
+
+impl Lower {
+    /// What is `given` above, completed by these. A preset above the file takes the place of the file's, with all that the file has from
+    /// that: the file of a run gives every setting, whatever the run was begun with.
+    pub fn under(&self, given: Partial) -> Partial {
+        let above = given.over(self.variables.clone());
+        let other = above.preset.is_some() && above.preset != self.file.preset;
+        let file = self.file.clone();
+        above.over(if other { file.without_preset() } else { file })
+    }
+}
+
+/// A file alone.
+impl From<Partial> for Lower {
+    fn from(file: Partial) -> Self {
+        Self { variables: Partial::default(), file }
+    }
+}
+
+impl Partial {
+    /// What these settings say that their preset, where they name one, does not say anyway. Of a pair that is for all networks and for the
+    /// classifier alone, both stay where one does.
+    fn without_preset(self) -> Self {
+        let (preset, data, method) = (self.preset, self.data.clone(), self.method);
+        let of_preset = |method| Settings::complete(Self { preset, data: data.clone(), method, ..Self::default() });
+        let (Some(_), Ok(taken), Ok(default)) = (preset, of_preset(method), of_preset(None)) else { return self };
+        // A path need not be text, as a table's is, and no preset has one.
+        let table = |given| Table::try_from(given).expect("numbers and words are TOML");
+        let (out, mut given) = (self.out.clone(), table(Self { out: None, preset: None, ..self }));
+        let taken = table(Self { method: Some(default.method), data: None, ..taken.to_partial() });
+        let mut stays: BTreeSet<String> =
+            given.iter().filter(|(key, value)| taken.get(*key) != Some(*value)).map(|(key, _)| key.clone()).collect();
+        for (general, own) in [("lr", "lr_c"), ("weight_decay", "weight_decay_c")] {
+            if stays.contains(general) || stays.contains(own) {
+                stays.extend([general, own].map(String::from));
+            }
+        }
+        given.retain(|key, _| stays.contains(key));
+        Self { out, ..given.try_into().expect("they were settings") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Method, Preset};
+
+    /// A preset hides what a run's file has from another one, and nothing that the file has of its own, nor what variables say.
+    #[test]
+    fn a_preset_takes_the_place_of_a_files_own() {
+        let preset = |preset| Partial { preset: Some(preset), ..Partial::default() };
+        let (best, quick) = (preset(Preset::Best), preset(Preset::Quick));
+        let of = |given: Partial| Settings { simd: kernels::Simd::Portable, ..Settings::complete(given).unwrap() };
+        let run = Partial { data: Some("pets".into()), seed: Some(3), width: Some(7), ..Partial::default() };
+        let under = |file: &Partial, above: &Partial| Lower::from(file.clone()).under(above.clone());
+        for method in [None, Some(Method::Classifier), Some(Method::SharedDc)] {
+            let run = Partial { method, ..run.clone() };
+            let file = Settings::complete(run.clone()).unwrap().used();
+            assert_eq!(of(under(&file, &best)), of(best.clone().over(run)), "{method:?}");
+            assert_eq!(of(under(&file, &quick)), of(file), "the same preset changes nothing");
+        }
+        let own = Partial { epochs: Some(3), lr_c: Some(0.5), ..Partial::default() };
+        assert_eq!(under(&own, &best), Partial { preset: Some(Preset::Best), ..own }, "it names no preset");
+        let rates = Partial { lr: Some(0.0005), lr_c: Some(0.002), ..quick.clone() };
+        let kept = under(&rates, &best);
+        assert_eq!((kept.lr, kept.lr_c), (rates.lr, rates.lr_c), "a pair stays together");
+        let variables = Partial { method: Some(Method::EcGan), epochs: Some(12), ..Partial::default() };
+        let lower = Lower { variables: variables.clone(), file: quick };
+        assert_eq!(lower.under(best), Partial { preset: Some(Preset::Best), ..variables });
+    }
+}
