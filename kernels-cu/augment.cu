@@ -1,14 +1,14 @@
 // options: --fmad=false
-// u8 images to f32 in [-1, 1], cropped and rotated; see crates/kernels/src/augment.rs. Without contraction, for the CPU's
+// u8 images to f32 in [-1, 1], flipped, cropped and rotated; see crates/kernels/src/augment.rs. Without contraction, for the CPU's
 // bits: with it a pixel at a border could come from its neighbour.
 //
 // A thread writes four neighbouring elements of an image, whose rows of pixels follow each other in memory: so all stores
-// are whole float4, whatever the number of channels. An image has blocks of its own, which draw its crop and rotation once.
+// are whole float4, whatever the number of channels. An image has blocks of its own, which draw its flip, crop and rotation once.
 #include "philox.cuh"
 
-// What all images of a batch share; `elements` of an image are written by `blocks` blocks.
+// What all images of a batch share; `elements` of an image are written by `blocks` blocks. `flip` says whether images are flipped at all.
 struct Augment {
-    int size, channels, elements, blocks, padding;
+    int size, channels, elements, blocks, padding, flip;
     float largest_angle;
 };
 
@@ -49,9 +49,9 @@ extern "C" __global__ void augment_normalise(Augment g, const unsigned char* ima
     store4(out + row * g.elements, i, g.elements, x, 0);
 }
 
-// A crop, by where it begins in the padded image, less the padding; and a rotation.
+// Whether left and right are exchanged; a crop, by where it begins in the padded image, less the padding; and a rotation.
 struct Warp {
-    int x, y;
+    int flipped, x, y;
     float cos, sin;
 };
 
@@ -62,7 +62,7 @@ __device__ __forceinline__ Warp draw(const Augment& g, uint4 words) {
     const float square = angle * angle;
     const float cos = 1.0f - square * (0.5f - square * (1.0f / 24.0f - __fdiv_rn(square, 720.0f)));
     const float sin = angle * (1.0f - square * (1.0f / 6.0f - square * (1.0f / 120.0f)));
-    return {static_cast<int>(__umulhi(words.x, offsets)) - g.padding,
+    return {g.flip && words.w >> 31, static_cast<int>(__umulhi(words.x, offsets)) - g.padding,
             static_cast<int>(__umulhi(words.y, offsets)) - g.padding, cos, sin};
 }
 
@@ -75,10 +75,11 @@ __device__ __forceinline__ int source(const Augment& g, const Warp& warp, int co
         return -1;
     }
     const int from_x = static_cast<int>(u) + warp.x, from_y = static_cast<int>(v) + warp.y;
-    return from_x >= 0 && from_x < g.size && from_y >= 0 && from_y < g.size ? from_y * g.size + from_x : -1;
+    const int column_of_image = warp.flipped ? g.size - 1 - from_x : from_x;
+    return from_x >= 0 && from_x < g.size && from_y >= 0 && from_y < g.size ? from_y * g.size + column_of_image : -1;
 }
 
-// The same cropped after padding and rotated about the centre, black outside; the image of row k is sample `first` + k.
+// The same flipped, cropped after padding and rotated about the centre, black outside; the image of row k is sample `first` + k.
 extern "C" __global__ void augment_crop_and_rotate(Augment g, u64 seed, u64 stream, const u32* first,
                                                    const unsigned char* images, const int* indices, float* out) {
     SHARED(Warp, drawn, [1]);

@@ -41,7 +41,8 @@ pub struct SettingsArgs {
     /// data has a val/ folder, that is what chooses, unless this is 0
     #[arg(long, value_name = "F", value_parser = number(), env = "ECGAN_VAL_FRACTION", help_heading = "Data")]
     val_fraction: Option<f64>,
-    /// Change real images each time they are trained on: not at all, or a random crop after padding by 4 and a rotation of up to 10 degrees
+    /// Change real images each time they are trained on: not at all, or a random crop after padding by 4 and a rotation of up to 10
+    /// degrees (paper), or that with left and right of every other image exchanged (flip), as photographs allow it and digits do not
     #[arg(long, value_parser = choice::<Augment>(), env = "ECGAN_AUGMENT", help_heading = "Data")]
     augment: Option<Augment>,
     /// Channels to train on: 1 (grey) or 3 (colour); images are converted

@@ -42,8 +42,9 @@ impl Staged {
         let (indices, first) = (words.slice(..n), words.slice(2 * n..));
         match augment {
             Augment::None => normalise(device, pixels, all, indices, &mut x),
-            Augment::Paper => {
-                crop_and_rotate(device, pixels, &Stream::Augmentation.start(seed), first, all, indices, &mut x);
+            Augment::Paper | Augment::Flip => {
+                let (flip, random) = (augment == Augment::Flip, Stream::Augmentation.start(seed));
+                crop_and_rotate(device, pixels, flip, &random, first, all, indices, &mut x);
             }
         }
         x
@@ -63,4 +64,30 @@ pub fn plain(device: &Device, images: &Images, indices: &[usize]) -> Result<Tens
     let mut x = Tensor::uninit(device, [indices.len(), images.size, images.size, images.channels]);
     normalise(device, pixels, &upload(&bytes), &count, &mut x);
     Ok(x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_choice_is_what_its_name_says() {
+        let device = Device::cpu();
+        let pixels = Pixels { size: 8, channels: 1 };
+        let image: Vec<u8> = (0..64).map(|i| 2 * i + 100).collect();
+        let mut staged = Staged::new(&device, 16);
+        staged.write([0; 16].into_iter(), &[0; 16], 0);
+        let [none, paper, flip] = [Augment::None, Augment::Paper, Augment::Flip]
+            .map(|augment| staged.images(pixels, View::from(&image), augment, 1).to_vec().unwrap());
+        assert!(none.chunks_exact(64).all(|x| x[..2] == [100.0 / 127.5 - 1.0, 102.0 / 127.5 - 1.0]));
+        // In an image from left to right numbers grow; where it is flipped they shrink.
+        let shrink = |x: &[f32]| {
+            x.chunks_exact(8).filter(|row| row.windows(2).any(|of| of[0] > of[1] && of[1] > -1.0)).count() > 4
+        };
+        let flipped = |x: &[f32]| x.chunks_exact(64).filter(|x| shrink(x)).count();
+        assert_eq!((flipped(&none), flipped(&paper)), (0, 0));
+        assert!((3..=13).contains(&flipped(&flip)), "{} of 16", flipped(&flip));
+        let same = paper.chunks_exact(64).zip(flip.chunks_exact(64)).filter(|(paper, flip)| paper == flip).count();
+        assert_eq!(same + flipped(&flip), 16);
+    }
 }

@@ -1,12 +1,14 @@
-//! u8 images to f32 in [-1, 1], augmented as in the paper.
+//! u8 images to f32 in [-1, 1], augmented as in the paper, and flipped where that is asked for.
 //!
 //! ```text
 //! x = v / 127.5 - 1                                              (mean 0.5, deviation 0.5 of v / 255)
 //! paper: random crop after padding by 4, then a rotation by up to 10 degrees about the centre, both black outside
+//! flip:  one image in two has left and right exchanged before that
 //! ```
-//! The rotation takes the nearest pixel, as torchvision's default does. Three numbers an image: two of 9 offsets and an
-//! angle, from block `sample` of a stream, so an image's fate depends on the seed and the sample's number in the run
-//! alone: not on the batch, the threads, the device, or where a run was resumed.
+//! The rotation takes the nearest pixel, as torchvision's default does. Four numbers an image: two of 9 offsets, an
+//! angle and a bit, from block `sample` of a stream, so an image's fate depends on the seed and the sample's number in the
+//! run alone: not on the batch, the threads, the device, or where a run was resumed. Crop and rotation are the same with flips
+//! and without.
 
 use crate::philox::{Philox, to_unit};
 use crate::view::{View, ViewMut};
@@ -64,11 +66,13 @@ pub fn normalise<'a>(
     });
 }
 
-/// The same cropped and rotated: row k as sample `first` + k of the stream `random`, whose position does not matter.
+/// The same cropped and rotated, and one in two flipped if `flip`: row k as sample `first` + k of the stream `random`, whose
+/// position does not matter.
 /// `first` is a `u64` in two words, the lower one first: on a GPU a recorded step reads it there.
 pub fn crop_and_rotate<'a>(
     device: &Device,
     pixels: Pixels,
+    flip: bool,
     random: &Philox,
     first: impl Into<View<'a, i32>>,
     images: impl Into<View<'a, u8>>,
@@ -81,11 +85,11 @@ pub fn crop_and_rotate<'a>(
     assert_eq!(first.len(), 2, "augment: the first sample is two words");
     if let Some(cuda) = device.gpu() {
         let (first, images, indices) = (first.device(), images.device(), indices.device());
-        return cuda::crop_and_rotate(cuda, pixels, random, first, images, indices, out.device());
+        return cuda::crop_and_rotate(cuda, pixels, flip, random, first, images, indices, out.device());
     }
     let first = sample(first.host());
     each(pixels, images, indices, out, |k, image, out| {
-        Warp::draw(random.block(first + k as u64)).apply(image, pixels, out);
+        Warp::draw(random.block(first + k as u64), flip).apply(image, pixels, out);
     });
 }
 
@@ -116,8 +120,10 @@ fn normalised(v: u8) -> f32 {
     f32::from(v) / 127.5 - 1.0
 }
 
-/// A crop and a rotation.
+/// A flip, a crop and a rotation.
 struct Warp {
+    /// Whether left and right are exchanged.
+    flipped: bool,
     /// Where the crop begins in the padded image, x and y in 0..=2 * PADDING.
     crop: [usize; 2],
     cos: f32,
@@ -125,7 +131,7 @@ struct Warp {
 }
 
 impl Warp {
-    fn draw([x, y, angle, _]: [u32; 4]) -> Self {
+    fn draw([x, y, angle, side]: [u32; 4], flip: bool) -> Self {
         // The upper half of word * 9 is uniform over 0..9 to within 2^-29.
         let offset = |word: u32| ((u64::from(word) * (2 * PADDING as u64 + 1)) >> 32) as usize;
         let angle = LARGEST_ANGLE * (2.0 * to_unit(angle) - 1.0);
@@ -133,7 +139,7 @@ impl Warp {
         let square = angle * angle;
         let cos = 1.0 - square * (0.5 - square * (1.0 / 24.0 - square / 720.0));
         let sin = angle * (1.0 - square * (1.0 / 6.0 - square * (1.0 / 120.0)));
-        Self { crop: [offset(x), offset(y)], cos, sin }
+        Self { flipped: flip && side >> 31 == 1, crop: [offset(x), offset(y)], cos, sin }
     }
 
     fn apply(&self, image: &[u8], Pixels { size, channels }: Pixels, out: &mut [f32]) {
@@ -160,7 +166,7 @@ impl Warp {
         }
         let x = (u as usize + self.crop[0]).checked_sub(PADDING).filter(|&x| x < size)?;
         let y = (v as usize + self.crop[1]).checked_sub(PADDING).filter(|&y| y < size)?;
-        Some(y * size + x)
+        Some(y * size + if self.flipped { size - 1 - x } else { x })
     }
 }
 
@@ -183,20 +189,21 @@ mod cuda {
         elements: i32,
         blocks: i32,
         padding: i32,
+        flip: i32,
         largest_angle: f32,
     }
     by_value!(Geometry);
 
     /// And for each image blocks of its own, a thread for each four elements.
-    fn geometry(pixels: Pixels, n: usize) -> (Geometry, Grid) {
+    fn geometry(pixels: Pixels, flip: bool, n: usize) -> (Geometry, Grid) {
         let quads = pixels.bytes().div_ceil(4);
         let threads = quads.next_multiple_of(32).min(BLOCK as usize);
         let blocks = quads.div_ceil(threads);
         let sizes = [pixels.size, pixels.channels, pixels.bytes(), blocks, PADDING];
         let [size, channels, elements, blocks_each, padding] =
             sizes.map(|size| i32::try_from(size).expect("an image below 2 GiB"));
-        let geometry =
-            Geometry { size, channels, elements, blocks: blocks_each, padding, largest_angle: LARGEST_ANGLE };
+        let (flip, largest_angle) = (i32::from(flip), LARGEST_ANGLE);
+        let geometry = Geometry { size, channels, elements, blocks: blocks_each, padding, flip, largest_angle };
         (geometry, Grid::linear(n * blocks, threads as u32))
     }
 
@@ -207,7 +214,7 @@ mod cuda {
         indices: DeviceSlice<i32>,
         out: DeviceSliceMut<f32>,
     ) {
-        let (geometry, grid) = geometry(pixels, indices.len());
+        let (geometry, grid) = geometry(pixels, false, indices.len());
         // SAFETY: the lengths were checked; the caller's indices are of images.
         unsafe { cuda.launch(NORMALISE, grid, &[&geometry, &images, &indices, &out]) }
     }
@@ -215,13 +222,14 @@ mod cuda {
     pub fn crop_and_rotate(
         cuda: &Cuda,
         pixels: Pixels,
+        flip: bool,
         random: &Philox,
         first: DeviceSlice<i32>,
         images: DeviceSlice<u8>,
         indices: DeviceSlice<i32>,
         out: DeviceSliceMut<f32>,
     ) {
-        let (geometry, grid) = geometry(pixels, indices.len());
+        let (geometry, grid) = geometry(pixels, flip, indices.len());
         let (seed, stream) = (random.seed(), random.stream());
         // SAFETY: as above.
         unsafe { cuda.launch(CROP_AND_ROTATE, grid, &[&geometry, &seed, &stream, &first, &images, &indices, &out]) }
@@ -244,7 +252,7 @@ mod tests {
     fn augmented(channels: usize, indices: &[i32], seed: u64, first: u64) -> Vec<f32> {
         let mut out = vec![f32::NAN; indices.len() * 64 * channels];
         let (images, random) = (images(channels), Philox::new(seed, 4));
-        crop_and_rotate(&Device::cpu(), pixels(channels), &random, &words(first), &images, indices, &mut out);
+        crop_and_rotate(&Device::cpu(), pixels(channels), false, &random, &words(first), &images, indices, &mut out);
         out
     }
 
@@ -284,7 +292,7 @@ mod tests {
         let image = &images(1)[..64];
         let mut out = vec![f32::NAN; 64];
         for (cx, cy) in [(0, 0), (4, 4), (8, 5), (3, 7)] {
-            Warp { crop: [cx, cy], cos: 1.0, sin: 0.0 }.apply(image, pixels(1), &mut out);
+            Warp { flipped: false, crop: [cx, cy], cos: 1.0, sin: 0.0 }.apply(image, pixels(1), &mut out);
             for (i, x) in out.iter().enumerate() {
                 let (sx, sy) = (i % 8 + cx, i / 8 + cy);
                 let inside = (4..12).contains(&sx) && (4..12).contains(&sy);
@@ -298,7 +306,7 @@ mod tests {
     fn a_quarter_turn_is_a_transposition() {
         let image = &images(1)[..64];
         let mut out = vec![f32::NAN; 64];
-        Warp { crop: [4, 4], cos: 0.0, sin: 1.0 }.apply(image, pixels(1), &mut out);
+        Warp { flipped: false, crop: [4, 4], cos: 0.0, sin: 1.0 }.apply(image, pixels(1), &mut out);
         for (i, x) in out.iter().enumerate() {
             let (column, row) = (i % 8, i / 8);
             assert_eq!(*x, normalised(image[column * 8 + 7 - row]), "pixel {i}");
@@ -309,9 +317,10 @@ mod tests {
     fn offsets_and_angles_have_their_ranges() {
         let random = Philox::new(5, 4);
         let mut seen = [[0; 9]; 2];
-        let (mut least, mut most) = (0.0f32, 0.0f32);
+        let (mut least, mut most, mut flipped) = (0.0f32, 0.0f32, 0);
         for sample in 0..9000 {
-            let warp = Warp::draw(random.block(sample));
+            let warp = Warp::draw(random.block(sample), true);
+            flipped += usize::from(warp.flipped);
             (0..2).for_each(|axis| seen[axis][warp.crop[axis]] += 1);
             let angle = warp.sin.atan2(warp.cos).to_degrees();
             assert!((warp.sin * warp.sin + warp.cos * warp.cos - 1.0).abs() < 1e-6 && angle.abs() < 10.001);
@@ -319,5 +328,27 @@ mod tests {
         }
         assert!(seen.as_flattened().iter().all(|n| (850..1150).contains(n)), "{seen:?}");
         assert!(least < -9.9 && most > 9.9, "{least} to {most}");
+        assert!((4350..4650).contains(&flipped), "{flipped} of 9000");
+    }
+
+    #[test]
+    fn a_flip_exchanges_left_and_right_and_leaves_the_crop_and_the_rotation() {
+        let image = &images(3)[..192];
+        let exchanged: Vec<u8> =
+            image.chunks_exact(24).flat_map(|row| row.chunks_exact(3).rev()).flatten().copied().collect();
+        let of = |image: &[u8], flip| {
+            let mut out = vec![f32::NAN; 32 * 192];
+            let random = Philox::new(3, 4);
+            crop_and_rotate(&Device::cpu(), pixels(3), flip, &random, &words(0), image, &[0; 32], &mut out);
+            out
+        };
+        let (flips, as_it_is, other) = (of(image, true), of(image, false), of(&exchanged, false));
+        let mut flipped = 0;
+        for (k, x) in flips.chunks_exact(192).enumerate() {
+            let [as_it_is, other] = [&as_it_is, &other].map(|all| &all[k * 192..][..192]);
+            assert!(x == as_it_is || x == other, "sample {k}");
+            flipped += usize::from(x == other);
+        }
+        assert!((8..=24).contains(&flipped), "{flipped} of 32");
     }
 }

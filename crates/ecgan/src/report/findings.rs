@@ -130,10 +130,14 @@ fn classifier(run: &Run, last: &EpochMetrics, add: &mut impl FnMut(String, &str)
     {
         let suggestion = match run.settings.augment {
             Augment::None => {
-                "It knows its training images by heart. Try --augment paper, more images, or a larger \
-                              --weight-decay-c."
+                "It knows its training images by heart. Try --augment paper (or flip, where a mirror image is of the same class), \
+                 more images, or a larger --weight-decay-c."
             }
-            _ => {
+            Augment::Paper => {
+                "It knows its training images by heart. Try --augment flip, where a mirror image is of the same class, more \
+                 images, a larger --weight-decay-c or a smaller --width."
+            }
+            Augment::Flip => {
                 "It knows its training images by heart. Try more images, a larger --weight-decay-c or a smaller --width."
             }
         };

@@ -49,6 +49,8 @@ choice! {
         None = "none",
         /// Random crop after padding by 4, rotation of up to 10 degrees.
         Paper = "paper",
+        /// The same, and one image in two has left and right exchanged.
+        Flip = "flip",
     }
 }
 

@@ -34,9 +34,11 @@ fn images_have_the_bits_of_the_cpu() {
         // Keys of two words.
         let stream = Philox::new(11 | 3 << 40, 4 | 9 << 32);
         let first = words(first);
-        let mut want = [(); 2].map(|()| vec![f32::NAN; indices.len() * pixels.bytes()]);
+        let mut want = [(); 3].map(|()| vec![f32::NAN; indices.len() * pixels.bytes()]);
         normalise(&cpu, pixels, &images, &indices, &mut want[0]);
-        crop_and_rotate(&cpu, pixels, &stream, &first, &images, &indices, &mut want[1]);
+        for flip in [false, true] {
+            crop_and_rotate(&cpu, pixels, flip, &stream, &first, &images, &indices, &mut want[1 + usize::from(flip)]);
+        }
         // On a device also from an address that no word can be read at, into one that no float4 can be written at.
         for (cuda, skip) in devices().into_iter().flat_map(|cuda| [0, 1].map(|skip| (cuda.clone(), skip))) {
             let (device, shifted) = (device(&cuda), [&vec![0; skip], &images[..]].concat());
@@ -47,7 +49,7 @@ fn images_have_the_bits_of_the_cpu() {
                 let out = got.slice_mut::<f32>().slice(skip..);
                 match i {
                     0 => normalise(&device, pixels, images, indices, out),
-                    _ => crop_and_rotate(&device, pixels, &stream, first.slice::<i32>(), images, indices, out),
+                    _ => crop_and_rotate(&device, pixels, i == 2, &stream, first.slice::<i32>(), images, indices, out),
                 }
                 let got = down::<f32>(&cuda, &got);
                 let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<u32>>();
