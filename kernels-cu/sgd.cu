@@ -5,10 +5,8 @@ struct Sgd {
     float lr, momentum, weight_decay;
 };
 
-// velocity = momentum velocity + g (at the first step of a velocity of 0, which is not read), value -= lr velocity,
-// with g = gradient + weight_decay value.
-extern "C" __global__ void sgd_step(const Sgd* settings, int first, float* values, const float* grads, float* velocity,
-                                    u64 n) {
+// velocity = momentum velocity + g, value -= lr velocity, with g = gradient + weight_decay value.
+extern "C" __global__ void sgd_step(const Sgd* settings, float* values, const float* grads, float* velocity, u64 n) {
     const u64 i = first_of_four();
     if (i >= n) {
         return;
@@ -21,7 +19,7 @@ extern "C" __global__ void sgd_step(const Sgd* settings, int first, float* value
     };
     const float4 g = load4(grads, i, n);
     float4 a = load4(values, i, n);
-    float4 b = first ? make_float4(0.0f, 0.0f, 0.0f, 0.0f) : load4(velocity, i, n);
+    float4 b = load4(velocity, i, n);
     step(g.x, a.x, b.x);
     step(g.y, a.y, b.y);
     step(g.z, a.z, b.z);

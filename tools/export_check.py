@@ -76,8 +76,9 @@ def evaluated(state):
     """What evaluation takes of a state dict, layouts included: without counts, and spectral norm's weights divided."""
     state = {name: t for name, t in state.items() if "tracked" not in name}
     for name in [name for name in state if name.endswith(".weight_orig")]:
-        weight, u = state.pop(name).astype(np.float64), state.pop(name.replace("_orig", "_u")).astype(np.float64)
+        weight, u, v = (state.pop(name.replace("_orig", end)).astype(np.float64) for end in ("_orig", "_u", "_v"))
         sigma = np.linalg.norm(u @ weight.reshape(len(u), -1))
+        difference(f"{name}: sigma by weight_v", sigma, u @ weight.reshape(len(u), -1) @ v)
         state[name.removesuffix("_orig")] = (weight / sigma).astype(np.float32)
     return state
 
@@ -136,9 +137,32 @@ def module(run, network):
 
     about = described(run)
     shape = dict(channels=about["channels"])
+    if network == "discriminator" and "norm_d" in about:
+        return spectral_discriminator(about["image_size"], **shape)
     if network == "classifier":
         return build(network, width=about["width"], classes=len(about["classes"]), **shape)
     return build(network, image_size=about["image_size"], **shape)
+
+
+def spectral_discriminator(image_size, channels):
+    """With PyTorch's own spectral norm."""
+    from torch import nn
+
+    layers, features = [], 64
+    for _ in range(int(np.log2(image_size // 4))):
+        layers += [nn.utils.spectral_norm(nn.Conv2d(channels, features, 4, 2, 1)), nn.LeakyReLU(0.2)]
+        channels, features = features, 2 * features
+    head = nn.utils.spectral_norm(nn.Conv2d(channels, 1, 4, 1, 0))
+
+    class Discriminator(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.main = nn.Sequential(*layers, head)
+
+        def forward(self, x):
+            return self.main(x).flatten()
+
+    return Discriminator()
 
 
 def check_torch(run):
@@ -185,9 +209,8 @@ def check_torch(run):
 def main():
     what, runs = sys.argv[1], sorted(Path(sys.argv[2]).iterdir())
     if what == "torch":
-        # golden/models.py has the three networks of EC-GAN; of the other methods and spectral norm golden/methods.py compares
-        # every number.
-        runs = [run for run in runs if run.name.startswith("ec-gan-") and "norm_d" not in described(run)]
+        # golden/models.py has the three networks of EC-GAN; of the other methods golden/methods.py compares every number.
+        runs = [run for run in runs if run.name.startswith("ec-gan-")]
     sys.path.insert(0, str(ROOT / "golden"))
     try:
         for run in runs:

@@ -10,7 +10,7 @@ use ecgan::Error;
 use ecgan::run_folder::names;
 use ecgan::settings::{
     Architecture, Augment, COUNT, Choice, ClassCode, ClassThreshold, DeviceChoice, DiffAugment, FakeLabels, FakeMean,
-    FakeStatistics, FakesFrom, GanLoss, Lower, Method, NormD, Partial, Precision, Preset, Schedule, Settings,
+    FakeStatistics, FakesFrom, GanLoss, Lower, Method, NormD, Partial, Precision, Preset, Sampling, Schedule, Settings,
     SimdChoice, Subset, TimeLimit, WHOLE_NUMBER, nearest,
 };
 use std::ffi::OsStr;
@@ -41,6 +41,10 @@ pub struct SettingsArgs {
     /// data has a val/ folder, that is what chooses, unless this is 0
     #[arg(long, value_name = "F", value_parser = number(), env = "ECGAN_VAL_FRACTION", help_heading = "Data")]
     val_fraction: Option<f64>,
+    /// Which training images an epoch shows: each once, or of each class equally many (balanced), as many in all: those of small classes
+    /// several times each, of large ones a part
+    #[arg(long, value_parser = choice::<Sampling>(), env = "ECGAN_SAMPLING", help_heading = "Data")]
+    sampling: Option<Sampling>,
     /// Change real images each time they are trained on: not at all, or a random crop after padding by 4 and a rotation of up to 10
     /// degrees (paper), or that with left and right of every other image exchanged (flip), as photographs allow it and digits do not
     #[arg(long, value_parser = choice::<Augment>(), env = "ECGAN_AUGMENT", help_heading = "Data")]
@@ -106,10 +110,12 @@ pub struct SettingsArgs {
     /// Which generator the classifier learns from: the one that trains, or its moving average
     #[arg(long, value_parser = choice::<FakesFrom>(), env = "ECGAN_FAKES_FROM", help_heading = "Method")]
     fakes_from: Option<FakesFrom>,
-    /// Before this part of the run, from 0 to 1, lambda is 0: the generator learns first
+    /// Before this part of the run, from 0 to 1, lambda is 0: the generator learns first (with the shared methods, whose generator
+    /// learns by lambda too, the classifier does, alone)
     #[arg(long, value_name = "PART", value_parser = number(), env = "ECGAN_LAMBDA_START", help_heading = "Method")]
     lambda_start: Option<f64>,
-    /// Over this part of the run after that, lambda grows from 0 to its value
+    /// Over this part of the run after that, lambda grows from 0 to its value. With preset notebook's two steps Adam makes little of
+    /// how large it is, and the fakes' part in shared statistics does not grow with it: there it is of little use
     #[arg(long, value_name = "PART", value_parser = number(), env = "ECGAN_LAMBDA_RAMP", help_heading = "Method")]
     lambda_ramp: Option<f64>,
     /// The part of a real label that is spread over all classes
@@ -326,6 +332,7 @@ impl SettingsArgs {
             per_class,
             subset,
             val_fraction,
+            sampling,
             augment,
             channels,
             image_size,

@@ -2,6 +2,7 @@
 //!
 //! Here it is a small CNN. The generator, the discriminator, the pseudo-labels and the checkpoints stay the same.
 
+use ecgan::checkpoint::Checkpoint;
 use ecgan::metrics::{EpochMetrics, Observer, Started, StepMetrics};
 use ecgan::models::{Classifier, ImageShape};
 use ecgan::run_folder::RunFolder;
@@ -11,7 +12,7 @@ use nn::{BatchNorm2d, Builder, Conv2d, Linear, Module, Pass};
 use std::error::Error;
 use std::path::Path;
 use tensor::ops::{self, Activation};
-use tensor::{Real, Result, Var};
+use tensor::{Device, Real, Result, Tensor, Var};
 
 /// What it is: three 3x3 convolutions, each with batch norm and ReLU, and a linear layer.
 struct SmallCnn {
@@ -25,7 +26,7 @@ struct Layers {
 }
 
 impl Classifier for SmallCnn {
-    // The scopes name the tensors of the checkpoint: `conv1.weight`, `bn1.running_mean`, ..
+    // The scopes name the tensors of the checkpoint, `conv1.weight`, `bn1.running_mean`, ..: each layer has one of its own.
     fn build<T: Real>(&self, b: &mut Builder, image: ImageShape, classes: usize) -> Box<dyn Module<T>> {
         let mut convs = Vec::new();
         let mut c = image.channels;
@@ -68,7 +69,8 @@ impl Observer for Lines {
     fn step(&mut self, _: &StepMetrics) {}
 
     fn epoch(&mut self, epoch: &EpochMetrics) {
-        println!("epoch {}: {:.1} % of the validation images", epoch.epoch, epoch.val_accuracy.unwrap_or(0.0));
+        let val = epoch.val_accuracy.map_or("no".into(), |val| format!("{val:.1} % of the"));
+        println!("epoch {}: {val} validation images", epoch.epoch);
     }
 }
 
@@ -81,11 +83,19 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     // What is not given comes from the preset `quick`: EC-GAN on 2,000 drawn digits.
     let settings = Settings::resolve(Partial { max_steps: steps, ..Partial::default() })?;
     let folder = RunFolder::create(settings.out.as_deref(), Path::new("runs"), settings.method, "own-classifier")?;
-    let summary = train_with(&SmallCnn { width: 16 }, &settings, &folder, &mut Lines)?;
+    let architecture = SmallCnn { width: 16 };
+    // On one of the threads that compute, so that no kernel waits for one.
+    let summary = kernels::on_a_worker(|| train_with(&architecture, &settings, &folder, &mut Lines))?;
     println!(
         "test accuracy {:.2} %, everything else in {}",
         summary.test_accuracy.unwrap_or(0.0),
         folder.path().display()
     );
+
+    // The program `ecgan` does not know these layers: to use them is for one that does, and so is `resume_with`.
+    let mut network = Checkpoint::read(&folder.last_checkpoint())?.classifier_of(&Device::cpu(), &architecture)?;
+    let x = Tensor::zeros(&Device::cpu(), [1, 32, 32, 3]); // an image of one grey, in [-1, 1]
+    let logits = network.evaluate(x)?.to_vec()?; // [1,classes]
+    println!("{} parameters; logits of a grey image: {logits:.2?}", network.parameter_count());
     Ok(())
 }

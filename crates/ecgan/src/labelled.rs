@@ -4,8 +4,10 @@ use crate::Error;
 use crate::data::{
     Budget, Chosen, Format, Images, Listing, Order, Part, Source, Split, SyntheticOptions, default_limit, split,
 };
-use crate::settings::{Settings, Subset};
+use crate::settings::{Sampling, Settings, Subset};
 use crate::train::images_of_each_class;
+use kernels::philox::Philox;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Labelled images that the built-in data set has where no number is asked for.
@@ -41,6 +43,30 @@ impl Labelled {
         let limit = settings.memory_limit.map_or_else(default_limit, |mib| mib.saturating_mul(1 << 20));
         Ok(Self { images: Images::read(chosen, format, limit)?, split, of_each_class, warnings })
     }
+
+    /// The training images of an epoch, in its order.
+    pub(crate) fn order(&self, sampling: Sampling, random: &mut Philox) -> Vec<usize> {
+        let mut order = match sampling {
+            Sampling::Natural => self.split.train.clone(),
+            Sampling::Balanced => balanced(&self.split.train, &self.images.labels, random),
+        };
+        random.shuffle(&mut order);
+        order
+    }
+}
+
+/// As many as `train` has, of each of its classes equally many (but for what is left over, which goes to the last ones): drawn anew,
+/// and none more than once more often than another of its class.
+fn balanced(train: &[usize], labels: &[i32], random: &mut Philox) -> Vec<usize> {
+    let mut classes: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
+    train.iter().for_each(|&index| classes.entry(labels[index]).or_default().push(index));
+    let (n, of) = (train.len(), classes.len());
+    let shares = classes.into_values().enumerate().flat_map(|(k, mut images)| {
+        random.shuffle(&mut images);
+        let share = n * (k + 1) / of - n * k / of;
+        images.into_iter().cycle().take(share).collect::<Vec<_>>()
+    });
+    shares.collect()
 }
 
 /// A data set whose labels are known, and none of whose images is decoded.
@@ -138,5 +164,36 @@ impl Settings {
             Budget::All | Budget::Fraction(_) => SYNTHETIC_TRAIN,
         };
         SyntheticOptions { seed: self.seed, train, test: SYNTHETIC_TEST }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_balanced_epoch_has_of_each_class_equally_many_and_of_each_image_nearly() {
+        // 2 of class 0, 5 of class 2, 14 of class 5; image 0 does not train.
+        let labels: Vec<i32> = [5].into_iter().chain([0; 2]).chain([2; 5]).chain([5; 14]).collect();
+        let train: Vec<usize> = (1..labels.len()).collect();
+        let mut random = Philox::new(1, 2);
+        let mut epoch = || balanced(&train, &labels, &mut random);
+        let (first, second) = (epoch(), epoch());
+        assert_eq!(first.len(), 21);
+        let count = |order: &[usize], index| order.iter().filter(|&&i| i == index).count();
+        let mut of_classes = [0; 6];
+        first.iter().for_each(|&index| of_classes[labels[index] as usize] += 1);
+        assert_eq!(of_classes, [7, 0, 7, 0, 0, 7]);
+        assert!(train.iter().all(|&i| {
+            [vec![3, 4], vec![1, 2], vec![0, 1]][[0, 2, 5].iter().position(|c| *c == labels[i]).unwrap()]
+                .contains(&count(&first, i))
+        }));
+        assert_eq!(count(&first, 0), 0);
+        let large = |order: &[usize]| {
+            order.iter().copied().filter(|&i| labels[i] == 5).collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_ne!(large(&first), large(&second), "another epoch, others of a large class");
+        // What is left over.
+        assert_eq!(balanced(&train[..4], &labels, &mut random).len(), 4);
     }
 }

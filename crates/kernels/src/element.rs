@@ -7,6 +7,15 @@ use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 /// Plain data that lives in pooled buffers: `f32`, `f64`, `i32` (labels), `u8` (images).
 pub trait Element: bytemuck::Pod + Send + Sync + Default + PartialEq + PartialOrd + Debug + Display {}
 
+/// Bytes beyond which no buffer goes: with what an allocation adds to them they can still be counted.
+pub(crate) const LARGEST: usize = isize::MAX as usize / 4;
+
+/// The number of elements of a tensor of these extents, or `None` where no memory holds so many of 8 bytes.
+pub fn length(extents: &[usize]) -> Option<usize> {
+    let length = extents.iter().try_fold(1usize, |length, &extent| length.checked_mul(extent))?;
+    (length <= LARGEST / 8).then_some(length)
+}
+
 impl Element for f32 {}
 impl Element for f64 {}
 impl Element for i32 {}

@@ -3,10 +3,11 @@
 //! Every kernel takes a [`Device`] first (which processor and SIMD path, or which GPU), then its operands. Activations are
 //! `[n, h, w, c]` (NHWC) and row-major; convolution weights are `[o, kh, kw, i]`.
 //!
-//! Two rules hold everywhere:
+//! Three rules hold everywhere:
 //! * outputs are written as [`Store`] says, and [`Store::Set`] never reads what was there;
 //! * work is split by the problem's shape, never by the number of threads, so results are bitwise equal
-//!   for any number of threads (one device, one SIMD path).
+//!   for any number of threads (one device, one SIMD path);
+//! * lengths are checked before anything is computed, and where they do not agree, which is a bug of the caller, a kernel panics.
 
 pub mod adam;
 pub mod add;
@@ -54,7 +55,7 @@ pub mod view;
 mod worker;
 
 pub use device::Device;
-pub use element::{Element, Real};
+pub use element::{Element, Real, length};
 pub use profile::Work;
 pub use simd::Simd;
 pub use store::Store;

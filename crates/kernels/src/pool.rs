@@ -1,6 +1,6 @@
 //! Pooled buffers: memory goes back on drop, and the lowest free slot of a length is handed out first.
 //!
-//! A deterministic step therefore receives the same addresses every time it runs, allocates nothing after
+//! A deterministic step therefore receives the same addresses every time it runs, takes no new memory after
 //! its first run, and can be captured in a CUDA graph. (A last-in-first-out list permutes its order
 //! each step and never settles.)
 //!
@@ -8,8 +8,8 @@
 //! stream. So each lane of a GPU has buffers of its own, and one that is dropped while another lane may still use it waits
 //! until they meet.
 
-use crate::Element;
 use crate::cuda::{Cuda, LANES, Memory};
+use crate::element::{Element, LARGEST};
 use crate::memory::{Arena, Line, Lines};
 use crate::view::{View, ViewMut};
 use std::collections::{BTreeMap, HashMap};
@@ -216,8 +216,10 @@ impl<T: Element> Buffer<T> {
         Self { block: Some(pool.take_workspace(Self::lines(len))), len, pool: Arc::clone(pool), element: PhantomData }
     }
 
+    /// How many lines hold so many elements; with those that the arena leaves free, and in whole pages, still a length that exists.
     fn lines(len: usize) -> usize {
-        (len * size_of::<T>()).div_ceil(size_of::<Line>())
+        let bytes = len.checked_mul(size_of::<T>()).filter(|&bytes| bytes <= LARGEST);
+        bytes.unwrap_or_else(|| panic!("{len} elements are more than any memory holds")).div_ceil(size_of::<Line>())
     }
 
     /// How many elements it has.

@@ -72,7 +72,7 @@ pub fn row<'a, T: Real>(
         row[6] = T::from_f64(confidence.host().iter().map(|c| c.to_f64()).sum());
         for (&label, &weight) in labels.host().iter().zip(weights.host()) {
             if weight != T::ZERO {
-                row[COLUMNS + label as usize] += T::ONE;
+                row[COLUMNS..][label as usize] += T::ONE;
             }
         }
     }

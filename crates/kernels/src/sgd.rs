@@ -24,12 +24,10 @@ impl SgdConfig {
     }
 }
 
-/// A step over values, their gradients and the velocity, all of one length. The `first` step sets the velocity to
-/// the gradient and does not read it.
+/// A step over values, their gradients and the velocity, which is 0 at first, all of one length.
 pub fn step<'a, T: Real>(
     device: &Device,
     sgd: &SgdConfig,
-    first: bool,
     values: impl Into<ViewMut<'a, T>>,
     grads: impl Into<View<'a, T>>,
     velocity: impl Into<ViewMut<'a, T>>,
@@ -42,20 +40,20 @@ pub fn step<'a, T: Real>(
         let mut settings = device.buffer(cuda::SETTINGS);
         cuda.set::<f32>(&sgd.rounded(), settings.view_mut().device());
         let settings = settings.view().device();
-        return cuda::step(cuda, settings, first, values.on_gpu(), grads.on_gpu(), velocity.on_gpu());
+        return cuda::step(cuda, settings, values.on_gpu(), grads.on_gpu(), velocity.on_gpu());
     }
     let (values, grads, velocity) = (values.host(), grads.host(), velocity.host());
     parallel::split((values, grads, velocity), n, CHUNK, |_, (values, grads, velocity)| {
-        step_chunk(device.simd(), sgd.rounded(), first, values, grads, velocity);
+        step_chunk(device.simd(), sgd.rounded(), values, grads, velocity);
     });
 }
 
 vectorized! {
-    fn step_chunk<T: Real>(rates: [T; 3], first: bool, values: &mut [T], grads: &[T], velocity: &mut [T]) {
+    fn step_chunk<T: Real>(rates: [T; 3], values: &mut [T], grads: &[T], velocity: &mut [T]) {
         let [lr, momentum, weight_decay] = rates;
         for ((value, &g), velocity) in values.iter_mut().zip(grads).zip(velocity) {
             let g = g + weight_decay * *value;
-            *velocity = if first { g } else { momentum * *velocity + g };
+            *velocity = momentum * *velocity + g;
             *value -= lr * *velocity;
         }
     }
@@ -75,7 +73,6 @@ pub mod cuda {
     pub fn step(
         cuda: &Cuda,
         settings: DeviceSlice<f32>,
-        first: bool,
         values: DeviceSliceMut<f32>,
         grads: DeviceSlice<f32>,
         velocity: DeviceSliceMut<f32>,
@@ -83,18 +80,18 @@ pub mod cuda {
         let n = values.len();
         assert!(n == grads.len() && n == velocity.len(), "sgd: values, grads and velocity");
         assert_eq!(settings.len(), SETTINGS, "sgd: the settings");
-        let (first, length) = (i32::from(first), n as u64);
+        let length = n as u64;
         // SAFETY: all three have n elements, and the settings are whole.
-        unsafe { cuda.launch(STEP, Grid::elementwise(n), &[&settings, &first, &values, &grads, &velocity, &length]) }
+        unsafe { cuda.launch(STEP, Grid::elementwise(n), &[&settings, &values, &grads, &velocity, &length]) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{LENGTHS, assert_close, devices, nan, normal, over_threads, wide};
+    use crate::testing::{LENGTHS, assert_close, devices, normal, over_threads, wide};
 
-    /// Four steps of torch.optim.SGD 2.x in float64; the velocity starts as NaN.
+    /// Four steps of torch.optim.SGD 2.x in float64.
     fn four_steps<T: Real>() {
         let cases = [
             (0.9, 0.05, [0.2929395328125, -0.9244743701562501, 1.91019481617375, -0.2593803687499999]),
@@ -103,11 +100,11 @@ mod tests {
         for (device, (momentum, weight_decay, want)) in devices().flat_map(|d| cases.map(|case| (d.clone(), case))) {
             let sgd = SgdConfig { lr: 0.1, momentum, weight_decay };
             let mut values = [0.5, -1.25, 2.0, 0.0].map(T::from_f64);
-            let mut velocity = nan::<T>(4);
+            let mut velocity = [T::ZERO; 4];
             for t in 1..=4 {
                 let t64 = f64::from(t);
                 let grads = [0.1 * t64, -0.3, 1e-4 * (t64 - 2.0), 0.7 - 0.2 * t64].map(T::from_f64);
-                step(&device, &sgd, t == 1, &mut values, &grads, &mut velocity);
+                step(&device, &sgd, &mut values, &grads, &mut velocity);
             }
             assert_close("values", 2.0, &values, &want);
         }
@@ -120,7 +117,7 @@ mod tests {
             let got = over_threads(|| {
                 let mut state = [values.clone(), velocity.clone()];
                 let [values, velocity] = &mut state;
-                step(&device, &sgd, false, values, &grads, velocity);
+                step(&device, &sgd, values, &grads, velocity);
                 state.concat()
             });
             let mut want = [wide(&values), wide(&velocity)];

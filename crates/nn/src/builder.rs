@@ -4,6 +4,7 @@
 //! uniform in +-1/sqrt(fan_in) (He et al. 2015 with a = sqrt 5), batch norm at gamma 1, beta 0.
 
 use kernels::philox::Philox;
+use std::collections::BTreeSet;
 use tensor::params::Named;
 use tensor::{Device, ParamId, Params, Real, Shape};
 
@@ -38,6 +39,7 @@ pub struct Builder {
     params: Vec<Spec>,
     buffers: Vec<Spec>,
     entries: Vec<Entry>,
+    names: BTreeSet<String>,
 }
 
 impl Builder {
@@ -51,25 +53,42 @@ impl Builder {
         made
     }
 
-    /// A trainable parameter.
+    /// A trainable parameter: [`Pass::param`](crate::Pass::param) has it.
+    ///
+    /// # Panics
+    /// Where the name is taken: a state dict has one tensor a name.
     pub fn param(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> ParamId {
-        let id = Named::<f32>::id(self.params.len());
-        self.params.push(Spec { name: format!("{}{name}", self.prefix), shape: shape.into(), init });
+        let (id, name) = (Named::<f32>::id(self.params.len()), self.name(name));
+        self.params.push(Spec { name, shape: shape.into(), init });
         self.entries.push(Entry::Param(id));
         id
     }
 
-    /// A tensor that is saved but not trained: a running statistic.
+    /// A tensor that is saved but not trained, a running statistic: [`Pass::buffers`](crate::Pass::buffers) has it.
+    ///
+    /// # Panics
+    /// As [`Builder::param`].
     pub fn buffer(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> ParamId {
-        let id = Named::<f32>::id(self.buffers.len());
-        self.buffers.push(Spec { name: format!("{}{name}", self.prefix), shape: shape.into(), init });
+        let (id, name) = (Named::<f32>::id(self.buffers.len()), self.name(name));
+        self.buffers.push(Spec { name, shape: shape.into(), init });
         self.entries.push(Entry::Buffer(id));
         id
     }
 
     /// The count of batches that a batch norm has seen, an entry of PyTorch's state dicts.
+    ///
+    /// # Panics
+    /// As [`Builder::param`].
     pub fn batches_tracked(&mut self) {
-        self.entries.push(Entry::BatchesTracked(format!("{}num_batches_tracked", self.prefix)));
+        let name = self.name("num_batches_tracked");
+        self.entries.push(Entry::BatchesTracked(name));
+    }
+
+    /// A tensor's name in full.
+    fn name(&mut self, name: &str) -> String {
+        let name = format!("{}{name}", self.prefix);
+        assert!(self.names.insert(name.clone()), "two tensors are called {name}: give each layer a scope of its own");
+        name
     }
 
     /// The elements of all parameters and buffers so far: what a network will take, before it takes it.
@@ -94,5 +113,19 @@ impl Builder {
         };
         let (params, buffers) = (fill(&self.params), fill(&self.buffers));
         (Params::new(params), buffers, self.entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Conv2d, Linear};
+
+    #[test]
+    #[should_panic(expected = "two tensors are called main.0.weight: give each layer a scope of its own")]
+    fn layers_have_scopes_of_their_own() {
+        let mut b = Builder::default();
+        b.scope("main.1", |b| Conv2d::new(b, 3, 4, 3, 1, 1));
+        b.scope("main.0", |b| (Conv2d::new(b, 3, 4, 3, 1, 1), Linear::new(b, 4, 2)));
     }
 }

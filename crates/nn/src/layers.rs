@@ -143,7 +143,7 @@ impl BatchNorm2d {
 
     fn apply<T: Real>(&self, pass: &Pass<'_, T>, x: &Var<T>, residual: Option<&Var<T>>) -> Result<Var<T>> {
         let (gamma, beta) = (pass.param(self.weight), pass.param(self.bias));
-        let mut buffers = pass.buffers.borrow_mut();
+        let mut buffers = pass.buffers();
         let norm = |statistics| ops::batch_norm(x, gamma, beta, residual, statistics, self.activation, Self::EPS);
         match pass.mode() {
             Mode::Train => norm(Statistics::Batch(Some(self.running(&mut buffers)))),

@@ -2,7 +2,8 @@
 
 use crate::builder::{Builder, Entry};
 use kernels::philox::Philox;
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
+use std::ops::DerefMut;
 use tensor::params::Named;
 use tensor::{Device, ParamId, Params, Real, Result, Tape, Tensor, Var};
 
@@ -24,7 +25,9 @@ pub enum Mode {
 }
 
 /// An architecture: layers and how they connect. Implement it for a network of your own.
-pub trait Module<T: Real> {
+///
+/// On a GPU training may pass two batches as one ([`Mode::Both`]); only batch norm has to know.
+pub trait Module<T: Real>: Send + Sync {
     /// From input activations (NHWC for images) to the output.
     fn forward(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<Var<T>>;
 
@@ -42,7 +45,7 @@ pub trait Module<T: Real> {
 /// One forward pass: the parameters on its tape, and the batch norm mode.
 pub struct Pass<'a, T: Real> {
     params: Vec<Var<T>>,
-    pub(crate) buffers: RefCell<&'a mut Named<T>>,
+    buffers: RefCell<&'a mut Named<T>>,
     mode: Mode,
     labels: Option<&'a Tensor<i32>>,
 }
@@ -51,6 +54,14 @@ impl<T: Real> Pass<'_, T> {
     /// A parameter, on the tape of this pass.
     pub fn param(&self, id: ParamId) -> &Var<T> {
         &self.params[id.index()]
+    }
+
+    /// What is saved but not trained, to read and to write.
+    ///
+    /// # Panics
+    /// While it is borrowed already.
+    pub fn buffers(&self) -> impl DerefMut<Target = Named<T>> {
+        RefMut::map(self.buffers.borrow_mut(), |buffers| &mut **buffers)
     }
 
     /// What batch norm does.
@@ -76,6 +87,9 @@ pub struct Network<T: Real = f32> {
 
 impl<T: Real> Network<T> {
     /// Builds an architecture and draws its initial parameters from `random`.
+    ///
+    /// # Panics
+    /// Where two of its tensors have one name ([`Builder::param`]).
     pub fn new(device: &Device, random: Philox, build: impl FnOnce(&mut Builder) -> Box<dyn Module<T>>) -> Self {
         let mut builder = Builder::default();
         let module = build(&mut builder);

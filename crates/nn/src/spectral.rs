@@ -51,7 +51,7 @@ impl SpectralConv2d {
 
     /// `[n,h,w,c]` to `[n,oh,ow,o]`.
     pub fn forward<T: Real>(&self, pass: &Pass<'_, T>, x: &Var<T>) -> Result<Var<T>> {
-        let u = pass.buffers.borrow().get(self.u);
+        let u = pass.buffers().get(self.u);
         let weight = ops::spectral_norm(pass.param(self.weight), &u)?;
         let y = ops::conv2d(x, &weight, self.stride, self.padding)?;
         // Bias and activation in one pass over memory: batch norm by given statistics that change nothing.

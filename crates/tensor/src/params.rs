@@ -61,7 +61,7 @@ impl<T: Real> Named<T> {
         self.entries.iter().map(|e| e.shape.numel()).sum()
     }
 
-    /// All elements with the padding between entries, which is 0 and stays 0.
+    /// All elements with the padding between entries, which is 0 and stays so where an optimizer leaves zeros at a gradient of 0.
     pub fn flat(&self) -> &Tensor<T> {
         &self.values
     }
@@ -89,7 +89,10 @@ impl<T: Real> Named<T> {
         self.values.view_mut().slice(range)
     }
 
-    /// The elements of two different tensors, to write together.
+    /// The elements of two tensors, to write together.
+    ///
+    /// # Panics
+    /// Unless the first lies before the second.
     pub fn views_mut(&mut self, first: ParamId, second: ParamId) -> [ViewMut<'_, T>; 2] {
         let (a, b) = (self.entries[first.0].range.clone(), self.entries[second.0].range.clone());
         assert!(a.end <= b.start, "views_mut: the first tensor lies before the second");
@@ -155,7 +158,8 @@ impl<T: Real> Params<T> {
     }
 
     /// Puts every parameter on a tape. Where not `trainable`, gradients pass through to earlier layers but the
-    /// parameters' own are not computed.
+    /// parameters' own are not computed. Reverse passes into the parameters of one network take turns: on two tasks of one
+    /// rayon pool, where a task may wait within another, they would wait for each other forever.
     pub fn bind(&self, tape: &Tape<T>, trainable: bool) -> Vec<Var<T>> {
         let ids = (0..self.values.entries.len()).map(ParamId);
         ids.map(|id| {

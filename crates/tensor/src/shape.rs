@@ -26,11 +26,11 @@ impl Deref for Shape {
 }
 
 impl From<&[usize]> for Shape {
-    /// Panics beyond four dimensions: no operation of this engine has more. And beyond the elements that an address can count.
+    /// # Panics
+    /// Beyond four dimensions: no operation of this engine has more. And beyond the elements that any memory holds.
     fn from(extents: &[usize]) -> Self {
         assert!(extents.len() <= 4, "a shape has at most four dimensions, got {extents:?}");
-        let numel = extents.iter().try_fold(1usize, |numel, &extent| numel.checked_mul(extent));
-        assert!(numel.is_some(), "a shape larger than any memory: {extents:?}");
+        assert!(kernels::length(extents).is_some(), "a shape larger than any memory: {extents:?}");
         let mut dims = [1; 4];
         dims[..extents.len()].copy_from_slice(extents);
         Self { dims, rank: extents.len() }
@@ -67,5 +67,11 @@ mod tests {
     #[should_panic(expected = "a shape larger than any memory: [4611686018427387904, 4]")]
     fn a_shape_has_no_more_elements_than_an_address_counts() {
         _ = Shape::from([1 << 62, 4]);
+    }
+
+    #[test]
+    #[should_panic(expected = "a shape larger than any memory")]
+    fn nor_more_than_fit_into_memory() {
+        _ = Shape::from([(1 << 62) - 1]);
     }
 }

@@ -4,6 +4,7 @@
 //! pass pops nodes from the end, and what a node saved goes back to the pool at once. For y = f(x) a node
 //! turns dL/dy into dL/dx = (df/dx)^T dL/dy and adds it to what x has gathered from its other uses.
 
+use crate::error::check;
 use crate::params::GradientSink;
 use crate::{Device, Real, Result, Shape, Store, Tensor};
 use kernels::cuda::Meeting;
@@ -32,8 +33,22 @@ struct Node<T: Real> {
 }
 
 struct Record<T: Real> {
+    /// Values of earlier passes: what begins this one has this number.
+    before: usize,
     slots: Vec<Slot<T>>,
     nodes: Vec<Node<T>>,
+}
+
+impl<T: Real> Record<T> {
+    /// An empty one, after so many values.
+    fn after(before: usize) -> Self {
+        Self { before, slots: Vec::new(), nodes: Vec::new() }
+    }
+
+    /// The number of the next value.
+    fn end(&self) -> usize {
+        self.before + self.slots.len()
+    }
 }
 
 /// Records ops for a reverse pass, or nothing at all ([`Tape::off`]).
@@ -46,8 +61,7 @@ pub struct Tape<T: Real = f32> {
 impl<T: Real> Tape<T> {
     /// A tape that records.
     pub fn new(device: &Device) -> Self {
-        let record = Record { slots: Vec::new(), nodes: Vec::new() };
-        Self { device: device.clone(), record: Some(Rc::new(RefCell::new(record))) }
+        Self { device: device.clone(), record: Some(Rc::new(RefCell::new(Record::after(0)))) }
     }
 
     /// A tape that records nothing: for evaluation and sampling.
@@ -79,7 +93,7 @@ impl<T: Real> Tape<T> {
         let slot = self.record.as_ref().map(|record| {
             let mut record = record.borrow_mut();
             record.slots.push(kind);
-            record.slots.len() - 1
+            record.end() - 1
         });
         Var { value, slot, tape: self.clone(), moments: None }
     }
@@ -113,38 +127,48 @@ impl<T: Real> Tape<T> {
     fn has(&self, x: &Var<T>) -> bool {
         let Some(slot) = x.slot else { return true };
         match (&self.record, &x.tape.record) {
-            (Some(own), Some(of_x)) => Rc::ptr_eq(own, of_x) && slot < own.borrow().slots.len(),
+            (Some(own), Some(of_x)) => Rc::ptr_eq(own, of_x) && slot >= own.borrow().before,
             _ => false,
         }
     }
 
     /// The reverse pass from a scalar: d loss / d everything, parameters into their flat gradients.
+    ///
+    /// # Errors
+    /// As [`Tape::backward_from`].
     pub fn backward(&self, loss: &Var<T>) -> Result<Gradients<T>> {
-        crate::error::check(loss.value.numel() == 1, "backward", "a scalar", &[&loss.shape()])?;
+        check(loss.value.numel() == 1, "backward", "a scalar", &[&loss.shape()])?;
         self.backward_from(vec![(loss, Tensor::full(&self.device, loss.shape(), T::ONE))])
     }
 
     /// The reverse pass from any outputs with given gradients `dy` of their own shapes. Empties the tape.
+    ///
+    /// # Errors
+    /// A `dy` of another shape; an output of another tape, or from before a reverse pass emptied this one.
     pub fn backward_from(&self, outputs: Vec<(&Var<T>, Tensor<T>)>) -> Result<Gradients<T>> {
         let Some(record) = &self.record else {
-            return Ok(Gradients { values: Vec::new() });
+            return Ok(Gradients { values: Vec::new(), before: 0, tape: self.clone() });
         };
-        let Record { slots, mut nodes } = record.replace(Record { slots: Vec::new(), nodes: Vec::new() });
-        let mut gathered = Gathered { values: slots.iter().map(|_| None).collect(), slots, aside: None };
+        for (y, dy) in &outputs {
+            check(y.shape() == dy.shape(), "backward", "dy of y's shape", &[&y.shape(), &dy.shape()])?;
+            check(self.has(y), "backward", "an output of this tape since its last reverse pass", &[&y.shape()])?;
+        }
+        let end = record.borrow().end();
+        let Record { before, slots, mut nodes } = record.replace(Record::after(end));
+        let mut gathered = Gathered { before, values: slots.iter().map(|_| None).collect(), slots, aside: None };
         for (y, dy) in outputs {
-            crate::error::check(y.shape() == dy.shape(), "backward", "dy of y's shape", &[&y.shape(), &dy.shape()])?;
             if let Some(slot) = y.slot {
                 gathered.give(slot, dy);
             }
         }
         while let Some(Node { output, inputs, op }) = nodes.pop() {
-            if let Some(dy) = gathered.values[output].take() {
+            if let Some(dy) = gathered.value(output).take() {
                 let mut grads = Grads { device: &self.device, inputs: &inputs, gathered: &mut gathered };
                 op.backward(dy, &mut grads);
             }
         }
         gathered.aside = None;
-        Ok(Gradients { values: gathered.values })
+        Ok(Gradients { values: gathered.values, before, tape: self.clone() })
     }
 }
 
@@ -227,6 +251,8 @@ impl<T: Real> Var<T> {
 
 /// Gradients gathered so far, by slot.
 struct Gathered<T: Real> {
+    /// The number of the first.
+    before: usize,
     slots: Vec<Slot<T>>,
     values: Vec<Option<Tensor<T>>>,
     aside: Option<Aside<T>>,
@@ -243,19 +269,24 @@ struct Aside<T: Real> {
 impl<T: Real> Gathered<T> {
     /// The flat gradient's part, if the slot is a parameter; nothing else writes it by now.
     fn sink(&mut self, slot: usize) -> Option<&GradientSink<T>> {
-        let Slot::Param(sink) = &self.slots[slot] else { return None };
+        let Slot::Param(sink) = &self.slots[slot - self.before] else { return None };
         self.aside.take_if(|aside| aside.sink.overlaps(sink));
         Some(sink)
+    }
+
+    /// What a value has gathered.
+    fn value(&mut self, slot: usize) -> &mut Option<Tensor<T>> {
+        &mut self.values[slot - self.before]
     }
 
     fn give(&mut self, slot: usize, dx: Tensor<T>) {
         if let Some(sink) = self.sink(slot) {
             sink.with(|out| kernels::add::accumulate(dx.device(), &dx, out));
-        } else if let Some(sum) = &mut self.values[slot] {
+        } else if let Some(sum) = self.value(slot) {
             sum.unshare();
             kernels::add::accumulate(dx.device(), &dx, sum);
         } else {
-            self.values[slot] = Some(dx);
+            *self.value(slot) = Some(dx);
         }
     }
 }
@@ -271,10 +302,8 @@ pub struct Grads<'a, T: Real> {
 struct Target<T: Real> {
     /// The buffer to write.
     dx: Tensor<T>,
-    /// How to write it.
+    /// How to write it: added where it is the sum so far.
     store: Store,
-    /// Whether `dx` is the sum itself, or a part still to be added.
-    is_sum: bool,
 }
 
 impl<T: Real> Grads<'_, T> {
@@ -342,28 +371,31 @@ impl<T: Real> Grads<'_, T> {
     /// Takes input `i`'s gradient out, if it is wanted, for a kernel that writes several; [`Grads::put`] it back.
     fn take(&mut self, i: usize) -> Option<Target<T>> {
         let (slot, shape) = self.inputs[i]?;
-        Some(match self.gathered.values[slot].take() {
+        Some(match self.gathered.value(slot).take() {
             Some(mut dx) => {
                 dx.unshare();
-                Target { dx, store: Store::Add, is_sum: true }
+                Target { dx, store: Store::Add }
             }
-            None => Target { dx: Tensor::uninit(self.device, shape), store: Store::Set, is_sum: false },
+            None => Target { dx: Tensor::uninit(self.device, shape), store: Store::Set },
         })
     }
 
     /// Puts back what [`Grads::take`] took, written.
     fn put(&mut self, i: usize, target: Target<T>) {
         let Some((slot, _)) = self.inputs[i] else { return };
-        if !target.is_sum {
+        if target.store == Store::Set {
             return self.gathered.give(slot, target.dx);
         }
         // Where two inputs are one value, the other's part may have come meanwhile.
-        if let Some(other) = self.gathered.values[slot].replace(target.dx) {
+        if let Some(other) = self.gathered.value(slot).replace(target.dx) {
             self.gathered.give(slot, other);
         }
     }
 
     /// Gives a finished gradient of input `i`, of any shape with as many elements.
+    ///
+    /// # Panics
+    /// Where it has not.
     pub fn give(&mut self, i: usize, dx: Tensor<T>) {
         if let Some((slot, shape)) = self.inputs[i] {
             self.gathered.give(slot, dx.reshape(shape).expect("a gradient has its input's size"));
@@ -374,12 +406,17 @@ impl<T: Real> Grads<'_, T> {
 /// The gradients of a tape's inputs after the reverse pass.
 pub struct Gradients<T: Real> {
     values: Vec<Option<Tensor<T>>>,
+    /// The number of the first.
+    before: usize,
+    tape: Tape<T>,
 }
 
 impl<T: Real> Gradients<T> {
-    /// The gradient of an input made by [`Tape::input`]; `None` where no output depends on it.
+    /// The gradient of an input made by [`Tape::input`]; `None` where no output depends on it, as none does on one of another
+    /// tape or another pass.
     pub fn get(&self, x: &Var<T>) -> Option<&Tensor<T>> {
-        self.values.get(x.slot?)?.as_ref()
+        let (own, of_x) = (self.tape.record.as_ref()?, x.tape.record.as_ref()?);
+        self.values.get(x.slot?.checked_sub(self.before)?)?.as_ref().filter(|_| Rc::ptr_eq(own, of_x))
     }
 }
 

@@ -36,16 +36,23 @@ impl<T: Element> Tensor<T> {
         Self::full(device, shape, T::default())
     }
 
-    /// Copies `values`, which must have as many elements as the shape.
+    /// Copies `values`.
+    ///
+    /// # Errors
+    /// Unless they have as many elements as the shape.
     pub fn from_slice(device: &Device, shape: impl Into<Shape>, values: &[T]) -> Result<Self> {
+        let shape = shape.into();
+        let expected = format!("{} elements", shape.numel());
+        check(values.len() == shape.numel(), "from_slice", expected, &[&[values.len()].into()])?;
         let mut x = Self::uninit(device, shape);
-        let expected = format!("{} elements", x.numel());
-        check(values.len() == x.numel(), "from_slice", expected, &[&[values.len()].into()])?;
         x.write(values);
         Ok(x)
     }
 
     /// Copies as many values as there are elements in; to a GPU, where a failure is reported by the next read-back.
+    ///
+    /// # Panics
+    /// Where they are not as many, and as [`Tensor::view_mut`].
     pub fn write(&mut self, values: &[T]) {
         let device = self.device.clone();
         kernels::fill::from_host(&device, values, self.view_mut());
@@ -79,8 +86,11 @@ impl<T: Element> Tensor<T> {
         self.buffer.view().slice(self.offset..self.offset + self.numel())
     }
 
-    /// The elements for kernels, to write. Panics where the memory is shared with another tensor: outputs are written
-    /// before they are shared, and parameters step after every tape that reads them is gone.
+    /// The elements for kernels, to write.
+    ///
+    /// # Panics
+    /// Where the memory is shared with another tensor: outputs are written before they are shared, and parameters step after
+    /// every tape that reads them is gone.
     pub fn view_mut(&mut self) -> ViewMut<'_, T> {
         let range = self.offset..self.offset + self.numel();
         let buffer = Arc::get_mut(&mut self.buffer).expect("a tensor is written only while nothing else shares it");
@@ -105,7 +115,10 @@ impl<T: Element> Tensor<T> {
         self.view_mut().host()
     }
 
-    /// The same elements under another shape of the same size.
+    /// The same elements under another shape.
+    ///
+    /// # Errors
+    /// Unless it is of the same size.
     pub fn reshape(&self, shape: impl Into<Shape>) -> Result<Self> {
         let shape = shape.into();
         check(shape.numel() == self.numel(), "reshape", format!("{} elements", self.numel()), &[&shape])?;
@@ -130,15 +143,26 @@ impl<T: Element> Tensor<T> {
     ///
     /// # Errors
     /// As [`Tensor::to_vec`].
+    ///
+    /// # Panics
+    /// Where there are more, or none.
     pub fn item(&self) -> Result<T> {
         assert_eq!(self.numel(), 1, "item: one element expected, the shape is {:?}", self.shape);
         Ok(self.to_vec()?[0])
     }
 
     /// The part that begins at element `start`, sharing the memory.
+    ///
+    /// # Panics
+    /// Where it ends beyond this tensor.
     pub fn part(&self, start: usize, shape: impl Into<Shape>) -> Self {
         let shape = shape.into();
-        assert!(start + shape.numel() <= self.numel());
+        let end = start.checked_add(shape.numel());
+        assert!(
+            end.is_some_and(|end| end <= self.numel()),
+            "part: {shape:?} from element {start} on of {:?}",
+            self.shape
+        );
         Self { shape, offset: self.offset + start, ..self.clone() }
     }
 }

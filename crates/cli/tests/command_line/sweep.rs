@@ -59,6 +59,9 @@ fn a_sweep_trains_each_run_once_and_tells_the_difference() {
     }
 
     assert_eq!(trains(folder.path(), &[]), "4 combinations, 2 seeds: 6 runs, of which 0 to train here");
+    let other = stdout(&sweep(folder.path(), &["--seed", "1", "--dry-run"]));
+    assert!(other.contains("4 combinations without all seeds yet"), "seed 2 is to train: {other}");
+    assert!(other.contains("not asked for now, but counted, as the ledger has them: seeds 0 ("), "{other}");
     // The ledger alone is enough.
     fs::remove_dir_all(folder.path().join("s/runs")).unwrap();
     assert!(trains(folder.path(), &[]).ends_with("of which 0 to train here"));

@@ -20,6 +20,7 @@ pub(super) fn meta(header: &Metadata, image_size: usize) -> Option<Meta> {
         format: FORMAT,
         width,
         architecture: Architecture::ResNet18,
+        own_classifier: false,
         condition: None,
         norm_d: NormD::Batch,
         shared: false,

@@ -23,6 +23,9 @@ pub struct Meta {
     /// The classifier's layers.
     #[serde(default = "resnet18", skip_serializing_if = "is_resnet18")]
     pub architecture: Architecture,
+    /// Whether the classifier is one of the program's own that trained it, of which width and layers say nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_classifier: bool,
     /// What generator and discriminator are told, where they are conditional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Condition>,
@@ -50,12 +53,13 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// The metadata of a run.
+    /// The metadata of a run with the classifier that its settings name.
     pub fn new(settings: &Settings, classes: &[String]) -> Self {
         Self {
             format: FORMAT,
             width: settings.width,
             architecture: settings.architecture,
+            own_classifier: false,
             condition: settings.condition(classes.len()),
             norm_d: settings.norm_d,
             shared: settings.method.is_shared(),

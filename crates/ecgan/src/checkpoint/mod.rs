@@ -17,6 +17,7 @@ mod write;
 
 pub use meta::Meta;
 pub use position::{Best, Position};
+use write::RIGHT;
 pub use write::{save, save_one};
 
 use crate::Error;
@@ -99,9 +100,9 @@ impl Checkpoint {
     /// Its classifier, where that is one of ours.
     ///
     /// # Errors
-    /// [`Error::BadFile`] where the tensors do not fit.
+    /// [`Error::BadFile`] where it is not, and where the tensors do not fit.
     pub fn classifier(&self, device: &Device) -> Result<Network, Error> {
-        self.classifier_of(device, &self.built_in())
+        self.classifier_of(device, &self.built_in()?)
     }
 
     /// Its classifier, of an architecture of your own.
@@ -133,7 +134,7 @@ impl Checkpoint {
         let (image, classes) = (self.image(), self.meta.classes.len());
         let discriminator = if self.meta.shared {
             // A weight a feature, whatever the size of the trunk.
-            new_real_head(device, 0, &self.built_in(), image, classes)
+            new_real_head(device, 0, &self.built_in()?, image, classes)
         } else {
             self.check_condition()?;
             new_discriminator(device, 0, image, self.meta.condition, self.meta.norm_d)
@@ -141,8 +142,15 @@ impl Checkpoint {
         self.fill("discriminator", discriminator)
     }
 
-    fn built_in(&self) -> BuiltIn {
-        BuiltIn { architecture: self.meta.architecture, width: self.meta.width }
+    fn built_in(&self) -> Result<BuiltIn, Error> {
+        if self.meta.own_classifier {
+            return Err(self.bad(
+                "its classifier is of an architecture that the program has which trained it, and this one has not; there \
+                 `Checkpoint::classifier_of` reads it, and `resume_with` goes on with the run"
+                    .into(),
+            ));
+        }
+        Ok(BuiltIn { architecture: self.meta.architecture, width: self.meta.width })
     }
 
     /// Refuses a condition for which networks would take far more memory than the file has numbers.
@@ -209,7 +217,10 @@ impl Checkpoint {
     }
 
     fn fill(&self, prefix: &str, mut network: Network) -> Result<Network, Error> {
-        network.load_state_dict(&self.part(prefix)?).map_err(|error| self.bad(format!("{prefix}: {error}")))?;
+        let mut state = self.part(prefix)?;
+        // It follows from the others.
+        state.retain(|(name, _)| self.meta.network.is_none() || !name.ends_with(RIGHT));
+        network.load_state_dict(&state).map_err(|error| self.bad(format!("{prefix}: {error}")))?;
         Ok(network)
     }
 }

@@ -14,6 +14,12 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 
+/// What the names of spectral norm's two directions end in.
+const LEFT: &str = ".weight_u";
+
+/// As [`LEFT`]; in files for PyTorch alone.
+pub(super) const RIGHT: &str = ".weight_v";
+
 /// The moving average that thresholds by class come from.
 pub(super) const CLASS_AVERAGE: &str = "state.class_average";
 
@@ -51,9 +57,30 @@ pub fn save(path: &Path, networks: &Networks, position: Position, meta: &Meta) -
 /// # Errors
 /// As [`save`].
 pub fn save_one(path: &Path, name: NetworkName, network: &Network, meta: Option<&Meta>) -> Result<(), Error> {
-    let tensors: Vec<Stored> = network.state_dict()?.into_iter().map(Stored::new).collect();
+    let tensors: Vec<Stored> = with_right_directions(network.state_dict()?).into_iter().map(Stored::new).collect();
     let meta = meta.map(|meta| Meta { network: Some(name), images: Vec::new(), ..meta.clone() });
     write(path, &tensors, meta.as_ref())
+}
+
+/// With the `weight_v` that PyTorch's `spectral_norm` keeps beside `weight_u`, though it follows from it: W^T u / |W^T u|.
+fn with_right_directions(state: StateDict) -> StateDict {
+    let of = |name: &str| match state.iter().find(|(other, _)| other == name) {
+        Some((_, StateTensor::Real(_, values))) => Some(values),
+        _ => None,
+    };
+    let directions = state.iter().filter_map(|(name, _)| {
+        let layer = name.strip_suffix(LEFT)?;
+        let (w, u) = (of(&format!("{layer}.weight_orig"))?, of(name)?);
+        let mut v = vec![0.0; w.len() / u.len()];
+        for (w, u) in w.chunks_exact(v.len()).zip(u) {
+            v.iter_mut().zip(w).for_each(|(v, w)| *v += w * u);
+        }
+        let sigma = v.iter().map(|v| v * v).sum::<f64>().sqrt();
+        v.iter_mut().for_each(|v| *v /= sigma);
+        Some((format!("{layer}{RIGHT}"), StateTensor::Real(vec![v.len()], v)))
+    });
+    let directions: StateDict = directions.collect();
+    state.into_iter().chain(directions).collect()
 }
 
 fn write(path: &Path, tensors: &[Stored], meta: Option<&Meta>) -> Result<(), Error> {

@@ -64,7 +64,8 @@ impl<T: Real> EcGan<T> {
 
     /// One iteration: x `[n,h,w,c]` in [-1, 1], labels `[n]`.
     ///
-    /// The same generated images, made before the generator's update, serve all three networks. With them at hand the
+    /// The same generated images, made before the generator's update, serve all three networks, unless the classifier's are from the
+    /// generator's average. With them at hand the
     /// classifier's step and the other two do not depend on each other.
     pub fn step(&mut self, x: &Tensor<T>, labels: &Tensor<i32>, noise: &Noise<T>) -> Result<Found<T>> {
         let Self { config, gan, classifier, lambda, thresholds } = self;

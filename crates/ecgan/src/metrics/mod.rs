@@ -37,7 +37,7 @@ pub struct EpochMetrics {
     pub loss_d_fake: Option<f64>,
     /// `BCE(D(G(z)), 1)`; with hinge losses `-D(G(z))`, which may be below 0.
     pub loss_g: Option<f64>,
-    /// `CE(C(x), y)`.
+    /// `CE(C(x), y)`, with label smoothing that of the smoothed labels.
     pub loss_c_real: Option<f64>,
     /// `CE(C(G(z)), label)` of the kept fakes, without lambda: their sum over the number of kept ones, or with fake_mean
     /// `all` over that of all. A fake's label is `argmax C(G(z))`, with known labels the class that it was made for.

@@ -28,4 +28,8 @@ impl Classifier for BuiltIn {
             Architecture::Dcgan => Dcgan.real_head(b, image, classes),
         }
     }
+
+    fn is_built_in(&self) -> bool {
+        true
+    }
 }

@@ -121,8 +121,8 @@ enum Output {
 }
 
 /// From images `[n,size,size,channels]` to one logit each, `[n]`: positive is real. State-dict names `main.0.weight`, ..; with
-/// spectral norm those of PyTorch's `spectral_norm`, `main.0.weight_orig` and `weight_u`, but for `weight_v`, which follows from
-/// them.
+/// spectral norm those of PyTorch's `spectral_norm`, `main.0.weight_orig` and `weight_u`; its `weight_v`, which follows from them, is in
+/// exported files alone.
 pub fn discriminator<T: Real>(
     b: &mut Builder,
     image: ImageShape,

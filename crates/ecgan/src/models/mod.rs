@@ -43,6 +43,11 @@ pub trait Classifier {
     fn real_head<T: Real>(&self, b: &mut Builder, _image: ImageShape, classes: usize) -> Box<dyn Module<T>> {
         Box::new(LinearHead::new(b, classes))
     }
+
+    /// Whether the settings say all about it, so that a checkpoint can be read without it: of one of your own they do not.
+    fn is_built_in(&self) -> bool {
+        false
+    }
 }
 
 /// From features `[n,f]` to one logit each, `[n]`. State-dict names `real.weight` and `real.bias`.

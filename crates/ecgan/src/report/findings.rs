@@ -186,8 +186,12 @@ fn test(evaluation: &Evaluation, longer: bool, add: &mut impl FnMut(String, &str
         add(
             format!("Never predicted: {}{more}.", never[..never.len().min(8)].join(", ")),
             match longer {
-                true => "Give such a class more training images, or train for more --epochs.",
-                false => "Give such a class more training images.",
+                true => {
+                    "Give such a class more training images, or, where it is smaller than others, --sampling balanced; or train for more --epochs."
+                }
+                false => {
+                    "Give such a class more training images, or, where it is smaller than others, --sampling balanced."
+                }
             },
         );
     }

@@ -43,6 +43,16 @@ choice! {
 }
 
 choice! {
+    /// Which training images an epoch shows.
+    Sampling {
+        /// Each once.
+        Natural = "natural",
+        /// As many in all, of each class equally many: of a small one several times each, of a large one a part.
+        Balanced = "balanced",
+    }
+}
+
+choice! {
     /// How real training images are changed each time they are seen.
     Augment {
         /// Not at all.

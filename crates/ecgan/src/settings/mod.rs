@@ -20,7 +20,8 @@ pub use choice::Choice;
 pub(crate) use choice::choice;
 pub use choices::{
     Architecture, Augment, ClassCode, ClassThreshold, ClassifierUpdate, DiffAugment, FakeLabels, FakeMean,
-    FakeStatistics, FakesFrom, GanLoss, Method, NetworkName, NormD, Precision, Preset, Schedule, SplitName, Subset,
+    FakeStatistics, FakesFrom, GanLoss, Method, NetworkName, NormD, Precision, Preset, Sampling, Schedule, SplitName,
+    Subset,
 };
 pub use device::DeviceChoice;
 pub use expected::{COUNT, WHOLE_NUMBER};
@@ -50,6 +51,8 @@ pub struct Settings {
     pub subset: Subset,
     /// The part of the budget that validates, in [0, 1).
     pub val_fraction: f64,
+    /// Which training images an epoch shows.
+    pub sampling: Sampling,
     /// Augmentation of the reals.
     pub augment: Augment,
     /// Channels of the images: 1 or 3.
@@ -173,6 +176,8 @@ impl Settings {
         if given.method.or(defaults.method).is_some_and(Method::is_shared) {
             // What a preset has for a discriminator of its own is nothing to one trunk with two heads.
             (defaults.diff_augment, defaults.norm_d) = (Some(DiffAugment::None), Some(NormD::Batch));
+            // Nor does the generator learn before lambda counts.
+            defaults.lambda_start = Some(0.0);
         }
         let all = given.over(defaults);
         let (lr, method) = (set(all.lr), set(all.method));
@@ -184,6 +189,7 @@ impl Settings {
             preset,
             subset: set(all.subset),
             val_fraction: set(all.val_fraction),
+            sampling: set(all.sampling),
             augment: set(all.augment),
             channels: set(all.channels),
             image_size: set(all.image_size),

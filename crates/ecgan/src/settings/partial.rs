@@ -3,7 +3,7 @@
 use super::expected::{Expected, Value};
 use super::{
     Architecture, Augment, ClassCode, ClassThreshold, DeviceChoice, DiffAugment, FakeLabels, FakeMean, FakeStatistics,
-    FakesFrom, GanLoss, Method, NormD, Precision, Preset, Schedule, Subset, TimeLimit, nearest,
+    FakesFrom, GanLoss, Method, NormD, Precision, Preset, Sampling, Schedule, Subset, TimeLimit, nearest,
 };
 use crate::Error;
 use serde::{Deserialize, Serialize};
@@ -71,6 +71,8 @@ partial! {
     subset: Subset,
     /// The part of the budget that validates, in [0, 1).
     val_fraction: f64,
+    /// Which training images an epoch shows.
+    sampling: Sampling,
     /// Augmentation of the reals.
     augment: Augment,
     /// Channels of the images: 1 or 3.

@@ -2,7 +2,7 @@
 
 use super::{
     Augment, ClassCode, ClassThreshold, ClassifierUpdate, DeviceChoice, DiffAugment, FakeMean, FakeStatistics,
-    FakesFrom, GanLoss, Method, NormD, Partial, Precision, Preset, Schedule, Subset,
+    FakesFrom, GanLoss, Method, NormD, Partial, Precision, Preset, Sampling, Schedule, Subset,
 };
 
 /// The name of the built-in data set.
@@ -36,6 +36,7 @@ fn paper() -> Partial {
         preset: Some(Preset::Paper),
         subset: Some(Subset::Seed),
         val_fraction: Some(0.1),
+        sampling: Some(Sampling::Natural),
         augment: Some(Augment::Paper),
         channels: Some(3),
         image_size: Some(32),

@@ -220,6 +220,26 @@ fn a_threshold_that_filters_nothing_is_warned_about() {
     assert!(settings.warnings(9).len() == 1 && settings.warnings(11).is_empty());
     assert!(resolve("threshold = 0.1\nmethod = \"classifier\"").unwrap().warnings(10).is_empty());
     assert!(resolve("threshold = 0.1\nlambda = 0").unwrap().warnings(10).is_empty());
+    let ramp_in_full = "lambda_ramp: fakes enter the running statistics of batch norm in full from its beginning (fake_statistics: frozen \
+                        keeps them out)";
+    let two_steps =
+        "lambda_ramp: preset notebook takes a step of Adam for the fakes, which is about as long whatever lambda is";
+    for (text, want) in [
+        ("threshold = 1.0", vec!["threshold: 1 keeps nothing: no softmax is above 1"]),
+        ("threshold = 1.0\nclass_threshold = \"balanced\"", vec![]),
+        ("lambda_start = 1.0", vec!["lambda_start: 1 is the whole run, in which lambda stays 0"]),
+        ("lambda_start = 0.5\nlambda_ramp = 0.5", vec![]),
+        (
+            "lambda_start = 0.5\nlambda_ramp = 1.0",
+            vec!["lambda_ramp: the run ends within the ramp, at a lambda of 0.050"],
+        ),
+        ("lambda_ramp = 0.5\nfake_statistics = \"shared\"", vec![ramp_in_full]),
+        ("lambda_ramp = 0.5\nfake_statistics = \"shared\"\nmethod = \"shared-dc\"", vec![ramp_in_full]),
+        ("lambda_ramp = 0.5\nfake_statistics = \"shared\"\nmethod = \"classifier\"", vec![]),
+        ("lambda_ramp = 0.5\npreset = \"notebook\"", vec![ramp_in_full, two_steps]),
+    ] {
+        assert_eq!(resolve(text).unwrap().warnings(10), want, "{text}");
+    }
 }
 
 /// A run is known by the settings that its numbers depend on, and those are the ones that its method uses.

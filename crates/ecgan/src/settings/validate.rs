@@ -1,6 +1,9 @@
 //! The range of each setting.
 
-use super::{Budget, DiffAugment, FakeLabels, FakesFrom, NormD, Settings};
+use super::{
+    Budget, ClassThreshold, ClassifierUpdate, DiffAugment, FakeLabels, FakeStatistics, FakesFrom, Method, NormD,
+    Settings,
+};
 use crate::Error;
 use std::fmt::Display;
 
@@ -8,7 +11,7 @@ use std::fmt::Display;
 const LARGEST: u64 = i64::MAX as u64;
 
 impl Settings {
-    pub(super) fn validate(&self) -> Result<(), Error> {
+    pub(crate) fn validate(&self) -> Result<(), Error> {
         self.validate_data()?;
         self.validate_run()?;
         self.validate_method()
@@ -75,15 +78,41 @@ impl Settings {
 
     /// What is allowed but hardly meant, once the number of classes is known.
     pub fn warnings(&self, classes: usize) -> Vec<String> {
-        let fakes_count = self.method.learns_from_fakes() && self.lambda > 0.0;
-        // The largest of `classes` probabilities is at least 1 / classes.
-        if fakes_count && self.fake_labels != FakeLabels::Known && self.threshold * classes as f64 <= 1.0 {
-            return vec![format!(
-                "threshold: {} filters nothing with {classes} classes: the largest softmax is never below 1/{classes}",
-                self.threshold
-            )];
+        let Self { method, threshold, lambda_start, lambda_ramp, .. } = *self;
+        let mut warnings = Vec::new();
+        if self.lambda == 0.0 || method == Method::Classifier {
+            return warnings;
         }
-        Vec::new()
+        if method.learns_from_fakes() {
+            // The largest of `classes` probabilities is at least 1 / classes.
+            if self.fake_labels != FakeLabels::Known && threshold * classes as f64 <= 1.0 {
+                warnings.push(format!(
+                    "threshold: {threshold} filters nothing with {classes} classes: the largest softmax is never below 1/{classes}"
+                ));
+            }
+            if threshold >= 1.0 && self.class_threshold == ClassThreshold::Same {
+                warnings.push(format!("threshold: {threshold} keeps nothing: no softmax is above 1"));
+            }
+        }
+        if lambda_start >= 1.0 {
+            warnings.push("lambda_start: 1 is the whole run, in which lambda stays 0".into());
+        } else if lambda_start + lambda_ramp > 1.0 {
+            let most = (1.0 - lambda_start) / lambda_ramp * self.lambda;
+            warnings.push(format!("lambda_ramp: the run ends within the ramp, at a lambda of {most:.3}"));
+        }
+        if lambda_ramp > 0.0 && self.fake_statistics == FakeStatistics::Shared {
+            let frozen = "frozen keeps them out";
+            warnings.push(format!(
+                "lambda_ramp: fakes enter the running statistics of batch norm in full from its beginning (fake_statistics: {frozen})"
+            ));
+        }
+        if lambda_ramp > 0.0 && method.learns_from_fakes() && self.classifier_update() == ClassifierUpdate::TwoSteps {
+            warnings.push(format!(
+                "lambda_ramp: preset {} takes a step of Adam for the fakes, which is about as long whatever lambda is",
+                self.preset
+            ));
+        }
+        warnings
     }
 }
 

@@ -14,10 +14,11 @@ impl Settings {
     /// These settings as a source that gives all that the method uses, and of those not what follows from it.
     pub fn used(&self) -> Partial {
         let method = self.method;
-        let follows: [(bool, &[&str]); 3] = [
+        let follows: [(bool, &[&str]); 4] = [
             (architecture(method, None).is_ok_and(|own| own == self.architecture), &["architecture"]),
             (fake_labels(method, None).is_ok_and(|own| own == self.fake_labels), &["fake_labels"]),
             (method.is_shared(), &["diff_augment", "norm_d"]),
+            (method.is_shared() && self.lambda_start == 0.0, &["lambda_start"]),
         ];
         let follows = follows.iter().filter(|(follows, _)| *follows).flat_map(|(_, keys)| *keys);
         let mut all = toml::Table::try_from(self.to_partial()).expect("numbers and words are TOML");
@@ -36,6 +37,7 @@ impl Settings {
             per_class: if let Budget::PerClass(n) = self.budget { Some(n) } else { None },
             subset: Some(self.subset),
             val_fraction: Some(self.val_fraction),
+            sampling: Some(self.sampling),
             augment: Some(self.augment),
             channels: Some(self.channels),
             image_size: Some(self.image_size),

@@ -108,6 +108,7 @@ mod tests {
         let mean = Mean::of(accuracies).expect("a seed");
         Row {
             cell: vec![("arm".into(), label.into())],
+            seeds: vec![0],
             n_train: 100,
             test_accuracy: Some(mean),
             val_accuracy: None,
@@ -122,7 +123,7 @@ mod tests {
     #[test]
     fn every_cell_is_a_dot_with_its_bar_within_the_picture() {
         let rows = vec![row("bare", &[80.0, 82.0], false), row("a <gan> & more", &[70.0, 78.0], true)];
-        let table = Table { by: By::Test, axes: vec!["arm".into()], rows, unfinished: 0 };
+        let table = Table { by: By::Test, axes: vec!["arm".into()], rows, unfinished: 0, other_seeds: Vec::new() };
         let svg = table.svg().expect("two cells");
         assert_eq!((svg.matches("<circle").count(), svg.matches("class=\"base\"").count()), (2, 1));
         assert!(svg.contains("a &lt;gan&gt; &amp; more") && svg.contains("of 2 seeds"));

@@ -5,6 +5,7 @@ use crate::data::Budget;
 use crate::metrics::csv::quoted;
 use crate::paper::reported;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// Which accuracy is compared. Settings are chosen by the validation part's; a table by that does not show the test's.
@@ -41,6 +42,8 @@ impl By {
 pub struct Row {
     /// Its values on the axes.
     pub cell: Vec<(String, String)>,
+    /// The seeds, whether they were asked for now or stand in the ledger.
+    pub seeds: Vec<u64>,
     /// Labelled images trained on.
     pub n_train: usize,
     /// Test accuracy of the last weights, in percent; `None` in a table by validation.
@@ -69,14 +72,16 @@ pub struct Table {
     pub by: By,
     /// A row for each finished cell.
     pub rows: Vec<Row>,
-    /// Cells that are not finished.
+    /// Cells that lack a seed of those that were asked for.
     pub unfinished: usize,
+    /// Seeds that count though they were not asked for, as the ledger has them.
+    pub other_seeds: Vec<u64>,
 }
 
 impl Table {
-    /// Of the cells that the ledger has. Each is compared with its `baseline` or, without one, with the bare classifier of the
-    /// same settings.
-    pub fn new(cells: &[Cell], baseline: Option<&Baseline>, by: By, ledger: &Ledger) -> Self {
+    /// Of the cells that the ledger has, with all seeds that it has of them; `seeds` are those that were asked for. Each is compared
+    /// with its `baseline` or, without one, with the bare classifier of the same settings.
+    pub fn new(cells: &[Cell], seeds: &[u64], baseline: Option<&Baseline>, by: By, ledger: &Ledger) -> Self {
         let rows: Vec<Row> = cells
             .iter()
             .filter_map(|cell| {
@@ -90,7 +95,10 @@ impl Table {
             })
             .collect();
         let axes = cells.first().map(|cell| cell.labels.iter().map(|(name, _)| name.clone()).collect());
-        Self { axes: axes.unwrap_or_default(), by, unfinished: cells.len() - rows.len(), rows }
+        let unfinished = cells.iter().filter(|cell| !ledger.has(cell.identity(), seeds)).count();
+        let of_rows: BTreeSet<u64> = rows.iter().flat_map(|row| &row.seeds).copied().collect();
+        let other_seeds = of_rows.into_iter().filter(|seed| !seeds.contains(seed)).collect();
+        Self { axes: axes.unwrap_or_default(), by, rows, unfinished, other_seeds }
     }
 
     /// As Markdown.
@@ -113,13 +121,15 @@ impl Table {
     /// A row's columns, with or without what the paper reports.
     fn cells(&self, row: &Row, paper: bool) -> Vec<String> {
         let accuracy = self.accuracy(row);
+        let seeds = accuracy.map_or(0, |accuracy| accuracy.n);
         let mut cells: Vec<String> = row.cell.iter().map(|(_, label)| escaped(label)).collect();
         cells.push(row.n_train.to_string());
-        cells.push(accuracy.map_or(0, |accuracy| accuracy.n).to_string());
+        cells.push(seeds.to_string());
         cells.push(spread(accuracy, 1.0));
-        cells.push(row.difference.map_or_else(String::new, |d| match row.half_interval {
-            Some(half) => format!("{:+.2} [{:+.2}, {:+.2}]", d.mean, d.mean - half, d.mean + half),
-            None => format!("{:+.2}", d.mean),
+        cells.push(row.difference.map_or_else(String::new, |d| {
+            let interval = row.half_interval.map(|half| format!(" [{:+.2}, {:+.2}]", d.mean - half, d.mean + half));
+            let pairs = (d.n != seeds).then(|| format!(" ({} of the seeds)", d.n));
+            format!("{:+.2}{}{}", d.mean, interval.unwrap_or_default(), pairs.unwrap_or_default())
         }));
         cells.extend((self.by == By::Test).then(|| spread(row.val_accuracy, 1.0)));
         cells.push(spread(row.kept_fraction, 100.0));
@@ -138,7 +148,7 @@ impl Table {
     /// As CSV, a header first; figures unrounded, what is not there empty.
     pub fn csv(&self) -> String {
         let mut text = self.axes.iter().map(|name| quoted(name) + ",").collect::<String>();
-        text += "n_train,seeds,test_accuracy,test_deviation,difference,half_interval_95,val_accuracy,val_deviation,kept_fraction,seconds\n";
+        text += "n_train,seeds,test_accuracy,test_deviation,difference,half_interval_95,pairs,val_accuracy,val_deviation,kept_fraction,seconds\n";
         let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
         for row in &self.rows {
             text += &row.cell.iter().map(|(_, label)| quoted(label) + ",").collect::<String>();
@@ -149,6 +159,7 @@ impl Table {
                 row.test_accuracy.and_then(|t| t.deviation),
                 row.difference.map(|d| d.mean),
                 row.half_interval,
+                row.difference.map(|d| d.n as f64),
                 row.val_accuracy.map(|v| v.mean),
                 row.val_accuracy.and_then(|v| v.deviation),
                 row.kept_fraction.map(|k| k.mean),
@@ -170,6 +181,7 @@ fn row(cell: &Cell, line: &Line, other: Option<&Line>, by: By) -> Row {
     let difference = Mean::of(&pairs);
     Row {
         cell: cell.labels.clone(),
+        seeds: line.seeds.clone(),
         n_train: line.images[0],
         test_accuracy: (by == By::Test).then(|| Mean::of(&line.test_accuracy).expect("a line has a seed")),
         val_accuracy: present(&line.val_accuracy),

@@ -126,7 +126,7 @@ fn the_first_seed_that_is_not_done_ends_the_search() {
 fn differences_are_paired_by_seed() {
     let cells = grid(&["method=classifier,ec-gan"]);
     let ledger = ledger_of(&[(&cells[0], &[10.0, 20.0, 30.0]), (&cells[1], &[11.0, 22.0, 33.0, 90.0])]);
-    let table = Table::new(&cells, None, By::Test, &ledger);
+    let table = Table::new(&cells, &[0], None, By::Test, &ledger);
     assert!(table.rows[0].difference.is_none());
     let row = &table.rows[1];
     assert_eq!((row.difference.unwrap().mean, row.difference.unwrap().n, row.test_accuracy.unwrap().n), (2.0, 3, 4));
@@ -134,9 +134,18 @@ fn differences_are_paired_by_seed() {
     assert!((row.half_interval.unwrap() - 2.484).abs() < 1e-3);
     assert_eq!(
         table.markdown().lines().nth(3).unwrap(),
-        "| ec-gan | 30 | 4 | 39.0 ± 35.2 | +2.00 [-0.48, +4.48] |  | 50.0 ± 0.0 |"
+        "| ec-gan | 30 | 4 | 39.0 ± 35.2 | +2.00 [-0.48, +4.48] (3 of the seeds) |  | 50.0 ± 0.0 |"
     );
     assert!(table.csv().lines().nth(2).unwrap().starts_with("ec-gan,30,4,39,"));
+    assert!(table.csv().lines().nth(2).unwrap().contains(",3,"), "{}", table.csv());
+    // What is in the ledger counts; what was asked for and is not there is told.
+    let of = |seeds: &[u64]| {
+        let table = Table::new(&cells, seeds, None, By::Test, &ledger);
+        (table.unfinished, table.other_seeds, table.rows[1].seeds.clone())
+    };
+    assert_eq!(of(&[0, 1, 2, 3]), (1, vec![], vec![0, 1, 2, 3]));
+    assert_eq!(of(&[1, 2]), (0, vec![0, 3], vec![0, 1, 2, 3]));
+    assert_eq!(of(&[4]).0, 2);
 }
 
 #[test]
@@ -144,13 +153,13 @@ fn markdown_is_a_table_whatever_the_axes_and_labels() {
     // As a reader of Markdown takes a line apart.
     let columns = |line: &str| line.replace("\\|", "").matches('|').count() - 1;
     let alone = cells_of("");
-    let table = Table::new(&alone, None, By::Test, &ledger_of(&[(&alone[0], &[10.0])])).markdown();
+    let table = Table::new(&alone, &[0], None, By::Test, &ledger_of(&[(&alone[0], &[10.0])])).markdown();
     assert!(table.starts_with("| images | seeds | test accuracy, % |"), "{table}");
     assert_eq!(table.lines().map(columns).collect::<Vec<_>>(), [6; 3], "{table}");
     assert!(table.ends_with("|---|\n| 30 | 1 | 10.0 |  |  | 50.0 |\n"), "{table}");
     let arms = Axis::arms(&["a|b\\:lambda=0.2".to_owned()]).unwrap();
     let arms = cells(&Partial::default(), &Lower::default(), &[arms]).unwrap();
-    let table = Table::new(&arms, None, By::Test, &ledger_of(&[(&arms[0], &[10.0])])).markdown();
+    let table = Table::new(&arms, &[0], None, By::Test, &ledger_of(&[(&arms[0], &[10.0])])).markdown();
     assert_eq!(table.lines().map(columns).collect::<Vec<_>>(), [7; 3], "{table}");
     assert!(table.contains("\n| a\\|b\\\\ | 30 |"), "{table}");
 }
@@ -163,7 +172,7 @@ fn settings_are_chosen_by_validation_without_the_test() {
     for (line, val) in ledger.lines.iter_mut().zip([[70.0, 72.0], [73.0, 77.0]]) {
         line.val_accuracy = val.map(Some).to_vec();
     }
-    let table = Table::new(&cells, None, By::Val, &ledger);
+    let table = Table::new(&cells, &[0], None, By::Val, &ledger);
     assert_eq!((table.rows[1].difference.unwrap().mean, table.rows[1].val_accuracy.unwrap().mean), (4.0, 75.0));
     let markdown = table.markdown();
     assert!(markdown.starts_with("| method | images | seeds | validation accuracy, % | difference"), "{markdown}");
@@ -180,11 +189,11 @@ fn a_named_baseline_is_for_every_row() {
     let cells = grid(&["lambda=0.1,0.2"]);
     let ledger = ledger_of(&[(&cells[0], &[10.0, 20.0]), (&cells[1], &[11.0, 21.0])]);
     assert!(
-        Table::new(&cells, None, By::Test, &ledger).rows.iter().all(|row| row.difference.is_none()),
+        Table::new(&cells, &[0], None, By::Test, &ledger).rows.iter().all(|row| row.difference.is_none()),
         "no classifier ran"
     );
     let baseline = Baseline::new("0.1", &[Axis::grid("lambda=0.1,0.2").unwrap()]).unwrap();
-    let table = Table::new(&cells, Some(&baseline), By::Test, &ledger);
+    let table = Table::new(&cells, &[0], Some(&baseline), By::Test, &ledger);
     assert!(table.rows[0].difference.is_none());
     assert_eq!(table.rows[1].difference.unwrap().mean, 1.0);
 }
@@ -198,7 +207,7 @@ fn a_named_baseline_has_what_the_row_has_on_the_other_axes() {
     let lines: Vec<(&Cell, &[f64])> = cells.iter().zip(&accuracies).map(|(cell, a)| (cell, &a[..])).collect();
     let ledger = ledger_of(&lines);
     let differences = |name: &str| {
-        let table = Table::new(&cells, Some(&Baseline::new(name, &axes).unwrap()), By::Test, &ledger);
+        let table = Table::new(&cells, &[0], Some(&Baseline::new(name, &axes).unwrap()), By::Test, &ledger);
         table.rows.iter().map(|row| row.difference.map(|d| d.mean)).collect::<Vec<_>>()
     };
     assert_eq!(differences("0.1"), [None, None, Some(1.0), Some(2.0)]);
@@ -261,7 +270,7 @@ fn lines_of_one_cell_unite() {
     let line = ledger.find(cells[0].identity()).unwrap();
     assert_eq!((line.seeds, line.test_accuracy), (vec![0, 1, 2], vec![10.0, 20.0, 30.0]), "the first counts");
     assert!(ledger.has(cells[0].identity(), &[2, 0]) && !ledger.has(cells[0].identity(), &[3]));
-    let table = Table::new(&cells, None, By::Test, &ledger);
+    let table = Table::new(&cells, &[0], None, By::Test, &ledger);
     assert_eq!((table.rows[1].difference.unwrap().mean, table.rows[1].difference.unwrap().n), (3.0, 3));
 }
 

@@ -124,7 +124,11 @@ impl<'a> Run<'a> {
         Ok(Self {
             settings,
             folder,
-            meta: Meta { images: labelled.of_each_class.clone(), ..Meta::new(settings, classes) },
+            meta: Meta {
+                images: labelled.of_each_class.clone(),
+                own_classifier: !architecture.is_built_in(),
+                ..Meta::new(settings, classes)
+            },
             mirrors: None,
             iterations,
             position: Position { sums: Totals::new(classes.len()), ..Position::default() },
@@ -228,8 +232,8 @@ impl<'a> Run<'a> {
 
     /// From where the run stands to the end of the epoch, or to where a limit cuts it short.
     fn epoch(&mut self, observer: &mut dyn Observer) -> Result<EpochMetrics, Error> {
-        let mut order = self.labelled.split.train.clone();
-        Stream::Shuffle.nth(self.settings.seed, self.position.epoch as u32).shuffle(&mut order);
+        let mut random = Stream::Shuffle.nth(self.settings.seed, self.position.epoch as u32);
+        let order = self.labelled.order(self.settings.sampling, &mut random);
         let (began, images) = (Instant::now(), self.position.sums.images());
         let done = self.position.sums.steps();
         let end = (done + self.last_step() - self.position.step).min(self.steps_per_epoch());

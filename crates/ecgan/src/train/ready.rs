@@ -29,6 +29,8 @@ impl Ready {
         settings: &Settings,
         observer: &mut dyn Observer,
     ) -> Result<Self, Error> {
+        // Whoever put them together by hand.
+        settings.validate()?;
         let device = settings.open_device()?;
         let source = Source::open(&settings.data, &settings.synthetic())?;
         source.warnings().iter().for_each(|warning| observer.warning(warning));

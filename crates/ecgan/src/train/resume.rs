@@ -105,6 +105,15 @@ impl Run<'_> {
     }
 
     fn check_settings(&self, checkpoint: &Checkpoint, observer: &mut dyn Observer) -> Result<(), Error> {
+        if checkpoint.meta.own_classifier != self.meta.own_classifier {
+            let [is, not] = if self.meta.own_classifier {
+                ["a built-in one", "yours"]
+            } else {
+                ["one of its program's own", "built in"]
+            };
+            return Err(checkpoint
+                .bad(format!("its classifier is {is}, not {not}: a run goes on with the one it was begun with")));
+        }
         let bad = |what: &str, error: &dyn std::fmt::Display| checkpoint.bad(format!("metadata: {what}: {error}"));
         let before: Partial = toml::from_str(&checkpoint.meta.config).map_err(|error| bad("config", &error))?;
         // One that an older version wrote lacks what has come since.

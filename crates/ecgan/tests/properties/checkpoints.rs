@@ -3,10 +3,13 @@
 use crate::{Silent, run, settings, tensors};
 use ecgan::checkpoint::{self, Checkpoint, Meta, Position};
 use ecgan::evaluate::evaluate;
+use ecgan::export::export;
 use ecgan::methods::Noise;
 use ecgan::models::{ImageShape, ResNet18, noise};
 use ecgan::networks::Networks;
-use ecgan::settings::{FakeStatistics, Method, Partial, Preset, SplitName};
+use ecgan::run_folder::RunFolder;
+use ecgan::settings::{FakeStatistics, Method, NetworkName, NormD, Partial, Preset, Schedule, Settings, SplitName};
+use ecgan::train::{resume, resume_with, train_with};
 use half::{bf16, f16};
 use nn::{Network, StateDict, StateTensor};
 use safetensors::Dtype;
@@ -199,4 +202,56 @@ fn reads_exactly(dtype: Dtype, rounded: fn(f64) -> [u8; 2], value: fn([u8; 2]) -
     let want: StateDict = state.iter().map(|(name, tensor)| (name.clone(), as_stored(tensor))).collect();
     assert_ne!(want, state);
     assert_eq!(read.state_dict().expect("no GPU"), want, "{dtype:?}");
+}
+
+/// The settings say nothing of it: read as what they name, it would be another network, or none.
+#[test]
+fn a_classifier_of_ones_own_is_read_with_itself_alone() {
+    let settings = settings(Partial { schedule: Some(Schedule::Constant), ..Partial::default() });
+    let root = tempfile::tempdir().expect("a temporary folder");
+    let folder = RunFolder::create(None, root.path(), settings.method, "synthetic").expect("a new folder");
+    // Of the layers that the settings name, and wider than they say.
+    let own = ResNet18 { width: 4 };
+    let summary = train_with(&own, &settings, &folder, &mut Silent).expect("the run ends well");
+    assert!(summary.test_accuracy.is_some());
+    let checkpoint = Checkpoint::read(&folder.last_checkpoint()).expect("a checkpoint of ours");
+    let (device, is_own) =
+        (Device::cpu(), "its classifier is of an architecture that the program has which trained it");
+    let refused = checkpoint.classifier(&device).err().expect("refused").to_string();
+    assert!(refused.contains(is_own), "{refused}");
+    checkpoint.classifier_of(&device, &own).expect("it is that");
+    checkpoint.generator(&device).expect("this one is built in");
+    let longer = Settings { epochs: 2, ..settings.clone() };
+    let refused = resume(&longer, &folder, &mut Silent).expect_err("refused").to_string();
+    assert!(refused.contains("its classifier is one of its program's own, not built in"), "{refused}");
+    resume_with(&own, &longer, &folder, &mut Silent).expect("it goes on");
+}
+
+/// PyTorch's `spectral_norm` keeps both directions, and takes a state dict with both alone.
+#[test]
+fn an_exported_discriminator_has_both_directions_of_spectral_norm() {
+    let settings = settings(Partial { norm_d: Some(NormD::Spectral), max_steps: Some(2), ..Partial::default() });
+    let (_root, folder, result) = run(&settings, &mut Silent);
+    result.expect("the run ends well");
+    let checkpoint = Checkpoint::read(&folder.last_checkpoint()).expect("a checkpoint of ours");
+    let out = folder.path().join("discriminator.safetensors");
+    export(&checkpoint, NetworkName::Discriminator, &out, false).expect("written");
+    let tensors = tensors(&out);
+    let of = |name: String| {
+        let (_, _, bytes) = tensors.iter().find(|(other, ..)| *other == name).expect("it is there");
+        bytes.as_chunks().0.iter().map(|&bytes| f64::from(f32::from_le_bytes(bytes))).collect::<Vec<f64>>()
+    };
+    for layer in ["main.0", "main.2", "main.4", "main.6"] {
+        let [w, u, v] = ["orig", "u", "v"].map(|end| of(format!("{layer}.weight_{end}")));
+        let product =
+            |v: &[f64], column: usize| w.iter().skip(column).step_by(v.len()).zip(&u).map(|(w, u)| w * u).sum::<f64>();
+        let sigma = (0..v.len()).map(|column| product(&v, column) * v[column]).sum::<f64>();
+        assert!((v.iter().map(|v| v * v).sum::<f64>() - 1.0).abs() < 1e-6, "{layer}");
+        assert!((0..v.len()).all(|column| (product(&v, column) - sigma * v[column]).abs() < 1e-5), "{layer}");
+    }
+    let device = Device::cpu();
+    let state =
+        |network: Result<Network, ecgan::Error>| network.expect("a discriminator").state_dict().expect("its numbers");
+    let exported = Checkpoint::read(&out).expect("a checkpoint of ours");
+    assert_eq!(state(exported.discriminator(&device)), state(checkpoint.discriminator(&device)));
 }

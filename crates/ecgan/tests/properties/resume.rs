@@ -4,7 +4,7 @@ use crate::{Silent, run, settings, tensors};
 use ecgan::checkpoint::Checkpoint;
 use ecgan::metrics::{EpochMetrics, Observer, Started, StepMetrics};
 use ecgan::run_folder::RunFolder;
-use ecgan::settings::{Augment, ClassThreshold, DiffAugment, FakesFrom, Method, NormD, Partial, Settings};
+use ecgan::settings::{Augment, ClassThreshold, DiffAugment, FakesFrom, Method, NormD, Partial, Sampling, Settings};
 use ecgan::train::{finished, resume};
 use ecgan::{Error, ErrorKind};
 use safetensors::tensor::TensorView;
@@ -62,7 +62,8 @@ pub fn random(method: Method) -> Settings {
         method: Some(method),
         epochs: Some(2),
         threshold: Some(0.0),
-        augment: Some(Augment::Paper),
+        augment: Some(Augment::Flip),
+        sampling: Some(Sampling::Balanced),
         save_every: Some(1),
         ..Partial::default()
     })

@@ -18,6 +18,6 @@ pub fn run(bench: &mut Bench) {
     });
     let settings = SgdConfig { lr: 1e-6, momentum: 0.9, weight_decay: 1e-3 };
     bench.time("sgd_step", &PARAMETERS.to_string(), Bytes(20 * PARAMETERS), || {
-        sgd::step(&device, &settings, false, &mut values, &grads, &mut m);
+        sgd::step(&device, &settings, &mut values, &grads, &mut m);
     });
 }

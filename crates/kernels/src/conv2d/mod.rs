@@ -63,7 +63,7 @@ impl Conv2d {
             Some(padded.checked_sub(kernel[d])? / stride[d] + 1)
         };
         let (oh, ow) = (size(0, h)?, size(1, w)?);
-        let fits = |sizes: [usize; 4]| sizes.iter().try_fold(1usize, |len, &size| len.checked_mul(size)).is_some();
+        let fits = |sizes: [usize; 4]| crate::length(&sizes).is_some();
         let all = fits([n, h, w, c]) && fits([o, kernel[0], kernel[1], c]) && fits([n, oh, ow, o]);
         all.then_some(Self { n, h, w, c, o, kernel, stride, padding, oh, ow })
     }

@@ -199,7 +199,7 @@ unsafe fn plain<T: Real>(
     });
 }
 
-/// c += a^T b for columns of `a`, whose rows lie `a.1` apart.
+/// c (=|+=) a^T b, as `store` says, for columns of `a`, whose rows lie `a.1` apart.
 ///
 /// # Safety
 /// As for [`plain`].

@@ -7,7 +7,7 @@ use kernels::avg_pool2d::{self, AvgPool2d};
 /// x `[n,h,w,c]`, giving `[n, h/kh, w/kw, c]`, rounded down: pixels beyond the last whole window are left out.
 pub fn avg_pool2d<T: Real>(x: &Var<T>, kernel: [usize; 2]) -> Result<Var<T>> {
     let s = x.shape();
-    let fits = s.len() == 4 && (1..=s[1]).contains(&kernel[0]) && (1..=s[2]).contains(&kernel[1]);
+    let fits = s.len() == 4 && s[3] > 0 && (1..=s[1]).contains(&kernel[0]) && (1..=s[2]).contains(&kernel[1]);
     check(fits, "avg_pool2d", format!("[n,h,w,c] of at least {kernel:?}"), &[&s])?;
     let geometry = AvgPool2d { n: s[0], h: s[1], w: s[2], c: s[3], kernel };
     let mut y = x.output([s[0], s[1] / kernel[0], s[2] / kernel[1], s[3]]);

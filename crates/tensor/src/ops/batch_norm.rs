@@ -66,8 +66,24 @@ pub fn batch_norm<'a, T: Real>(
     let c = s.last().copied().unwrap_or(0);
     let rows = s.numel() / c.max(1);
     let per_channel = |v: &Var<T>| v.shape()[..] == [c];
-    let fits = c > 0 && per_channel(gamma) && per_channel(beta) && residual.is_none_or(|r| r.shape() == s);
-    check(fits, "batch_norm", "[..,c], [c], [c], residual as x", &[&s, &gamma.shape(), &beta.shape()])?;
+    let lengths = match &statistics {
+        Statistics::Batch(Some(r)) | Statistics::Groups(_, Some((r, _))) => [r.mean.len(), r.var.len()],
+        Statistics::Given(mean, var) => [mean.len(), var.len()],
+        Statistics::Batch(None) | Statistics::Groups(_, None) => [c; 2],
+    };
+    let fits = c > 0
+        && per_channel(gamma)
+        && per_channel(beta)
+        && residual.is_none_or(|r| r.shape() == s)
+        && lengths == [c; 2];
+    check(
+        fits,
+        "batch_norm",
+        "[..,c], [c], [c], residual as x, statistics of c channels",
+        &[&s, &gamma.shape(), &beta.shape()],
+    )?;
+    let positive = !matches!(activation, Activation::LeakyRelu(slope) if slope.is_nan() || slope <= 0.0);
+    check(positive, "batch_norm", format!("a slope above 0 in {activation:?}"), &[&s])?;
     let groups = if let Statistics::Groups(groups, _) = statistics { groups } else { 1 };
     check(groups > 0 && rows.is_multiple_of(groups), "batch_norm", format!("rows for {groups} groups"), &[&s])?;
     if !matches!(statistics, Statistics::Given(..)) {

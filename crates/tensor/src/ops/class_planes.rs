@@ -9,8 +9,8 @@ pub use kernels::class_planes::Coding;
 /// x `[n,h,w,c]` and labels `[n]` below `classes`, giving `[n,h,w,c+k]`, k = 1 or `classes` by the coding.
 pub fn class_planes<T: Real>(x: &Var<T>, labels: &Tensor<i32>, classes: usize, coding: Coding) -> Result<Var<T>> {
     let s = x.shape();
-    let fits = s.len() == 4 && labels.shape()[..] == s[..1];
-    check(fits, "class_planes", "[n,h,w,c] with labels [n]", &[&s, &labels.shape()])?;
+    let fits = s.len() == 4 && s.numel() > 0 && classes > 0 && labels.shape()[..] == s[..1];
+    check(fits, "class_planes", "[n,h,w,c] with labels [n] of a class or more", &[&s, &labels.shape()])?;
     let g = ClassPlanes { n: s[0], pixels: s[1] * s[2], c: s[3], classes, coding };
     let mut y = x.output([s[0], s[1], s[2], g.channels()]);
     kernel::forward(x.device(), &g, x.view(), labels.view(), y.view_mut());
@@ -45,6 +45,9 @@ mod tests {
         let tape = Tape::<f32>::off(&Device::cpu());
         let x = tape.constant(Tensor::zeros(tape.device(), [4, 1, 1, 2]));
         let message = class_planes(&x, &labels(&x), 3, Coding::OneHot).err().unwrap().to_string();
-        assert_eq!(message, "class_planes: expected [n,h,w,c] with labels [n], got [[4, 1, 1, 2], [3]]");
+        assert_eq!(
+            message,
+            "class_planes: expected [n,h,w,c] with labels [n] of a class or more, got [[4, 1, 1, 2], [3]]"
+        );
     }
 }

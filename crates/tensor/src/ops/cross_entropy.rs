@@ -41,7 +41,8 @@ impl<T: Real> Target<T> {
 /// The weighted mean cross-entropy of logits `[n, classes]` against `target`, a scalar.
 ///
 /// A row of weight 0 counts for nothing: this is how pseudo-labels below the threshold are left out, without
-/// a gather. `reduction` says what the sum is divided by. Labels outside the classes are our bug and panic.
+/// a gather. `reduction` says what the sum is divided by. Labels outside the classes are the caller's bug: they panic, on a GPU the
+/// loss is NaN.
 pub fn cross_entropy<T: Real>(
     logits: &Var<T>,
     target: Target<T>,
@@ -51,7 +52,7 @@ pub fn cross_entropy<T: Real>(
     let (s, st) = (logits.shape(), target.shape());
     let rows_agree = |shape: Shape| shape.len() == 1 && shape[0] == s[0];
     let target_fits = if let Target::Labels(..) = target { rows_agree(st) } else { st == s };
-    let fits = s.len() == 2 && s[1] > 0 && target_fits && weights.is_none_or(|w| rows_agree(w.shape()));
+    let fits = s.len() == 2 && s.numel() > 0 && target_fits && weights.is_none_or(|w| rows_agree(w.shape()));
     check(
         fits,
         "cross_entropy",

@@ -20,7 +20,7 @@ pub struct Policy {
 /// x `[n,h,w,c]` augmented as `drawn` `[n,8]`, uniform in [0, 1), says; the numbers get no gradient.
 pub fn diff_augment<T: Real>(x: &Var<T>, drawn: &Tensor<T>, policy: Policy) -> Result<Var<T>> {
     let (s, sd) = (x.shape(), drawn.shape());
-    let fits = s.len() == 4 && sd[..] == [s[0], DRAWN];
+    let fits = s.len() == 4 && s.numel() > 0 && sd[..] == [s[0], DRAWN];
     check(fits, "diff_augment", "[n,h,w,c] and [n,8]", &[&s, &sd])?;
     let Policy { colour, translation, cutout } = policy;
     let geometry = kernel::DiffAugment { n: s[0], h: s[1], w: s[2], c: s[3], colour, translation, cutout };

@@ -1,5 +1,6 @@
 //! Hinge losses of a GAN: the mean of max(0, 1 - x), of max(0, 1 + x), or of -x.
 
+use crate::error::check;
 use crate::{Backward, Grads, Real, Result, Tensor, Var};
 use kernels::hinge as kernel;
 
@@ -7,6 +8,7 @@ pub use kernels::hinge::Side;
 
 /// The mean over all elements of `logits` (any shape), a scalar.
 pub fn hinge<T: Real>(logits: &Var<T>, side: Side) -> Result<Var<T>> {
+    check(logits.value().numel() > 0, "hinge", "a logit to take the mean of", &[&logits.shape()])?;
     let mut loss = logits.output([]);
     kernel::forward(logits.device(), logits.view(), side, loss.view_mut());
     Ok(logits.tape().record(loss, &[logits], || Hinge { logits: logits.value().clone(), side }))

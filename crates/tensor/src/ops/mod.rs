@@ -1,4 +1,6 @@
 //! The differentiable operations, one file each: forward function, shape rule, what the reverse keeps, test.
+//!
+//! Each returns [`Error::Shape`](crate::Error::Shape) for what it cannot take.
 
 mod activations;
 mod add;

@@ -70,4 +70,13 @@ fn values_of_another_tape_are_refused() {
     let y = add(&old, &x(&one)).unwrap();
     one.backward_from(vec![(&y, Tensor::full(&device, [2], 1.0))]).unwrap();
     assert!(refused(&old, &old), "it is of a pass that is over");
+    let new = x(&one);
+    assert!(refused(&old, &new), "whatever has come since");
+    let again = one.backward_from(vec![(&y, Tensor::full(&device, [2], 1.0))]).err().unwrap().to_string();
+    assert_eq!(again, "backward: expected an output of this tape since its last reverse pass, got [[2]]");
+    let sum = add(&new, &new).unwrap();
+    assert!(other.backward_from(vec![(&sum, Tensor::full(&device, [2], 1.0))]).is_err(), "it is of another tape");
+    let gradients = one.backward_from(vec![(&sum, Tensor::full(&device, [2], 1.0))]).unwrap();
+    assert_eq!(gradients.get(&new).unwrap().as_slice(), [2.0, 2.0]);
+    assert!(gradients.get(&old).is_none() && gradients.get(&x(&other)).is_none());
 }

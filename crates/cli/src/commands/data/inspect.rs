@@ -17,6 +17,9 @@ const SYNTHETIC: SyntheticOptions = SyntheticOptions { seed: 0, train: 2000, tes
 /// Classes that are listed one by one.
 const LISTED_CLASSES: usize = 120;
 
+/// How many times the images of the smallest class the largest has, from where on that is worth a word.
+const UNEVEN: f64 = 1.5;
+
 /// Show what a data set holds and what is odd about it; every image is read
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
@@ -110,7 +113,14 @@ fn describe(part: &PartReport) -> Vec<String> {
     }
     lines.extend(part.imbalance.map(|imbalance| match imbalance {
         1.0 => "  every class has the same number".into(),
-        _ => format!("  the largest class has {imbalance:.1} times the images of the smallest"),
+        _ => {
+            let remedy = if part.part == "train" && imbalance >= UNEVEN {
+                " (`train --sampling balanced` shows each equally often)"
+            } else {
+                ""
+            };
+            format!("  the largest class has {imbalance:.1} times the images of the smallest{remedy}")
+        }
     }));
     if part.transparent > 0 {
         lines.push(format!("  {} with transparent places, which are laid on white", part.transparent));

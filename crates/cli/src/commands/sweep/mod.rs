@@ -185,12 +185,12 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
         let trained = train_all(output, args.by.0, &runs, &distinct, &seeds, &folder, &mut ledger);
         // Locked: the tables of whoever writes last have what all have finished.
         let finished = Ledger::locked(&ledger_path, |ledger| {
-            let table = Table::new(&cells, baseline.as_ref(), args.by.0, ledger);
+            let table = Table::new(&cells, &seeds, baseline.as_ref(), args.by.0, ledger);
             write(&folder, &table).map(|()| table)
         });
         return trained.and(finished.and_then(|table| show(args, output, &folder, &cells, &table)));
     }
-    show(args, output, &folder, &cells, &Table::new(&cells, baseline.as_ref(), args.by.0, &ledger))
+    show(args, output, &folder, &cells, &Table::new(&cells, &seeds, baseline.as_ref(), args.by.0, &ledger))
 }
 
 impl SweepArgs {
@@ -293,6 +293,12 @@ fn show(args: &SweepArgs, output: Output, folder: &Path, cells: &[Cell], table: 
     }
     if table.unfinished > 0 {
         output.line(format!("{} without all seeds yet", many(table.unfinished, "combination")))?;
+    }
+    if !table.other_seeds.is_empty() {
+        let others = table.other_seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+        output.line(format!(
+            "not asked for now, but counted, as the ledger has them: seeds {others} (a ledger of its own, --ledger, leaves them out)"
+        ))?;
     }
     if !args.dry_run && !table.rows.is_empty() {
         output
