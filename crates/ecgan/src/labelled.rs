@@ -5,7 +5,7 @@ use crate::data::{
     Budget, Chosen, Format, Images, Listing, Order, Part, Source, Split, SyntheticOptions, default_limit, split,
 };
 use crate::settings::{Sampling, Settings, Subset};
-use crate::train::images_of_each_class;
+use crate::training_images::TrainingImages;
 use kernels::philox::Philox;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ pub struct Labelled {
     pub images: Images,
     /// Which of them train and which validate.
     pub split: Split,
-    /// Training images of each class that the data has, before the budget is drawn.
-    pub of_each_class: Vec<usize>,
+    /// The training images that the data has, before the budget is drawn.
+    pub all: TrainingImages,
     /// What a user should know of how they were chosen, a sentence each.
     pub warnings: Vec<String>,
 }
@@ -37,11 +37,11 @@ impl Labelled {
     /// [`Error::Dataset`]; also where a class has no training image.
     pub fn read(source: &Source, settings: &Settings, format: Format) -> Result<Self, Error> {
         let train = source.listing(Part::Train)?;
-        let of_each_class = images_of_each_class(train.labels(), source.classes().len());
+        let all = TrainingImages::of(&*train, source.classes().len());
         let mut warnings = Vec::new();
         let (chosen, split) = draw(source, settings, train, &mut warnings)?;
         let limit = settings.memory_limit.map_or_else(default_limit, |mib| mib.saturating_mul(1 << 20));
-        Ok(Self { images: Images::read(chosen, format, limit)?, split, of_each_class, warnings })
+        Ok(Self { images: Images::read(chosen, format, limit)?, split, all, warnings })
     }
 
     /// The training images of an epoch, in its order.

@@ -33,5 +33,6 @@ pub mod shell;
 pub mod sweep;
 pub mod tensorboard;
 pub mod train;
+pub mod training_images;
 
 pub use error::{Error, ErrorKind};

@@ -131,6 +131,13 @@ fn a_test_that_may_have_been_trained_on_is_warned_of() {
     let warned = |part: &str| stderr(&ecgan(here.path(), &command)).contains(part);
     let changed = "so some of those measured may have been trained on";
     assert!(!warned(changed));
+    let (old, new) = (here.path().join("mine/cat/3.png"), here.path().join("mine/cat/new.png"));
+    std::fs::rename(&old, &new).unwrap();
+    assert!(warned(
+        "warning: mine has as many training images of each class as it had in training, but some under other names"
+    ));
+    assert!(warned(changed));
+    std::fs::rename(&new, &old).unwrap();
     std::fs::remove_file(here.path().join("mine/cat/0.png")).unwrap();
     assert!(warned("warning: trained with 5 training images of class cat; mine has 4: its images") && warned(changed));
 }

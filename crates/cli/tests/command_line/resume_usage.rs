@@ -92,6 +92,11 @@ fn other_data_and_other_checkpoints_are_refused() {
     fs::copy(cats.join("0.png"), cats.join("9.png")).unwrap();
     refused("last.safetensors: trained with 6 training images of class cat; pets has 7; a run goes on with the images");
     fs::remove_file(cats.join("9.png")).unwrap();
+    fs::rename(cats.join("0.png"), cats.join("9.png")).unwrap();
+    refused(
+        "last.safetensors: pets has as many training images of each class as it had in training, but some under other names",
+    );
+    fs::rename(cats.join("9.png"), cats.join("0.png")).unwrap();
     for part in ["train", "test"] {
         fs::rename(here.path().join("pets").join(part).join("dog"), here.path().join("pets").join(part).join("hen"))
             .unwrap();

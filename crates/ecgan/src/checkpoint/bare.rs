@@ -29,6 +29,7 @@ pub(super) fn meta(header: &Metadata, image_size: usize) -> Option<Meta> {
         classes,
         config,
         images,
+        names: String::new(),
         network,
     })
 }

@@ -47,6 +47,9 @@ pub struct Meta {
     /// Training images of each class before a budget is drawn; none where a version without `--resume` wrote it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<usize>,
+    /// [`TrainingImages::names`](crate::training_images::TrainingImages::names) of these; none where an older version wrote it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub names: String,
     /// The only network that the file holds, its tensors without a prefix; none for all that a run trains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkName>,
@@ -68,6 +71,7 @@ impl Meta {
             classes: classes.to_vec(),
             config: Settings { patience: None, max_time: None, ..settings.numbers() }.to_toml(),
             images: Vec::new(),
+            names: String::new(),
             network: None,
         }
     }

@@ -58,7 +58,7 @@ pub fn save(path: &Path, networks: &Networks, position: Position, meta: &Meta) -
 /// As [`save`].
 pub fn save_one(path: &Path, name: NetworkName, network: &Network, meta: Option<&Meta>) -> Result<(), Error> {
     let tensors: Vec<Stored> = with_right_directions(network.state_dict()?).into_iter().map(Stored::new).collect();
-    let meta = meta.map(|meta| Meta { network: Some(name), images: Vec::new(), ..meta.clone() });
+    let meta = meta.map(|meta| Meta { network: Some(name), images: Vec::new(), names: String::new(), ..meta.clone() });
     write(path, &tensors, meta.as_ref())
 }
 

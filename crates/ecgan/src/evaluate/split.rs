@@ -6,7 +6,7 @@ use crate::checkpoint::Checkpoint;
 use crate::data::{Format, Images, Part, Source};
 use crate::labelled::Labelled;
 use crate::settings::{Settings, SplitName};
-use crate::train::{images_of_each_class, other_images};
+use crate::training_images::TrainingImages;
 use std::path::Path;
 
 /// What follows where images came or went.
@@ -84,8 +84,8 @@ impl Split {
         check_classes(read, &classes, &settings.data)?;
         // The split is drawn from the training images: of others it would be another one.
         let drawn = split == SplitName::Train || !source.has(Part::Val) || settings.val_fraction == 0.0;
-        let now = images_of_each_class(source.listing(Part::Train)?.labels(), classes.len());
-        if drawn && let Some(problem) = other_images(&read.meta.images, &now, &classes, &settings.data) {
+        let now = TrainingImages::of(&*source.listing(Part::Train)?, classes.len());
+        if drawn && let Some(problem) = now.differ_from(&read.meta, &settings.data) {
             let expected = "expected the images of its training, whose splits they are; --split test and all take any";
             return Err(read.bad(format!("{problem}; {expected}")));
         }
@@ -122,14 +122,14 @@ fn warn_of_fifth(read: &Checkpoint, data: &str, source: &Source, warning: &mut d
     let at = |data: &str| Path::new(data).canonicalize().ok();
     let own_place = !read.is_bare() && at(data) == at(&settings(read, None)?.data);
     let classes = source.classes();
-    let now = images_of_each_class(source.listing(Part::Train)?.labels(), classes.len());
+    let now = TrainingImages::of(&*source.listing(Part::Train)?, classes.len());
     if !own_place {
         warning(&format!(
             "{data}: only that fifth is measured; --split all measures every image of a set that the run was not trained on"
         ));
     } else if classes != read.meta.classes {
         warning(&format!("{data}: {CHANGED}"));
-    } else if let Some(problem) = other_images(&read.meta.images, &now, classes, data) {
+    } else if let Some(problem) = now.differ_from(&read.meta, data) {
         warning(&format!("{problem}: {CHANGED}"));
     }
     Ok(())

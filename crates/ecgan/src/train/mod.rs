@@ -26,7 +26,6 @@ use leave::Saved;
 pub use plan::{Plan, PlannedClass, PlannedNetwork, plan, steps_done};
 use ready::Ready;
 pub use resume::finished;
-pub(crate) use resume::{images_of_each_class, other_images};
 use std::time::Instant;
 use tensor::Device;
 use tensor::rng::Stream;
@@ -125,7 +124,8 @@ impl<'a> Run<'a> {
             settings,
             folder,
             meta: Meta {
-                images: labelled.of_each_class.clone(),
+                images: labelled.all.of_each_class.clone(),
+                names: labelled.all.names.clone(),
                 own_classifier: !architecture.is_built_in(),
                 ..Meta::new(settings, classes)
             },

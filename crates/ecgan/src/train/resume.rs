@@ -29,21 +29,6 @@ pub fn finished(settings: &Settings, folder: &RunFolder) -> Result<Option<Summar
     Ok((at_its_end && summary.steps == step).then_some(summary))
 }
 
-/// Training images of each class, before a budget is drawn.
-pub(crate) fn images_of_each_class(labels: &[i32], classes: usize) -> Vec<usize> {
-    let mut counts = vec![0; classes];
-    labels.iter().for_each(|&label| counts[label as usize] += 1);
-    counts
-}
-
-/// Where the training images are not those of `before`, as many of each class, what to say about it. Of a checkpoint that does not
-/// know how many there were, nothing.
-pub(crate) fn other_images(before: &[usize], now: &[usize], classes: &[String], data: &str) -> Option<String> {
-    let mut images = before.iter().zip(now).zip(classes);
-    let ((before, now), class) = images.find(|((before, now), _)| before != now)?;
-    Some(format!("trained with {before} training images of class {class}; {data} has {now}"))
-}
-
 impl Run<'_> {
     /// Goes on from the folder's last checkpoint, or from the beginning where there is none, and drops the metrics of epochs after it.
     pub(super) fn restore(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
@@ -138,7 +123,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The same classes, and as many images of each.
+    /// The same classes, and the same images as far as their numbers and names tell.
     fn check_data(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
         let (before, now) = (&checkpoint.meta, &self.meta);
         let data = &self.settings.data;
@@ -151,7 +136,7 @@ impl Run<'_> {
             let (before, now) = (before.classes.join(", "), now.classes.join(", "));
             return changed(format!("trained on the classes {before}; {data} has {now}"));
         }
-        other_images(&before.images, &now.images, &now.classes, data).map_or(Ok(()), changed)
+        self.labelled.all.differ_from(before, data).map_or(Ok(()), changed)
     }
 
     /// Numbers of a position that are possible with these settings and this data.

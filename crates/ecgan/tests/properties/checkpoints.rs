@@ -126,7 +126,14 @@ fn only_what_is_asked_for_is_read() {
     set_len(whole.len() as u64 + hole);
 
     let read = Checkpoint::read(&path).expect("a checkpoint");
-    assert_eq!(read.meta, Meta { images: read.meta.images.clone(), ..Meta::new(&settings, &read.meta.classes) });
+    assert_eq!(
+        read.meta,
+        Meta {
+            images: read.meta.images.clone(),
+            names: read.meta.names.clone(),
+            ..Meta::new(&settings, &read.meta.classes)
+        }
+    );
     assert_eq!(read.position().expect("it says").step, summary.steps);
     read.classifier(&Device::cpu()).expect("it has one");
 
