@@ -62,16 +62,4 @@ impl<T: Real> PseudoLabels<T> {
         kernels::reduce::sum(self.weights.device(), &self.weights, &mut kept);
         kept
     }
-
-    /// Kept rows by label.
-    ///
-    /// # Errors
-    /// What failed on a GPU since the last report.
-    pub fn kept_per_class(&self, classes: usize) -> Result<Vec<u64>> {
-        let mut counts = vec![0; classes];
-        for (label, weight) in self.labels.to_vec()?.into_iter().zip(self.weights.to_vec()?) {
-            counts[label as usize] += u64::from(weight != T::ZERO);
-        }
-        Ok(counts)
-    }
 }

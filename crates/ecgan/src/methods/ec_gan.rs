@@ -174,7 +174,7 @@ fn fake_loss_of<T: Real>(
         FakeLabels::Pseudo | FakeLabels::Known => Target::labels(&pseudo.labels),
     };
     let loss = ops::cross_entropy(logits, target, Some(&pseudo.weights), config.fake_mean)?;
-    let found = FakeFound { loss: loss.value().clone(), pseudo, classes: logits.shape()[1] };
+    let found = FakeFound { loss: loss.value().clone(), pseudo };
     Ok((loss, found))
 }
 

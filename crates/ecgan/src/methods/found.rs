@@ -48,8 +48,8 @@ pub struct FakeStep {
 
 impl Step {
     /// From a row of [`kernels::record`], of a method with these parts.
-    pub(crate) fn of_row(row: &[f32], gan: bool, fake: bool) -> Self {
-        let wide: Vec<f64> = row.iter().map(|&v| f64::from(v)).collect();
+    pub(crate) fn of_row<T: Real>(row: &[T], gan: bool, fake: bool) -> Self {
+        let wide: Vec<f64> = row.iter().map(|v| v.to_f64()).collect();
         let gan = gan.then(|| GanStep { loss_d_real: wide[0], loss_d_fake: wide[1], loss_g: wide[2] });
         let real = RealStep { loss: wide[3], correct: wide[5] as usize };
         let kept_per_class = || wide[COLUMNS..].iter().map(|&kept| kept as u64).collect();
@@ -83,14 +83,13 @@ pub(super) struct RealFound<T: Real> {
 pub(super) struct FakeFound<T: Real> {
     pub loss: Tensor<T>,
     pub pseudo: PseudoLabels<T>,
-    pub classes: usize,
 }
 
 impl<T: Real> Found<T> {
     /// Writes the row after the last of [`kernels::record`]; `labels` are those of the real images.
     pub fn record(&self, labels: &Tensor<i32>, classes: usize, rows: &mut Tensor<T>, next: &mut Tensor<i32>) {
         let gan = self.gan.as_ref().map(|[d_real, d_fake, g]| [d_real.view(), d_fake.view(), g.view()]);
-        let fake = self.fake.as_ref().map(|FakeFound { loss, pseudo, .. }| record::FakeFound {
+        let fake = self.fake.as_ref().map(|FakeFound { loss, pseudo }| record::FakeFound {
             loss: loss.view(),
             labels: pseudo.labels.view(),
             weights: pseudo.weights.view(),
@@ -102,30 +101,14 @@ impl<T: Real> Found<T> {
         record::row(&rows.device().clone(), found, classes, rows, next);
     }
 
-    /// Reads it; `labels` are those of the real images.
+    /// Reads it, from such a row of its own; `labels` are those of the real images.
     ///
     /// # Errors
     /// What failed on a GPU since the last report.
-    pub fn read(&self, labels: &[i32]) -> Result<Step> {
-        let number = |loss: &Tensor<T>| Ok::<_, tensor::Error>(loss.item()?.to_f64());
-        let gan = match &self.gan {
-            None => None,
-            Some([d_real, d_fake, g]) => {
-                let [loss_d_real, loss_d_fake, loss_g] = [number(d_real)?, number(d_fake)?, number(g)?];
-                Some(GanStep { loss_d_real, loss_d_fake, loss_g })
-            }
-        };
-        let predicted = self.real.predicted.to_vec()?;
-        let correct = predicted.iter().zip(labels).filter(|(a, b)| a == b).count();
-        let real = RealStep { loss: number(&self.real.loss)?, correct };
-        let fake = match &self.fake {
-            None => None,
-            Some(FakeFound { loss, pseudo, classes }) => Some(FakeStep {
-                loss: number(loss)?,
-                kept_per_class: pseudo.kept_per_class(*classes)?,
-                confidence_sum: pseudo.confidence.to_vec()?.iter().map(|c| c.to_f64()).sum(),
-            }),
-        };
-        Ok(Step { gan, real, fake })
+    pub fn read(&self, labels: &Tensor<i32>, classes: usize) -> Result<Step> {
+        let device = labels.device();
+        let (mut row, mut next) = (Tensor::uninit(device, [1, COLUMNS + classes]), Tensor::zeros(device, [1]));
+        self.record(labels, classes, &mut row, &mut next);
+        Ok(Step::of_row(&row.to_vec()?, self.gan.is_some(), self.fake.is_some()))
     }
 }

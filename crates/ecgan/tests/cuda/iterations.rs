@@ -95,7 +95,7 @@ fn three_iterations_match_the_cpu() {
                     let x = Tensor::from_slice(&device, sx, &x).unwrap();
                     let on_device = Tensor::from_slice(&device, [BATCH], &labels).unwrap();
                     let z = Tensor::from_slice(&device, sz, &z).unwrap();
-                    ec_gan.step(&x, &on_device, &Noise::plain(z)).unwrap().read(&labels).expect("it ran")
+                    ec_gan.step(&x, &on_device, &Noise::plain(z)).unwrap().read(&on_device, CLASSES).expect("it ran")
                 };
                 let want = {
                     let cpu = Device::cpu();
@@ -103,7 +103,7 @@ fn three_iterations_match_the_cpu() {
                     let x = Tensor::from_slice(&cpu, sx, &wide(&x)).unwrap();
                     let on_cpu = Tensor::from_slice(&cpu, [BATCH], &labels).unwrap();
                     let z = Tensor::from_slice(&cpu, sz, &wide(&z)).unwrap();
-                    exact.step(&x, &on_cpu, &Noise::plain(z)).unwrap().read(&labels).unwrap()
+                    exact.step(&x, &on_cpu, &Noise::plain(z)).unwrap().read(&on_cpu, CLASSES).unwrap()
                 };
                 let what =
                     |name: &str| format!("{device}, {update:?}, {fake_statistics}, iteration {}: {name}", step + 1);

@@ -260,7 +260,7 @@ impl Run {
         let found = ec_gan
             .step(&golden.x.tensor(&device), &labels, &Noise::plain(golden.z.tensor(&device)))
             .expect("the shapes fit");
-        let Step { gan, real, fake } = found.read(&golden.y).expect("on the host");
+        let Step { gan, real, fake } = found.read(&labels, CLASSES).expect("on the host");
         let (gan, fake) = (gan.expect("the method has one"), fake.expect("lambda is above 0"));
 
         for (quantity, got, want) in [

@@ -157,7 +157,7 @@ impl Iteration {
             Trained::EcGan(ec_gan) => ec_gan.step(&x, &labels, &noise),
             Trained::Shared(shared) => shared.step(&x, &labels, || noise),
         };
-        let Step { gan, real, fake } = found.and_then(|found| found.read(&self.y)).expect("the shapes fit");
+        let Step { gan, real, fake } = found.and_then(|found| found.read(&labels, CLASSES)).expect("the shapes fit");
         let gan = gan.expect("there is one");
         let close = |name: &str, got: f64, want: f64| {
             assert!((got - want).abs() <= TOLERANCE * want.abs(), "{what}: {name}: {got:e}, expected {want:e}");

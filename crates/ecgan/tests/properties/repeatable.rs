@@ -28,7 +28,7 @@ fn short_training(device: &Device, method: Method, steps: usize) -> (String, Vec
         let on_device = Tensor::from_slice(device, [BATCH], &labels).expect("one an image");
         let found =
             networks.step(&x, &on_device, || Noise::plain(noise(device, &mut random, BATCH))).expect("the shapes fit");
-        let found = found.read(&labels).expect("on the host");
+        let found = found.read(&on_device, 10).expect("on the host");
         losses += &format!("{:?} {:?} {:?}\n", found.gan, found.real, found.fake);
     }
     let bits = bits(&networks);

@@ -130,129 +130,106 @@ impl<T: Real> Micro<T> {
     }
 }
 
+/// The table of one path. For each number of registers across: rows of a product over rows, of one over lines, and of an outer one as of
+/// the first; for each number of columns, rows of inner products; pixels of a strip.
+macro_rules! table {
+    ($vector:ty, $lanes:expr, rows [$($across:literal: [$($row:literal)*])*], lines [$($line_across:literal: [$($line:literal)*])*],
+     dots [$($column:literal: [$($dot:literal)*])*], strips $strips:tt) => {
+        Micro {
+            lanes: $lanes,
+            rows: &[$(&[$(rows::<$vector, $row, $across>),*]),*],
+            lines: &[$(&[$(line::<$vector, $line, $line_across>),*]),*],
+            outer: &[$(&[$(outer::<$vector, $row, $across>),*]),*],
+            dots: [$(&[$(dots::<$vector, $dot, $column>),*]),*],
+            strips: [strips!($vector, 2, $strips), strips!($vector, 3, $strips)],
+        }
+    };
+}
+
+/// Strips of so many taps.
+macro_rules! strips {
+    ($vector:ty, $taps:literal, [$($pixels:literal)*]) => {
+        &[$(strip::<$vector, $pixels, $taps>),*]
+    };
+}
+
 /// The kernels in plain Rust.
 struct Portable<T>(PhantomData<T>);
 
 impl<T: Real> Portable<T> {
-    const ROWS: Table<Rows<T>> = &[
-        tiles::rows::<Lanes<T>, 1, 1>,
-        tiles::rows::<Lanes<T>, 2, 1>,
-        tiles::rows::<Lanes<T>, 3, 1>,
-        tiles::rows::<Lanes<T>, 4, 1>,
-        tiles::rows::<Lanes<T>, 5, 1>,
-        tiles::rows::<Lanes<T>, 6, 1>,
-    ];
-    const LINES: Table<Line<T>> = &[
-        tiles::line::<Lanes<T>, 1, 1>,
-        tiles::line::<Lanes<T>, 2, 1>,
-        tiles::line::<Lanes<T>, 3, 1>,
-        tiles::line::<Lanes<T>, 4, 1>,
-        tiles::line::<Lanes<T>, 5, 1>,
-        tiles::line::<Lanes<T>, 6, 1>,
-    ];
-    const OUTER: Table<Outer<T>> = &[
-        tiles::outer::<Lanes<T>, 1, 1>,
-        tiles::outer::<Lanes<T>, 2, 1>,
-        tiles::outer::<Lanes<T>, 3, 1>,
-        tiles::outer::<Lanes<T>, 4, 1>,
-        tiles::outer::<Lanes<T>, 5, 1>,
-        tiles::outer::<Lanes<T>, 6, 1>,
-    ];
-    const DOTS: [Table<Dots<T>>; MAX_DOTS] = [
-        &[tiles::dots::<Lanes<T>, 1, 1>, tiles::dots::<Lanes<T>, 2, 1>, tiles::dots::<Lanes<T>, 3, 1>],
-        &[tiles::dots::<Lanes<T>, 1, 2>, tiles::dots::<Lanes<T>, 2, 2>],
-        &[tiles::dots::<Lanes<T>, 1, 3>],
-        &[tiles::dots::<Lanes<T>, 1, 4>],
-    ];
-    const STRIPS: [Table<Strip<T>>; 2] = [
-        &[tiles::strip::<Lanes<T>, 1, 2>, tiles::strip::<Lanes<T>, 2, 2>, tiles::strip::<Lanes<T>, 3, 2>],
-        &[tiles::strip::<Lanes<T>, 1, 3>, tiles::strip::<Lanes<T>, 2, 3>, tiles::strip::<Lanes<T>, 3, 3>],
-    ];
-    const MICRO: &'static Micro<T> = &Micro {
-        lanes: 8,
-        rows: &[Self::ROWS],
-        lines: &[Self::LINES],
-        outer: &[Self::OUTER],
-        dots: Self::DOTS,
-        strips: Self::STRIPS,
+    const MICRO: &'static Micro<T> = {
+        use tiles::{dots, line, outer, rows, strip};
+        &table!(Lanes<T>, 8, rows [1: [1 2 3 4 5 6]], lines [1: [1 2 3 4 5 6]], dots [1: [1 2 3] 2: [1 2] 3: [1] 4: [1]], strips [1 2 3])
     };
 }
 
-/// One module of kernels compiled for one instruction set: rows with one register across, then with two.
+/// One module of kernels compiled for one instruction set.
 macro_rules! instances {
-    ($name:ident, $features:literal, $vector:ty, $lane:ty, [$($one:literal)*], [$($two:literal)*], [$($line1:literal)*], [$($line2:literal)*],
-     [$($dot1:literal)*], [$($dot2:literal)*], [$($dot3:literal)*], [$($dot4:literal)*],
-     [$($strip:literal)*]) => {
+    ($name:ident, $features:literal, $vector:ty, $lane:ty, $($table:tt)*) => {
         #[cfg(target_arch = "x86_64")]
         mod $name {
-            use super::{Dots, Line, Micro, Outer, Rows, Strip, tiles};
+            use super::{Dots, Line, Micro, Outer, Rows, Strip, Vector, tiles};
 
             #[target_feature(enable = $features)]
-            unsafe fn rows<const M: usize, const N: usize>(tile: &Rows<$lane>) {
+            unsafe fn rows<V: Vector<Lane = $lane>, const M: usize, const N: usize>(tile: &Rows<$lane>) {
                 // SAFETY: the caller's.
-                unsafe { tiles::rows::<$vector, M, N>(tile) }
+                unsafe { tiles::rows::<V, M, N>(tile) }
             }
 
             #[target_feature(enable = $features)]
-            unsafe fn line<const M: usize, const N: usize>(tile: &Line<$lane>) {
+            unsafe fn line<V: Vector<Lane = $lane>, const M: usize, const N: usize>(tile: &Line<$lane>) {
                 // SAFETY: the caller's.
-                unsafe { tiles::line::<$vector, M, N>(tile) }
+                unsafe { tiles::line::<V, M, N>(tile) }
             }
 
             #[target_feature(enable = $features)]
-            unsafe fn outer<const M: usize, const N: usize>(tile: &Outer<$lane>) {
+            unsafe fn outer<V: Vector<Lane = $lane>, const M: usize, const N: usize>(tile: &Outer<$lane>) {
                 // SAFETY: the caller's.
-                unsafe { tiles::outer::<$vector, M, N>(tile) }
+                unsafe { tiles::outer::<V, M, N>(tile) }
             }
 
             #[target_feature(enable = $features)]
-            unsafe fn dots<const M: usize, const N: usize>(tile: &Dots<$lane>) {
+            unsafe fn dots<V: Vector<Lane = $lane>, const M: usize, const N: usize>(tile: &Dots<$lane>) {
                 // SAFETY: the caller's.
-                unsafe { tiles::dots::<$vector, M, N>(tile) }
+                unsafe { tiles::dots::<V, M, N>(tile) }
             }
 
             #[target_feature(enable = $features)]
-            unsafe fn strip<const M: usize, const K: usize>(tile: &Strip<$lane>) {
+            unsafe fn strip<V: Vector<Lane = $lane>, const M: usize, const K: usize>(tile: &Strip<$lane>) {
                 // SAFETY: the caller's.
-                unsafe { tiles::strip::<$vector, M, K>(tile) }
+                unsafe { tiles::strip::<V, M, K>(tile) }
             }
 
-            pub(super) static MICRO: Micro<$lane> = Micro {
-                lanes: <$vector as super::Vector>::LANES,
-                rows: &[&[$(rows::<$one, 1>),*], &[$(rows::<$two, 2>),*]],
-                lines: &[&[$(line::<$line1, 1>),*], &[$(line::<$line2, 2>),*]],
-                outer: &[&[$(outer::<$one, 1>),*], &[$(outer::<$two, 2>),*]],
-                dots: [
-                    &[$(dots::<$dot1, 1>),*],
-                    &[$(dots::<$dot2, 2>),*],
-                    &[$(dots::<$dot3, 3>),*],
-                    &[$(dots::<$dot4, 4>),*],
-                ],
-                strips: [&[$(strip::<$strip, 2>),*], &[$(strip::<$strip, 3>),*]],
-            };
+            pub(super) static MICRO: Micro<$lane> = table!($vector, <$vector as Vector>::LANES, $($table)*);
         }
     };
 }
 
 instances!(
     avx512, "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma", std::arch::x86_64::__m512, f32,
-    [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24], [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
-    [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16], [1 2 3 4 5 6 7 8 9 10 11 12 13],
-    [1 2 3 4 5 6 7 8], [1 2 3 4 5 6 7 8], [1 2 3 4 5 6 7 8], [1 2 3 4 5 6],
-    [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24]
+    rows [1: [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24] 2: [1 2 3 4 5 6 7 8 9 10 11 12 13 14]],
+    lines [1: [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16] 2: [1 2 3 4 5 6 7 8 9 10 11 12 13]],
+    dots [1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8] 4: [1 2 3 4 5 6]],
+    strips [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24]
 );
 instances!(
     avx512_f64, "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma", std::arch::x86_64::__m512d, f64,
-    [1 2 3 4 5 6 7 8], [1 2 3 4 5 6 7 8], [1 2 3 4 5 6 7 8], [1 2 3 4 5 6 7 8], [1 2 3 4], [1 2 3 4], [1 2 3 4], [1 2 3 4],
-    [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24]
+    rows [1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8]],
+    lines [1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8]],
+    dots [1: [1 2 3 4] 2: [1 2 3 4] 3: [1 2 3 4] 4: [1 2 3 4]],
+    strips [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24]
 );
 instances!(
     avx2, "avx2,fma", std::arch::x86_64::__m256, f32,
-    [1 2 3 4 5 6 7 8], [1 2 3 4 5 6], [1 2 3 4 5 6 7 8], [1 2 3 4 5 6], [1 2 3 4 5 6 7 8], [1 2 3 4 5 6], [1 2 3 4], [1 2 3],
-    [1 2 3 4 5 6 7 8 9 10]
+    rows [1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6]],
+    lines [1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6]],
+    dots [1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6] 3: [1 2 3 4] 4: [1 2 3]],
+    strips [1 2 3 4 5 6 7 8 9 10]
 );
 instances!(
     avx2_f64, "avx2,fma", std::arch::x86_64::__m256d, f64,
-    [1 2 3 4 5 6], [1 2 3 4 5 6], [1 2 3 4 5 6 7 8], [1 2 3 4 5 6], [1 2 3 4], [1 2 3 4], [1 2 3 4], [1 2 3],
-    [1 2 3 4 5 6 7 8 9 10]
+    rows [1: [1 2 3 4 5 6] 2: [1 2 3 4 5 6]],
+    lines [1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6]],
+    dots [1: [1 2 3 4] 2: [1 2 3 4] 3: [1 2 3 4] 4: [1 2 3]],
+    strips [1 2 3 4 5 6 7 8 9 10]
 );

@@ -1,12 +1,11 @@
-//! The forward pass and the adjoint: blocks of tiles are transformed, multiplied and transformed back while they lie
-//! in the cache.
+//! The forward pass and the adjoint: which tiles there are, the transformed weights, and which blocks ([`super::block`]) do what.
 
 use super::plan::{self, Phase};
-use super::steps::{Gather, Product, Scatter, Square};
-use super::tile::{Tile, Tiles};
+use super::steps::Square;
+use super::tile::Tiles;
 use super::{SKEW, Winograd};
 use crate::conv2d::{Conv2d, Side};
-use crate::gemm::{DEPTH, Shared, interleave, scratch};
+use crate::gemm::{Shared, interleave, scratch};
 use crate::{Device, Real, Store, batch_norm, parallel};
 
 /// Numbers in the vectors of products of a block, so that they stay in L2.
@@ -82,35 +81,19 @@ struct Weights<'a, T> {
 }
 
 /// Convolutions of stride 1 that are summed.
-struct Group<'a> {
+pub(super) struct Group<'a> {
     phases: &'a [Phase],
     /// The tiles of each phase.
-    sources: Vec<Tiles>,
-    target: Tiles,
-}
-
-/// Memory to ask for while products are computed: pointers and lengths.
-struct Soon<T> {
-    parts: [(*const T, usize); 2],
-}
-
-impl<T> Soon<T> {
-    /// The next `len` elements; once all were asked for, the last ones again.
-    fn next(&mut self, len: usize) -> *const T {
-        let part = if self.parts[0].1 > 0 { 0 } else { 1 };
-        let (start, left) = self.parts[part];
-        let len = len.min(left);
-        self.parts[part] = (start.wrapping_add(len), left - len);
-        start
-    }
+    pub sources: Vec<Tiles>,
+    pub target: Tiles,
 }
 
 /// A pass.
-struct Layer<'a, T: 'static> {
-    winograd: &'a Winograd<T>,
-    groups: Vec<Group<'a>>,
-    from: Side,
-    to: Side,
+pub(super) struct Layer<'a, T: 'static> {
+    pub winograd: &'a Winograd<T>,
+    pub groups: Vec<Group<'a>>,
+    pub from: Side,
+    pub to: Side,
 }
 
 impl<'a, T: Real> Layer<'a, T> {
@@ -133,17 +116,17 @@ impl<'a, T: Real> Layer<'a, T> {
         Self { winograd, groups: groups.into_iter().map(group).collect(), from, to }
     }
 
-    fn lanes(&self) -> usize {
+    pub(super) fn lanes(&self) -> usize {
         self.winograd.micro.lanes
     }
 
     /// Channels of the source of all phases that are summed: the length of a product's sums.
-    fn depth(&self) -> usize {
+    pub(super) fn depth(&self) -> usize {
         self.groups[0].phases.len() * self.from.channels
     }
 
     /// Elements of the transformed weights from one of a tile's products to the next.
-    fn weights_pitch(&self) -> usize {
+    pub(super) fn weights_pitch(&self) -> usize {
         self.depth() * self.to.channels + SKEW
     }
 
@@ -153,16 +136,16 @@ impl<'a, T: Real> Layer<'a, T> {
     }
 
     /// Registers across of a whole panel.
-    fn across(&self) -> usize {
+    pub(super) fn across(&self) -> usize {
         self.winograd.micro.across()
     }
 
     /// Panels of the transformed weights.
-    fn panels(&self) -> usize {
+    pub(super) fn panels(&self) -> usize {
         self.to.channels.div_ceil(self.across() * self.lanes())
     }
 
-    fn registers(&self, panel: usize) -> usize {
+    pub(super) fn registers(&self, panel: usize) -> usize {
         (self.to.channels / self.lanes() - self.across() * panel).min(self.across())
     }
 
@@ -273,128 +256,5 @@ impl<'a, T: Real> Layer<'a, T> {
                 transform(lines.as_ptr(), g.c * width, width);
             });
         }
-    }
-
-    /// Computes some tiles of a group.
-    ///
-    /// # Safety
-    /// `y` must hold the images of the tiles, with their outputs unshared.
-    unsafe fn block(
-        &self,
-        group: usize,
-        tiles: std::ops::Range<usize>,
-        x: &[T],
-        weights: &[T],
-        y: *mut T,
-        store: Store,
-    ) {
-        let Winograd { micro, transforms } = *self.winograd;
-        let (lanes, rows, products) = (micro.lanes, micro.rows, transforms.products());
-        let (count, across) = (tiles.len(), micro.across());
-        if count == 0 {
-            return;
-        }
-        // Elements of a plane of a group of tiles, and of all planes.
-        let plane = products * rows * lanes;
-        let [v_group, m_group] = [self.depth(), self.to.channels].map(|channels| channels / lanes * plane);
-        let groups = count.div_ceil(rows);
-        // As even as they can be: the last product is then not of a few rows only.
-        let of_group = count.div_ceil(groups);
-        let patch = products * self.to.channels;
-        scratch::with(groups * (v_group + m_group) + patch + self.from.channels, |scratch: &mut [T]| {
-            let (v, rest) = scratch.split_at_mut(groups * v_group);
-            let (m, rest) = rest.split_at_mut(groups * m_group);
-            let (patch, nothing) = rest.split_at_mut(patch);
-            nothing.fill(T::ZERO);
-            for (i, source) in self.groups[group].sources.iter().enumerate() {
-                let planes = self.from.channels / lanes;
-                source.each(tiles.clone(), |tile| {
-                    let dst =
-                        &mut v[tile.index / of_group * v_group + i * planes * plane + tile.index % of_group * lanes..];
-                    // SAFETY: the group holds the planes.
-                    source.gather(tile, x, nothing, |src, offsets| unsafe {
-                        (transforms.input)(&Gather { src, offsets, dst: dst.as_mut_ptr(), planes });
-                    });
-                });
-            }
-            let mut soon = self.soon(group, &tiles, x, y);
-            for product in 0..products {
-                for panel in 0..self.panels() {
-                    let b = &weights[product * self.weights_pitch() + across * panel * lanes * self.depth()..];
-                    let width = self.registers(panel) * lanes;
-                    let panel_len = width * self.depth();
-                    // So much of a panel stays in L1 while the tiles pass by.
-                    for first in (0..self.depth()).step_by(DEPTH) {
-                        let depth = DEPTH.min(self.depth() - first);
-                        for group in 0..groups {
-                            let part = Product {
-                                a: v[group * v_group + first / lanes * plane + product * rows * lanes..].as_ptr(),
-                                a_plane: plane,
-                                planes: depth / lanes,
-                                b: b[first * width..].as_ptr(),
-                                // First the next panel; then what the next passes over memory need.
-                                soon: if group * lanes * self.depth() < panel_len {
-                                    b.as_ptr().wrapping_add(panel_len + (group * self.depth() + first) * lanes)
-                                } else {
-                                    soon.next(depth * lanes)
-                                },
-                                c: m[group * m_group + across * panel * plane + product * rows * lanes..].as_mut_ptr(),
-                                c_plane: plane,
-                                store: if first == 0 { Store::Set } else { Store::Add },
-                            };
-                            // SAFETY: rows, panel and sums lie within v, the weights and m.
-                            unsafe {
-                                micro.product(of_group.min(count - group * of_group), self.registers(panel), &part)
-                            };
-                        }
-                    }
-                }
-            }
-            let target = &self.groups[group].target;
-            target.each(tiles, |tile| {
-                let src = m[tile.index / of_group * m_group + tile.index % of_group * lanes..].as_ptr();
-                // SAFETY: the caller's.
-                unsafe { self.output(target, tile, src, y, store, patch) };
-            });
-        });
-    }
-
-    /// The outputs of some tiles, and the inputs of as many that follow them.
-    fn soon(&self, group: usize, tiles: &std::ops::Range<usize>, x: &[T], y: *mut T) -> Soon<T> {
-        let of_image = self.groups[group].target.of_image();
-        let at = |tile: usize, side: Side| tile * side.image() / of_image;
-        let x_range = at(tiles.end, self.from)..at(tiles.end + tiles.len(), self.from);
-        let x_range = x_range.start.min(x.len())..x_range.end.min(x.len());
-        let y_range = at(tiles.start, self.to)..at(tiles.end, self.to);
-        Soon { parts: [(y.wrapping_add(y_range.start), y_range.len()), (x[x_range.start..].as_ptr(), x_range.len())] }
-    }
-
-    /// Transforms the products of one tile to its outputs.
-    ///
-    /// # Safety
-    /// `y` must hold the tile's image, with the tile's outputs unshared.
-    #[inline]
-    unsafe fn output(&self, target: &Tiles, tile: Tile, src: *const T, y: *mut T, store: Store, patch: &mut [T]) {
-        let (transforms, channels) = (self.winograd.transforms, self.to.channels);
-        let planes = channels / self.lanes();
-        // SAFETY: the image lies within y.
-        let y = unsafe { y.add(tile.image * self.to.image()) };
-        if target.whole(tile) {
-            let dst_steps = target.steps().map(|step| step * channels);
-            // SAFETY: the tile lies within the image; its products are the caller's.
-            unsafe {
-                let dst = y.add(target.first(tile) * channels);
-                (transforms.output)(&Scatter { src, dst, dst_steps, planes, store });
-            }
-            return;
-        }
-        let dst_steps = [transforms.m * channels, channels];
-        // SAFETY: the patch holds a tile.
-        unsafe { (transforms.output)(&Scatter { src, dst: patch.as_mut_ptr(), dst_steps, planes, store: Store::Set }) };
-        target.pixels(tile, |at, pixel| {
-            // SAFETY: the caller's.
-            let y = unsafe { std::slice::from_raw_parts_mut(y.add(pixel * channels), channels) };
-            y.iter_mut().zip(&patch[at * channels..]).for_each(|(y, &value)| store.write(y, value));
-        });
     }
 }
