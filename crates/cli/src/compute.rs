@@ -1,7 +1,7 @@
 //! The device and threads of a command that is not a training run.
 
 use crate::output::warn;
-use crate::settings_args::named;
+use crate::settings_args::{named, within};
 use clap::Args;
 use ecgan::Error;
 use ecgan::settings::{DeviceChoice, Precision};
@@ -21,8 +21,8 @@ pub struct ComputeArgs {
     device: DeviceChoice,
 
     /// Threads [default: one a core]
-    #[arg(long, value_name = "N", env = "ECGAN_THREADS", hide_env = true, value_parser = named(clap::value_parser!(u16).range(1..=4096)))]
-    threads: Option<u16>,
+    #[arg(long, value_name = "N", env = "ECGAN_THREADS", hide_env = true, value_parser = within::<usize>(1..=4096))]
+    threads: Option<usize>,
 }
 
 impl ComputeArgs {
@@ -33,7 +33,7 @@ impl ComputeArgs {
 
     /// The same for a GPU that multiplies in `precision`.
     pub fn open_in(&self, precision: Precision) -> anyhow::Result<Device> {
-        use_threads(self.threads.map(usize::from))?;
+        use_threads(self.threads)?;
         Ok(self.device.open(simd_variable()?, precision)?)
     }
 }

@@ -16,7 +16,7 @@ mod settings_args;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
-use ecgan::shell::quoted;
+use ecgan::shell::quoted_path;
 use std::env;
 use std::path::Path;
 use std::process::ExitCode;
@@ -110,7 +110,7 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
         _ => return error,
     };
     if Path::new(&folder).is_dir() {
-        let tip = format!("images are named by --data {}", quoted(&folder));
+        let tip = format!("images are named by --data {}", quoted_path(&folder));
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error

@@ -14,6 +14,7 @@ use ecgan::settings::{
     SimdChoice, Subset, TimeLimit, WHOLE_NUMBER, nearest,
 };
 use std::ffi::OsStr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -182,7 +183,7 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "MIB", value_parser = integer::<usize>(), env = "ECGAN_MEMORY_LIMIT", help_heading = "Device")]
     memory_limit: Option<usize>,
 
-    /// The run folder, new or empty; without it `runs/NNNN-<method>-<data>`
+    /// The run folder, new or empty, and outside of data that is `<class>/` folders alone; without it `runs/NNNN-<method>-<data>`
     #[arg(long, value_name = "DIR", value_parser = named(PathBufValueParser::new()), env = "ECGAN_OUT", help_heading = "Run")]
     out: Option<PathBuf>,
     /// Also save last.safetensors every N iterations, for epochs too long to lose
@@ -204,13 +205,23 @@ pub fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
     named(PossibleValuesParser::new(T::NAMES).try_map(|name| name.parse::<T>()))
 }
 
+/// A whole number of these.
+pub fn within<T: TryFrom<i64> + Clone + Send + Sync + 'static>(
+    range: RangeInclusive<i64>,
+) -> impl TypedValueParser<Value = T> {
+    named(move |text: &str| {
+        let wrong = || format!("expected a whole number from {} to {}", range.start(), range.end());
+        whole(text).filter(|n| range.contains(n)).and_then(|n: i64| n.try_into().ok()).ok_or_else(wrong)
+    })
+}
+
 /// A whole number of at least 1; the settings say which of them are allowed, and that 0 is not.
 fn count() -> impl TypedValueParser<Value = usize> {
     named(|text: &str| whole(text).ok_or_else(|| format!("expected {COUNT}")))
 }
 
 /// A whole number; the settings say which of them are allowed.
-fn integer<T: TryFrom<i64> + Clone + Send + Sync + 'static>() -> impl TypedValueParser<Value = T> {
+pub fn integer<T: TryFrom<i64> + Clone + Send + Sync + 'static>() -> impl TypedValueParser<Value = T> {
     named(|text: &str| whole(text).ok_or_else(|| format!("expected {WHOLE_NUMBER}")))
 }
 
@@ -219,7 +230,8 @@ fn whole<T: TryFrom<i64>>(text: &str) -> Option<T> {
     text.parse::<i64>().ok()?.try_into().ok()
 }
 
-fn number() -> impl TypedValueParser<Value = f64> {
+/// A number; the settings say which of them are allowed.
+pub fn number() -> impl TypedValueParser<Value = f64> {
     named(|text: &str| text.parse::<f64>().map_err(|_| "expected a number"))
 }
 
@@ -274,19 +286,25 @@ pub fn warn_of_unused(matches: &ArgMatches, methods: &[Method]) {
     }
 }
 
+/// The settings of a run.
+pub struct Resolved {
+    /// Every value.
+    pub settings: Settings,
+    /// The file that names the data, where no flag and no variable does.
+    pub names_data: Option<PathBuf>,
+    /// What was given and is not heeded, a sentence each.
+    pub warnings: Vec<String>,
+}
+
 impl SettingsArgs {
     /// The settings of these flags (as parsed into `matches`), the variables, the file and the preset. Warns of flags and
     /// variables that the method does not use; a file is for several methods.
-    pub fn resolve(&self, matches: &ArgMatches) -> Result<Settings, Error> {
-        let settings = Settings::resolve(self.given(matches)?)?;
-        warn_of_unused(matches, &[settings.method]);
-        Ok(settings)
-    }
-
-    /// What flags, variables and file say, without the preset.
-    pub fn given(&self, matches: &ArgMatches) -> Result<Partial, Error> {
+    pub fn resolve(&self, matches: &ArgMatches) -> Result<Resolved, Error> {
         let (flags, lower) = self.sources(matches)?;
-        Ok(lower.under(flags))
+        let names_data = lower.file_of("data", &flags).map(Path::to_path_buf);
+        let settings = lower.resolve(flags)?;
+        warn_of_unused(matches, &[settings.method]);
+        Ok(Resolved { settings, names_data, warnings: Vec::new() })
     }
 
     /// What the flags say, and what variables and file below them.
@@ -294,19 +312,21 @@ impl SettingsArgs {
         let flags = self.layer(matches, ValueSource::CommandLine);
         let variables = self.variables(matches)?;
         let file = self.config.as_deref().map(Partial::from_file).transpose()?.unwrap_or_default();
-        Ok((flags, Lower { variables, file }))
+        Ok((flags, Lower { variables, file, path: self.config.clone() }))
     }
 
-    /// The settings with which the run in the folder `run` goes on, and warnings.
-    pub fn resume(&self, matches: &ArgMatches, run: &Path) -> Result<(Settings, Vec<String>), Error> {
+    /// The settings with which the run in the folder `run` goes on.
+    pub fn resume(&self, matches: &ArgMatches, run: &Path) -> Result<Resolved, Error> {
         if let Some(config) = &self.config {
             let expected = "nothing beside --resume, which takes the settings from the run folder".to_owned();
             return Err(Error::Setting { name: "config", expected, got: config.display().to_string() });
         }
         let flags = self.layer(matches, ValueSource::CommandLine);
         let variables = self.variables(matches)?;
-        let (settings, warnings) = Partial::from_file(&run.join(names::CONFIG))?.resumed(flags, &variables)?;
-        Ok((Settings::resolve(settings)?, warnings))
+        let config = run.join(names::CONFIG);
+        let names_data = flags.data.is_none().then(|| config.clone());
+        let (settings, warnings) = Partial::from_file(&config)?.resumed(flags, &variables)?;
+        Ok(Resolved { settings: Settings::resolve(settings)?, names_data, warnings })
     }
 
     fn variables(&self, matches: &ArgMatches) -> Result<Partial, Error> {

@@ -5,9 +5,10 @@ use crate::checkpoint::Checkpoint;
 use crate::metrics::Summary;
 use crate::paper::reported;
 use crate::run_folder::names::{CONFIG, LAST_CHECKPOINT};
-use crate::run_folder::summary_of;
+use crate::run_folder::{divergence_of, summary_of};
 use crate::settings::{Partial, Settings};
 use serde::Serialize;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A finished run.
@@ -24,19 +25,26 @@ pub struct Compared {
     pub paper: Option<f64>,
 }
 
-/// The runs in these folders, in this order. One that is not finished is told of by `warning`, and left out.
+/// The runs in these folders, in this order. What is no finished run is told of by `warning`, and left out.
 ///
 /// # Errors
-/// [`Error::BadFile`] for a folder that is no run's, or where no run is finished; [`Error::Io`].
+/// [`Error::BadFile`] where no run is finished, or one is damaged; [`Error::Io`], also for a path where nothing is.
 pub fn compare(runs: &[PathBuf], warning: &mut dyn FnMut(&str)) -> Result<Vec<Compared>, Error> {
     let mut rows: Vec<Compared> = Vec::new();
     for (i, run) in runs.iter().enumerate() {
-        let others = i + 1 < runs.len() || !rows.is_empty();
-        if others && summary_of(run)?.is_none() && run.join(CONFIG).is_file() {
-            warning(&format!("{}: not finished, and left out", run.display()));
+        let is_folder = run.is_dir();
+        // What a pattern names is there, be it a link that leads nowhere; what is not was named by mistake.
+        fs::symlink_metadata(run).map_err(Error::io(run, "read"))?;
+        let Some(summary) = is_folder.then(|| summary_of(run)).transpose()?.flatten() else {
+            if i + 1 == runs.len() && rows.is_empty() {
+                let wrong = if is_folder { "no summary.json" } else { "not a folder" };
+                let problem = format!("{wrong}; expected the folder of a finished run");
+                return Err(Error::BadFile { path: run.into(), problem });
+            }
+            warning(&format!("{}: {}, and left out", run.display(), why_not(run)?));
             continue;
-        }
-        let (summary, paper) = read(run)?;
+        };
+        let paper = paper(run, &summary)?;
         let alike = |first: &&Compared| (&first.summary.data, first.summary.seed) == (&summary.data, summary.seed);
         let first = rows.first().filter(alike).and_then(|first| first.summary.test_accuracy);
         let difference = summary.test_accuracy.zip(first).map(|(ours, first)| ours - first);
@@ -45,17 +53,21 @@ pub fn compare(runs: &[PathBuf], warning: &mut dyn FnMut(&str)) -> Result<Vec<Co
     Ok(rows)
 }
 
-fn read(run: &Path) -> Result<(Summary, Option<f64>), Error> {
-    let Some(summary) = summary_of(run)? else {
-        let problem = "no summary.json; expected the folder of a finished run".into();
-        return Err(Error::BadFile { path: run.into(), problem });
-    };
+/// What something is that is no finished run.
+fn why_not(path: &Path) -> Result<String, Error> {
+    if !path.join(CONFIG).is_file() {
+        return Ok("not the folder of a run".into());
+    }
+    Ok(divergence_of(path)?.map_or_else(|| "not finished".into(), |divergence| divergence.to_string()))
+}
+
+/// What the paper reports for such a run.
+fn paper(run: &Path, summary: &Summary) -> Result<Option<f64>, Error> {
     let config = run.join(CONFIG);
     let settings = Settings::complete(Partial::from_file(&config)?)
         .map_err(|error| Error::BadFile { path: config, problem: error.to_string() })?;
     // How many training images the data has, the last checkpoint knows, where it is still there.
     let last = Checkpoint::read(&run.join(LAST_CHECKPOINT));
     let all = last.map_or(0, |last| last.meta.images.iter().sum());
-    let paper = reported(&settings, summary.n_train + summary.n_val, all);
-    Ok((summary, paper))
+    Ok(reported(&settings, summary.n_train + summary.n_val, all))
 }

@@ -54,7 +54,7 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
         /// What is in the way.
-        problem: &'static str,
+        problem: String,
     },
 
     /// Another process is at work in a run folder.
@@ -102,7 +102,7 @@ pub enum Error {
     Tensor(#[from] tensor::Error),
 
     /// Training produced a number that is not finite.
-    #[error("diverged at step {step}: {what} is not finite; try a smaller lr")]
+    #[error("diverged at step {step}: {what} is not finite; try a smaller {}", rate(what))]
     Diverged {
         /// Iteration of the whole run, from 1.
         step: u64,
@@ -112,7 +112,7 @@ pub enum Error {
 
     /// A network computed a number that is not finite.
     #[error(
-        "{what} is not finite: the network has diverged, or its file is damaged; take an earlier checkpoint, or train with a smaller lr"
+        "{what} is not finite: the network has diverged, or its file is damaged; take an earlier checkpoint, or train with a smaller --lr or --lr-c"
     )]
     NotFinite {
         /// The quantity, e.g. `a logit of the classifier`.
@@ -176,6 +176,11 @@ impl Error {
         let path = path.to_path_buf();
         move |reason| Error::Io { path, action, reason }
     }
+}
+
+/// The learning rates that this quantity goes by. The classifier's is lr where lr_c is not given.
+fn rate(what: &str) -> &'static str {
+    if what.starts_with("loss_c") || what.ends_with("classifier") { "--lr-c or --lr" } else { "--lr" }
 }
 
 fn did_you_mean(nearest: Option<&'static str>) -> String {

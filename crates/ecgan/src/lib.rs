@@ -5,6 +5,7 @@ pub mod bench;
 pub mod checkpoint;
 pub mod compare;
 pub mod data;
+pub mod data_place;
 pub mod duration;
 pub mod error;
 pub mod evaluate;

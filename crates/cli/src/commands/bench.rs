@@ -2,7 +2,7 @@
 
 use crate::compute::ComputeArgs;
 use crate::output::{Output, Unwritten};
-use crate::settings_args::{choice, named};
+use crate::settings_args::{choice, named, within};
 use clap::Args;
 use clap::builder::BoolValueParser;
 use ecgan::bench::bench;
@@ -12,17 +12,17 @@ use std::time::Instant;
 
 /// Time the trainer's own step (preset paper, threshold 0)
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub struct BenchArgs {
     /// Images in a batch
-    #[arg(long, value_name = "B", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65536))]
-    batch: u32,
+    #[arg(long, value_name = "B", default_value_t = 64, value_parser = within::<usize>(1..=65536))]
+    batch: usize,
     /// Channels of the classifier's first stage
-    #[arg(long, value_name = "W", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    width: u32,
+    #[arg(long, value_name = "W", default_value_t = 16, value_parser = within::<usize>(1..=1024))]
+    width: usize,
     /// Steps to time
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
-    steps: u32,
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = within::<usize>(1..=i64::MAX))]
+    steps: usize,
     /// Then run as many steps again and show where their time goes, kernel by kernel
     #[arg(long)]
     profile: bool,
@@ -47,7 +47,7 @@ Example:
 /// Runs the command, in a process that began at `started`.
 pub fn run(args: &BenchArgs, started: Instant) -> anyhow::Result<()> {
     let device = args.compute.open_in(args.precision)?;
-    let [batch, width, steps] = [args.batch, args.width, args.steps].map(|size| size as usize);
+    let BenchArgs { batch, width, steps, .. } = *args;
     let report = kernels::on_a_worker(|| bench(batch, width, steps, args.profile, !args.no_graph, &device, started))?;
     let output = Output::new(args.json, false);
     output.result(&report)?;

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CompareArgs {
-    /// Run folders
+    /// Run folders; what is no finished run is told of and left out, as long as one is
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// Print one JSON object on stdout; everything else goes to stderr

@@ -22,7 +22,7 @@ const SHOWN_MISTAKES: usize = 5;
 
 /// Measure a checkpoint's classifier on a data set
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub struct EvalArgs {
     #[command(flatten)]
     checkpoint: CheckpointArgs,

@@ -2,6 +2,7 @@
 
 use crate::compute::ComputeArgs;
 use crate::output::{Output, many};
+use crate::settings_args::{integer, within};
 use clap::Args;
 use ecgan::export::{FileKind, check_file};
 use ecgan::generate::{Generated, generate};
@@ -13,20 +14,20 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Images in one picture: 100 by 100 of them, 11,000 pixels a side.
-const LARGEST_GRID: u32 = 10_000;
+const LARGEST_GRID: usize = 10_000;
 
 /// Draw images from a checkpoint's generator
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub struct GenerateArgs {
     /// A checkpoint of a run with a generator: any --method but classifier
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
     /// How many images, at most 100,000
-    #[arg(short, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    n: u32,
+    #[arg(short, value_name = "N", default_value_t = 64, value_parser = within::<usize>(1..=100_000))]
+    n: usize,
     /// The seed of the noise
-    #[arg(long, value_name = "S", default_value_t = 0)]
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = integer::<u64>())]
     seed: u64,
     /// Draw this class alone, with a generator of --method conditional; without it, each class in turn
     #[arg(long, value_name = "NAME")]
@@ -86,9 +87,8 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
         }
     }
     let device = args.compute.open()?;
-    let generated = kernels::on_a_worker(|| {
-        generate(&args.checkpoint, args.n as usize, args.seed, args.class.as_deref(), &device)
-    })?;
+    let generated =
+        kernels::on_a_worker(|| generate(&args.checkpoint, args.n, args.seed, args.class.as_deref(), &device))?;
     let Generated { images, labels, confidences, given, classes } = &generated;
     if args.target.dir.is_some() {
         (0..images.len()).try_for_each(|i| write_png(&path.join(file_name(i)), &images.rgb(i)))?;

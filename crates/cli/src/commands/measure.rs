@@ -3,6 +3,7 @@
 use crate::compute::ComputeArgs;
 use crate::output::{Output, tell, warn};
 use crate::progress::LINE_EVERY;
+use crate::settings_args::{choice, integer, within};
 use clap::Args;
 use ecgan::duration::duration;
 use ecgan::export::{FileKind, check_file};
@@ -16,7 +17,7 @@ use std::time::Instant;
 
 /// Measure a generator: distance to reals, copies, pseudo-labels
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub struct MeasureArgs {
     /// A checkpoint of a run with a generator: any --method but classifier
     #[arg(long, value_name = "FILE")]
@@ -29,13 +30,13 @@ pub struct MeasureArgs {
     #[arg(long, value_name = "DIR", env = "ECGAN_DATA", hide_env = true)]
     data: Option<String>,
     /// The real images: those the run trained on or validated on, those of the test split, or every one (all)
-    #[arg(long, value_parser = crate::settings_args::choice::<SplitName>(), default_value = "train")]
+    #[arg(long, value_parser = choice::<SplitName>(), default_value = "train")]
     split: SplitName,
     /// How many images to generate, 2 to 100,000
-    #[arg(short, value_name = "N", default_value_t = 2048, value_parser = clap::value_parser!(u32).range(2..=100_000))]
-    n: u32,
+    #[arg(short, value_name = "N", default_value_t = 2048, value_parser = within::<usize>(2..=100_000))]
+    n: usize,
     /// The seed of the noise, and of the kernel distance's subsets
-    #[arg(long, value_name = "S", default_value_t = 0)]
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = integer::<u64>())]
     seed: u64,
     /// Draw the 16 generated images that are closest to a real one, each above it
     #[arg(long, value_name = "FILE.png")]
@@ -96,7 +97,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
         judge,
         data: args.data.as_deref(),
         split: args.split,
-        n: args.n as usize,
+        n: args.n,
         seed: args.seed,
         inception,
         outputs: &outputs,

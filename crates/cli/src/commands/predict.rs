@@ -3,6 +3,7 @@
 use crate::checkpoint_args::CheckpointArgs;
 use crate::compute::ComputeArgs;
 use crate::output::{Output, Unwritten, many, warn};
+use crate::settings_args::within;
 use clap::Args;
 use ecgan::Error;
 use ecgan::data::image_files;
@@ -17,7 +18,7 @@ use tensor::Device;
 
 /// Say which class each image is of
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub struct PredictArgs {
     #[command(flatten)]
     checkpoint: CheckpointArgs,
@@ -25,8 +26,8 @@ pub struct PredictArgs {
     #[arg(value_name = "IMAGE|DIR", required = true)]
     paths: Vec<PathBuf>,
     /// How many classes to show an image, the most probable first
-    #[arg(short = 'k', long = "top-k", value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    top: u32,
+    #[arg(short = 'k', long = "top-k", value_name = "K", default_value_t = 1, value_parser = within::<usize>(1..=i64::MAX))]
+    top: usize,
     /// Print a table for programs (RFC 4180) on stdout; everything else goes to stderr
     #[arg(long, conflicts_with = "json")]
     csv: bool,
@@ -98,7 +99,7 @@ fn predict(args: &PredictArgs, files: Vec<PathBuf>, device: &Device) -> anyhow::
     }
     let mut predictor = Predictor::new(read, device)?;
     let classes = predictor.classes().to_vec();
-    let top = classes.len().min(args.top as usize);
+    let top = classes.len().min(args.top);
     let output = Output::new(args.json || args.csv, false);
     let candidates = |prediction: &Prediction| -> Vec<Candidate> {
         let candidate = |&k: &usize| Candidate { class: classes[k].clone(), confidence: prediction.probabilities[k] };

@@ -2,7 +2,7 @@
 
 use super::sweep::{self, SweepArgs};
 use crate::output::tell;
-use crate::settings_args::choice;
+use crate::settings_args::{choice, number, within};
 use clap::{Args, Command, FromArgMatches};
 use ecgan::paper::Experiment;
 use ecgan::settings::SYNTHETIC;
@@ -19,10 +19,10 @@ pub struct ReproduceArgs {
     #[arg(long, value_name = "DIR")]
     data: String,
     /// Seeds of each cell
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = within::<u64>(1..=10_000))]
     seeds: u64,
     /// The part of the 100 epochs to train for
-    #[arg(long, value_name = "PART", default_value_t = 1.0)]
+    #[arg(long, value_name = "PART", default_value_t = 1.0, value_parser = number())]
     epochs_part: f64,
     /// Print the table as one JSON object on stdout; everything else goes to stderr
     #[arg(long)]

@@ -3,15 +3,16 @@
 use super::data::FORMATS;
 use crate::output::{Output, many, program, tell};
 use crate::progress::Progress;
-use crate::settings_args::{SettingsArgs, unknown_variables};
+use crate::settings_args::{Resolved, SettingsArgs, unknown_variables};
 use crate::{compute, interrupt};
 use clap::{ArgMatches, Args};
+use ecgan::data_place::{check_apart, check_there};
 use ecgan::duration::duration;
 use ecgan::metrics::{Ending, Observer, Summary};
 use ecgan::report;
 use ecgan::run_folder::{self, RunFolder, names};
 use ecgan::settings::{Method, Partial, Preset, SYNTHETIC, Schedule, Settings};
-use ecgan::shell::quoted;
+use ecgan::shell::quoted_path;
 use ecgan::train::{Plan, PlannedClass, PlannedNetwork, finished, plan, resume, steps_done, train};
 use ecgan::{Error, ErrorKind};
 use serde::Serialize;
@@ -59,6 +60,9 @@ Examples:
   ecgan train --config runs/0001-ec-gan-synthetic/config.toml --seed 1
   ecgan train --resume runs/0001-ec-gan-synthetic";
 
+/// The folder of runs that are not told where to lie.
+const RUNS: &str = "runs";
+
 /// The JSON object: the summary, and where the run is.
 #[derive(Serialize)]
 struct Outcome<'a> {
@@ -70,21 +74,31 @@ struct Outcome<'a> {
 /// Runs the command.
 pub fn run(args: &TrainArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     let stopped = args.resume.as_deref().map(run_folder::find).transpose()?;
-    let (settings, warnings) = match &stopped {
-        None => (args.settings.resolve(matches)?, Vec::new()),
+    let Resolved { settings, names_data, warnings } = match &stopped {
+        None => args.settings.resolve(matches)?,
         Some(run) => args.settings.resume(matches, run)?,
     };
     let mut progress = Progress::new(args.quiet);
     unknown_variables().iter().chain(&warnings).for_each(|message| progress.warning(message));
     let output = Output::new(args.json, args.quiet);
     compute::use_threads(settings.threads)?;
+    let check_data = || names_data.as_deref().map_or(Ok(()), |file| check_there(file, &settings.data));
+    if stopped.is_none() {
+        check_apart(settings.out.as_deref().unwrap_or(Path::new(RUNS)), &settings.data)?;
+    }
     if args.dry_run {
-        stopped.as_deref().map_or(Ok(()), |run| check_data_is_there(run, &settings))?;
+        // The settings alone need no data.
+        if !args.quiet || stopped.is_some() {
+            check_data()?;
+        }
         return dry_run(args, &settings, stopped.as_deref(), &mut progress);
+    }
+    if stopped.is_none() {
+        check_data()?;
     }
     interrupt::listen()?;
     let folder = interrupt::making(|| match &stopped {
-        None => RunFolder::create(settings.out.as_deref(), Path::new("runs"), settings.method, &settings.data_name()),
+        None => RunFolder::create(settings.out.as_deref(), Path::new(RUNS), settings.method, &settings.data_name()),
         Some(run) => RunFolder::open(run),
     })?;
     let path = folder.path().to_path_buf();
@@ -96,7 +110,8 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> anyhow::Result<()> {
         output.result(&Outcome { run: &path, summary: &summary })?;
         return Ok(output.line(at_its_end(&settings, &path, &summary))?);
     }
-    stopped.as_deref().map_or(Ok(()), |run| check_data_is_there(run, &settings))?;
+    // A run that has nothing left to do needs none.
+    check_data()?;
     let train = if stopped.is_some() { resume } else { train };
     let trained = kernels::on_a_worker(|| train(&settings, &folder, &mut progress));
     drop(progress);
@@ -105,16 +120,6 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     output.result(&Outcome { run: &path, summary: &summary })?;
     closing(&settings, &path, &checkpoint, &summary).iter().try_for_each(|line| output.line(line))?;
     Ok(())
-}
-
-/// Refuses a run that cannot go on as its data is not where it was, as seen from here.
-fn check_data_is_there(run: &Path, settings: &Settings) -> Result<(), Error> {
-    if settings.data == SYNTHETIC || Path::new(&settings.data).exists() {
-        return Ok(());
-    }
-    let problem =
-        format!("data: there is no {} where you are now; --data DIR says where the images are", settings.data);
-    Err(Error::BadFile { path: run.join(names::CONFIG), problem })
 }
 
 /// Says what there is after a run that did not come to its end, and how it goes on.
@@ -130,7 +135,7 @@ fn after(error: &Error, folder: RunFolder, resumed: bool) {
         // It did not go on at all, and the error says why.
     } else if again && config.exists() {
         tell(format!("what was written until then is in {}; to go on:", path.display()));
-        tell(format!("    {} train --resume {}", program(), quoted(&path.to_string_lossy())));
+        tell(format!("    {} train --resume {}", program(), quoted_path(&path)));
     } else {
         tell(format!("what was written until then is in {}", path.display()));
     }
@@ -221,8 +226,8 @@ fn plan_lines(plan: &Plan) -> Vec<String> {
 /// The figures, the folder, and what to try next.
 fn closing(settings: &Settings, run: &Path, checkpoint: &Path, summary: &Summary) -> Vec<String> {
     let program = program();
-    let checkpoint = quoted(&checkpoint.to_string_lossy());
-    let config = quoted(&run.join(names::CONFIG).to_string_lossy());
+    let checkpoint = quoted_path(checkpoint);
+    let config = quoted_path(run.join(names::CONFIG));
     let mut lines = vec![
         format!(
             "test accuracy {} after the last epoch, best validation accuracy {}, {}",
@@ -238,10 +243,10 @@ fn closing(settings: &Settings, run: &Path, checkpoint: &Path, summary: &Summary
         |what: &str, arguments: String| lines.extend([format!("- {what}:"), format!("    {program} {arguments}")]);
     suggest(
         "the test accuracy, class by class",
-        format!("eval --checkpoint {checkpoint} --data {}", quoted(&settings.data)),
+        format!("eval --checkpoint {checkpoint} --data {}", quoted_path(&settings.data)),
     );
     if summary.ended_by == Ending::MaxTime {
-        suggest("train on", format!("train --resume {}", quoted(&run.to_string_lossy())));
+        suggest("train on", format!("train --resume {}", quoted_path(run)));
     }
     if settings.method.has_gan() {
         suggest("generated images", format!("generate --checkpoint {checkpoint} -n 64 --seed 1 --grid fakes.png"));
@@ -251,10 +256,9 @@ fn closing(settings: &Settings, run: &Path, checkpoint: &Path, summary: &Summary
         suggest("the same with a GAN, to compare", format!("train --config {config} --method {method}"));
     }
     if settings.preset == Preset::Quick && settings.data != SYNTHETIC {
-        let data = quoted(&settings.data);
         suggest(
             "a better classifier, in several times the time: settings tuned on small sets",
-            format!("train --data {data} --preset best --method classifier"),
+            format!("train{}", settings.on_the_same_data(Preset::Best, Method::Classifier).flags()),
         );
     }
     suggest("every setting", "train --help".into());

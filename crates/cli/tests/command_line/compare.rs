@@ -51,8 +51,22 @@ fn what_is_no_finished_run_is_named() {
     let output = ecgan(here.path(), &["compare", "a", "b"]);
     assert_eq!(stderr(&output), "warning: a: not finished, and left out\n");
     assert_eq!(stdout(&output).lines().filter(|line| line.starts_with("| b |")).count(), 1);
+    // So is whatever else lies among them.
+    fs::write(here.path().join("empty/.lock"), "").unwrap();
+    fs::write(here.path().join("notes.txt"), "mine").unwrap();
+    fs::write(here.path().join("a/diverged.json"), "{\"step\": 3, \"what\": \"loss_g\"}").unwrap();
+    let output = ecgan(here.path(), &["compare", "a", "b", "empty", "notes.txt"]);
+    let left_out = "warning: a: diverged at step 3: loss_g is not finite, and left out\n\
+                    warning: empty: not the folder of a run, and left out\n\
+                    warning: notes.txt: not the folder of a run, and left out\n";
+    assert_eq!(stderr(&output), left_out);
+    assert_eq!(stdout(&output).lines().filter(|line| line.starts_with("| ")).count(), 2, "the head, and b");
+    // A name by mistake is none of them.
+    refused(here.path(), &["compare", "b", "none"], 3, "none: cannot read: ");
     fs::remove_file(here.path().join("b/summary.json")).unwrap();
     refused(here.path(), &["compare", "a", "b"], 3, "b: no summary.json; expected the folder of a finished run");
+    let message = "notes.txt: not a folder; expected the folder of a finished run";
+    refused(here.path(), &["compare", "b", "notes.txt"], 3, message);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! How a run ends that does not end well: diverged, or interrupted.
 
-use crate::binary::{ecgan, files, json, metrics, small, stderr, train};
+use crate::binary::{ecgan, files, json, metrics, refused, small, stderr, train};
 use crate::data_sets::pets;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ fn an_absurd_learning_rate_exits_with_4_and_names_the_step() {
     let output = small(here.path(), &["train", "--data", "pets", "--out", "run", "--lr", "1e30"]).output().unwrap();
     assert_eq!(output.status.code(), Some(4));
     let stderr = stderr(&output);
-    assert!(stderr.contains("error: diverged at step 1: loss_g is not finite; try a smaller lr\n"), "{stderr}");
+    assert!(stderr.contains("error: diverged at step 1: loss_g is not finite; try a smaller --lr\n"), "{stderr}");
     assert!(stderr.contains("what was written until then is in run\n"), "{stderr}");
     let left = ["config.toml", "diverged.json", "metrics.csv", "samples/real.png"];
     assert_eq!(files(&here.path().join("run")), left.map(PathBuf::from));
@@ -54,6 +54,9 @@ fn what_was_good_before_a_run_diverged_is_kept() {
     assert_eq!(output.status.code(), Some(4), "{stderr}");
     let epochs = metrics(&here.path().join("run")).len();
     assert!(epochs >= 1 && stderr.contains(&format!("error: diverged at step {}: loss_c", epochs + 1)), "{stderr}");
+    assert!(stderr.contains("try a smaller --lr-c or --lr\n"), "{stderr}");
+    // Diverging, it would diverge again.
+    refused(here.path(), &["train", "--out", "run"], 2, "got run which is not empty\n");
     let export = ["export", "--checkpoint", "run/checkpoints/last.safetensors", "--net", "classifier", "--out"];
     json(&ecgan(here.path(), &[&export[..], &["whole.safetensors", "--json"]].concat()));
     assert!(!here.path().join("run/summary.json").exists());
@@ -95,6 +98,26 @@ mod interrupted {
         assert_eq!(files(&run), expected.map(PathBuf::from));
         assert!(metrics(&run).len() < 1_000_000);
         readable(here.path());
+        // Who gives the same command again is told of the other one.
+        let message = "got run which is not empty; a run is there: `ecgan train --resume run` goes on with it\n";
+        refused(here.path(), &["train", "--data", "pets", "--out", "run"], 2, message);
+        json(&ecgan(here.path(), &["report", "run", "--json"]));
+        let html = fs::read_to_string(run.join("report.html")).unwrap();
+        assert!(html.contains("<code>ecgan train --resume run</code> goes on with it."), "{html}");
+    }
+
+    #[test]
+    fn a_sweep_says_how_it_goes_on() {
+        let here = tempfile::tempdir().unwrap();
+        pets(&here.path().join("pets"));
+        let sweep = ["sweep", "--data", "pets", "--out", "s", "--method", "classifier", "--epochs", "1000000"];
+        let mut running = Running::of(small(here.path(), &sweep));
+        wait_for(&here.path().join("s/runs"));
+        running.interrupt("INT");
+        let (code, stderr) = running.end();
+        assert_eq!(code, Some(130), "{stderr}");
+        let says = "what was trained until then is in s; the same command goes on\nerror: interrupted\n";
+        assert!(stderr.ends_with(says), "{stderr}");
     }
 
     #[test]

@@ -37,6 +37,45 @@ fn what_a_run_suggests_works_when_pasted() {
     }
 }
 
+/// Another preset is proposed for the same images, whatever was said about these; and a path that begins with a dash is no flag.
+#[cfg(unix)]
+#[test]
+fn what_is_better_is_proposed_for_the_same_data() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    let of_data = [
+        ["--per-class", "4"],
+        ["--subset", "first"],
+        ["--val-fraction", "0.5"],
+        ["--sampling", "balanced"],
+        ["--augment", "flip"],
+        ["--channels", "1"],
+        ["--image-size", "64"],
+        ["--seed", "7"],
+    ];
+    let train = ["train", "--data", "pets", "--method", "classifier", "--max-steps", "1", "--out=-dash"];
+    let text = stdout(&small(here.path(), &[&train[..], of_data.as_flattened()].concat()).output().unwrap());
+    let suggested = |part: &str| {
+        let line = text.lines().find(|line| line.starts_with("    ") && line.contains(part)).unwrap();
+        line.trim().to_owned()
+    };
+    let pasted = |line: &str| stdout(&program(here.path(), "sh").args(["-c", line]).output().unwrap());
+    let better = suggested("--preset best");
+    assert!(better.ends_with(&format!(
+        " train --data pets --method classifier --preset best {}",
+        of_data.as_flattened().join(" ")
+    )));
+    let settings = pasted(&format!("{better} --dry-run --quiet"));
+    let own = std::fs::read_to_string(here.path().join("-dash/config.toml")).unwrap();
+    for [flag, _] in of_data {
+        let key = flag[2..].replace('-', "_");
+        let line = |text: &str| text.lines().find(|line| line.starts_with(&format!("{key} = "))).map(str::to_owned);
+        assert!(line(&own).is_some() && line(&own) == line(&settings), "{key} in {settings}");
+    }
+    pasted(&suggested(" eval --checkpoint ./-dash/checkpoints/"));
+    pasted(&format!("{} --max-steps 1 --dry-run", suggested("--config ./-dash/config.toml")));
+}
+
 /// Help of a flag, its line breaks undone.
 fn help(command: &str, flag: &str) -> String {
     let here = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! Data of one's own: a folder of images of any size and kind, and SVHN's files.
 
-use crate::binary::{ecgan, json, small, stderr, train};
+use crate::binary::{ecgan, entries, json, refused, small, stderr, train};
 use crate::data_sets::{house_numbers, pets};
 use std::fs;
 
@@ -36,6 +36,74 @@ fn house_numbers_from_mat_files() {
     assert_eq!(test["accuracy"], summary["test_accuracy"]);
     let digits: Vec<_> = test["per_class"].as_array().unwrap().iter().map(|c| c["class"].as_str().unwrap()).collect();
     assert_eq!(digits.concat(), "0123456789");
+}
+
+/// What a run leaves among class folders would be a class.
+#[test]
+fn runs_lie_outside_of_class_folders() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    let data = here.path().join("pets/train");
+    let grid = ["--grid", "lambda=0,0.1"];
+    for (command, more, out) in [
+        ("train", &[][..], "runs"),
+        ("train", &["--dry-run"], "runs"),
+        ("train", &["--out", "out1", "--dry-run"], "out1"),
+        ("train", &["--out", "cat/out1"], "cat/out1"),
+        ("sweep", &grid, "sweep"),
+        ("sweep", &["--out", "s", "--dry-run"], "s"),
+    ] {
+        let message = format!(
+            "error: out: expected a folder outside {}, whose class folders it would be taken for one of (give --out, or run from \
+             the folder above), got {out}\n",
+            data.canonicalize().unwrap().display()
+        );
+        refused(&data, &[&[command, "--data", "."], more].concat(), 2, &message);
+    }
+    let message = "out: expected a folder outside pets/train, whose class folders";
+    refused(here.path(), &["train", "--data", "pets/train", "--out", "pets/train/new"], 2, message);
+    assert_eq!(entries(&data), 3, "nothing was created");
+    let settings = ["--method", "classifier", "--max-steps", "1"];
+    train(&data, &[&["--data", ".", "--out", "../../run"], &settings[..]].concat());
+    // Beside train/ and test/ there is room.
+    train(&here.path().join("pets"), &[&["--data", "."], &settings[..]].concat());
+    assert!(here.path().join("pets/runs/0001-classifier-pets/summary.json").exists());
+    train(&here.path().join("pets"), &[&["--data", "."], &settings[..]].concat());
+}
+
+#[test]
+fn from_another_folder_the_runs_data_is_not_there() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    train(here.path(), &["--data", "pets", "--out", "run", "--max-steps", "1"]);
+    let elsewhere = here.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let said = |file: &str| {
+        format!(
+            "error: ../run/{file}: the run's data, pets, is not there as seen from here; --data DIR says where the images are\n"
+        )
+    };
+    let (checkpoint, config) = ("../run/checkpoints/last.safetensors", "../run/config.toml");
+    for (arguments, file) in [
+        (&["eval", "--checkpoint", checkpoint][..], "checkpoints/last.safetensors"),
+        (&["measure", "--checkpoint", checkpoint, "-n", "2"], "checkpoints/last.safetensors"),
+        (&["train", "--config", config], "config.toml"),
+        (&["train", "--config", config, "--dry-run"], "config.toml"),
+        (&["sweep", "--config", config, "--grid", "lambda=0,0.1"], "config.toml"),
+    ] {
+        refused(&elsewhere, arguments, 3, &said(file));
+    }
+    assert_eq!(entries(&elsewhere), 0);
+    // Of a flag nothing but what it says is known.
+    refused(
+        &elsewhere,
+        &["eval", "--checkpoint", checkpoint, "--data", "pets"],
+        3,
+        "error: pets: no such folder; expected",
+    );
+    refused(&elsewhere, &["train", "--config", config, "--data", "pets"], 3, "error: pets: no such folder; expected");
+    let eval = ["eval", "--checkpoint", checkpoint, "--data", "../pets", "--json"];
+    assert_eq!(json(&ecgan(&elsewhere, &eval))["total"], 9);
 }
 
 #[test]

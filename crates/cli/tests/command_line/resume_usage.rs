@@ -68,8 +68,11 @@ fn a_run_goes_on_for_longer_with_another_machine_s_variables_and_moved_data() {
     let here = tempfile::tempdir().unwrap();
     begin(here.path());
     fs::rename(here.path().join("pets"), here.path().join("moved")).unwrap();
-    let message = "run/config.toml: data: there is no pets where you are now; --data DIR says where the images are";
+    let message =
+        "run/config.toml: the run's data, pets, is not there as seen from here; --data DIR says where the images are";
     refused(here.path(), &["train", "--resume", "run", "--epochs", "2"], 3, message);
+    let message = "error: none: no such folder; expected a data folder or `synthetic`\n";
+    refused(here.path(), &["train", "--resume", "run", "--epochs", "2", "--data", "none"], 3, message);
     let arguments = ["train", "--resume", "run", "--epochs", "3", "--data", "moved", "--patience", "9", "--json"];
     let output = small(here.path(), &arguments).env("ECGAN_SIMD", "portable").env("ECGAN_BATCH", "5").output().unwrap();
     let summary = json(&output);

@@ -169,6 +169,7 @@ fn what_cannot_be_meant_is_refused() {
             ["--grid", "seed=1"],
             "grid: expected a setting that runs may differ in; of the sweep it is given by --seed and --seeds, got seed",
         ),
+        (["--arm", ":"], "arm: expected NAME:key=value,key=value.., got :"),
         (["--arm", "a:threshold=2"], "threshold: expected a number from 0 to 1, got 2"),
         (["--grid", "lambda=0.9"], "grid: expected a setting that no other --grid or --arm gives, got lambda"),
         (["--arm", "x:samples=100,fraction=0.1"], "samples and fraction: expected at most one of them"),
@@ -216,7 +217,9 @@ fn a_sweep_writes_into_a_folder_of_its_own() {
     for name in ["table.csv", "table.json"] {
         fs::write(folder.path().join("s").join(name), "{\"mine\": 1}").unwrap();
     }
-    refused(folder.path(), &SWEEP, 2, "out: expected a new or an empty folder, or one of a sweep, got s, which holds");
+    let message = "out: expected a new or an empty folder, or one of a sweep, got s, which holds";
+    refused(folder.path(), &SWEEP, 2, message);
+    refused(folder.path(), &[&SWEEP[..], &["--dry-run"]].concat(), 2, message);
     assert_eq!(fs::read_to_string(folder.path().join("s/table.csv")).unwrap(), "{\"mine\": 1}");
     // Its own it knows by what it leaves, be it the table alone.
     fs::remove_dir_all(folder.path().join("s")).unwrap();
@@ -303,6 +306,18 @@ fn images_that_changed_in_place_are_other_images() {
     refused(folder.path(), &dry, 3, "none: no such folder");
     let few = ["sweep", "--data", "pets", "--grid", "per_class=2,99", "--dry-run"];
     refused(folder.path(), &few, 2, "per_class asks for 99 images per class; expected 1 to 6");
+}
+
+/// It is odd about all of them alike.
+#[test]
+fn what_is_odd_about_the_data_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    pets(&folder.path().join("pets"));
+    let arguments = ["sweep", "--data", "pets/train", "--arm", "a:lambda=0.1", "--arm", "b:lambda=0", "--expect"];
+    let output = small(folder.path(), &[&arguments[..], &["--seeds", "2", "--epochs", "1"]].concat()).output().unwrap();
+    assert!(stdout(&output).contains("2 combinations, 2 seeds: 4 runs, of which 4 to train here\nabout "));
+    let told = stderr(&output);
+    assert_eq!(told.matches("pets/train: no train/ and test/ folders, so 3 of its 18 images").count(), 1, "{told}");
 }
 
 #[test]

@@ -26,7 +26,25 @@ fn usage_errors_exit_with_2_and_name_the_flag() {
         (&["generate", "--checkpoint", "x"], "--grid"),
         (&["generate", "--checkpoint", "x", "--grid", "a.png", "--dir", "d"], "cannot be used with"),
         (&["generate", "--checkpoint", "x", "--dir", "d", "-n", "0"], "'-n <N>'"),
-        (&["bench", "--steps", "0"], "--steps"),
+        (
+            &["generate", "--checkpoint", "x", "--dir", "d", "-n", "-1"],
+            "'-n <N>': expected a whole number from 1 to 100000",
+        ),
+        (
+            &["generate", "--checkpoint", "x", "--dir", "d", "--seed", "x"],
+            "'--seed <S>': expected a whole number from 0 to",
+        ),
+        (&["bench", "--steps", "0"], "'--steps <N>': expected a whole number from 1 to 9223372036854775807"),
+        (&["bench", "--width", "-3"], "'--width <W>': expected a whole number from 1 to 1024"),
+        (&["eval", "--checkpoint", "x", "--threads", "x"], "'--threads <N>': expected a whole number from 1 to 4096"),
+        (&["measure", "--checkpoint", "x", "-n", "1"], "'-n <N>': expected a whole number from 2 to 100000"),
+        (&["predict", "--checkpoint", "x", "-k", "-1", "a.png"], "'--top-k <K>': expected a whole number from 1 to"),
+        (&["sweep", "--seeds", "0"], "'--seeds <N>': expected a whole number from 1 to 10000"),
+        (
+            &["reproduce", "lambda", "--data", "x", "--seeds", "x"],
+            "'--seeds <N>': expected a whole number from 1 to 10000",
+        ),
+        (&["reproduce", "lambda", "--data", "x", "--epochs-part", "x"], "'--epochs-part <PART>': expected a number"),
         (&["predikt"], "unrecognized subcommand"),
         (&["predict", "cat.png"], "--checkpoint"),
     ] {
@@ -87,6 +105,17 @@ fn an_unknown_key_in_a_settings_file_is_named_with_its_neighbour() {
     std::fs::write(&file, "epochs = \"many\"\n").unwrap();
     let message = "my.toml: line 1: epochs: expected a whole number from 0 to 9223372036854775807, without quotes, got";
     refused(here.path(), &["train", "--config", "my.toml"], 2, message);
+    // So is a value out of its range, where it is the file's.
+    std::fs::write(&file, "width = 99999\n").unwrap();
+    let message = |width| format!("error: {width}: expected a whole number from 1 to 1024, got ");
+    let config = ["--config", "my.toml"];
+    for (width, name) in [(&[][..], "my.toml: width"), (&["--width", "9999"], "width")] {
+        let output = command(here.path(), &[&["train"], &config[..], width].concat()).output().unwrap();
+        assert!(output.status.code() == Some(2) && stderr(&output).contains(&message(name)), "{}", stderr(&output));
+    }
+    let arms = ["sweep", "--arm", "a:lambda=0", "--dry-run"];
+    let output = command(here.path(), &[&arms[..], &config].concat()).output().unwrap();
+    assert!(stderr(&output).contains(&message("my.toml: width")), "{}", stderr(&output));
 }
 
 /// Who never gave a flag is not told of one.
@@ -105,7 +134,7 @@ fn a_wrong_variable_is_named() {
         (train, "ECGAN_OUT", "", "'ECGAN_OUT'"),
         (&["bench"], "ECGAN_NO_GRAPH", "perhaps", "'ECGAN_NO_GRAPH'\n  [possible values: true, false]"),
         (eval, "ECGAN_DEVICE", "gpu", "'ECGAN_DEVICE': expected auto, cpu, cuda or cuda:N, got gpu"),
-        (eval, "ECGAN_THREADS", "0", "'ECGAN_THREADS': 0 is not in 1..=4096"),
+        (eval, "ECGAN_THREADS", "0", "'ECGAN_THREADS': expected a whole number from 1 to 4096"),
     ] {
         let output = command(here.path(), arguments).env(name, value).output().unwrap();
         let stderr = stderr(&output);

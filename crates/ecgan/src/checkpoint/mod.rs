@@ -37,7 +37,7 @@ const OURS: &str = "expected a checkpoint written by `ecgan train`";
 
 /// A checkpoint: an open file of which the header is read, and the tensors as far as they are asked for.
 pub struct Checkpoint {
-    path: std::path::PathBuf,
+    pub(crate) path: std::path::PathBuf,
     /// What it says about itself.
     pub meta: Meta,
     bare: bool,

@@ -1,7 +1,7 @@
 //! What can be wrong with a data set. Every message names the file or folder, what is wrong, and what was expected.
 
 use crate::printable::{Shown, printable};
-use crate::shell::quoted;
+use crate::shell::quoted_path;
 use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -56,7 +56,7 @@ pub enum DataError {
         expected: String,
     },
     /// A file of a folder of images, where more of them may be like it.
-    #[error("{problem}; `ecgan data inspect {}` lists all such files", printable(&quoted(&data.to_string_lossy())))]
+    #[error("{problem}; `ecgan data inspect {}` lists all such files", printable(&quoted_path(data)))]
     Image {
         /// What is wrong with the file.
         problem: Box<DataError>,

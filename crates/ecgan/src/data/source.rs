@@ -54,7 +54,7 @@ impl Source {
     }
 
     /// The same for somebody who only looks: what no run could use is told, not refused.
-    pub(super) fn look(data: &str, synthetic: &SyntheticOptions) -> Result<(Self, Vec<DataError>), DataError> {
+    pub(crate) fn look(data: &str, synthetic: &SyntheticOptions) -> Result<(Self, Vec<DataError>), DataError> {
         if data == "synthetic" {
             return Ok(Self::new(synthetic::found(synthetic)?));
         }

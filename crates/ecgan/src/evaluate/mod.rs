@@ -8,6 +8,7 @@ use crate::Error;
 use crate::augment;
 use crate::checkpoint::Checkpoint;
 use crate::data::Images;
+use crate::data_place::check_there;
 use crate::metrics::{Evaluation, Tally};
 use crate::mistakes::{Mistake, Mistakes};
 use crate::settings::{Partial, Settings, SplitName};
@@ -95,13 +96,22 @@ pub fn evaluate_read(
 /// The data that a checkpoint is measured on: those `given`, or else those of the run that wrote it.
 ///
 /// # Errors
-/// [`Error::Setting`] where nothing says which.
+/// [`Error::Setting`] where nothing says which, [`Error::BadFile`] where the run's are not there.
 pub fn data_of(read: &Checkpoint, given: Option<&str>) -> Result<String, Error> {
     if read.is_bare() && given.is_none() {
         let expected = "a folder or `synthetic`, as a state dict does not say what it was trained on".into();
         return Err(Error::Setting { name: "data", expected, got: "nothing".into() });
     }
-    Ok(settings(read, given)?.data)
+    place(read, given)
+}
+
+/// The same of a checkpoint with metadata.
+pub(crate) fn place(read: &Checkpoint, given: Option<&str>) -> Result<String, Error> {
+    let data = settings(read, given)?.data;
+    if given.is_none() {
+        check_there(&read.path, &data)?;
+    }
+    Ok(data)
 }
 
 /// The settings of the run that wrote a checkpoint, on `data` where that is given.

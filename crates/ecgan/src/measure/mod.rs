@@ -25,7 +25,7 @@ pub use neighbours::{Nearest, Neighbours, nearest, nearest_others};
 use crate::Error;
 use crate::checkpoint::Checkpoint;
 use crate::data::Images;
-use crate::evaluate::{Split, check_finite, settings};
+use crate::evaluate::{Split, check_finite, place, settings};
 use crate::export::check_outside;
 use crate::generate::{bytes, each_batch};
 use crate::pseudo_label::pseudo_labels;
@@ -141,7 +141,7 @@ pub fn measure(options: &Options<'_>, device: &Device, event: &mut dyn FnMut(Eve
         return Err(Error::Setting { name: "n", expected: "at least 2 images".into(), got: n.to_string() });
     }
     let read = Checkpoint::read(options.checkpoint)?;
-    let data = settings(&read, options.data)?.data;
+    let data = place(&read, options.data)?;
     if data != SYNTHETIC {
         options.outputs.iter().try_for_each(|(name, path)| check_outside(name, path, Path::new(&data)))?;
     }

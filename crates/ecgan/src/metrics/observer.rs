@@ -51,6 +51,11 @@ pub trait Observer {
     /// Something allowed but hardly meant.
     fn warning(&mut self, message: &str);
 
+    /// The same about the data, be it of another run on it too.
+    fn about_data(&mut self, message: &str) {
+        self.warning(message);
+    }
+
     /// An iteration is done.
     fn step(&mut self, step: &StepMetrics);
 

@@ -9,6 +9,7 @@ use super::{classes, curves, heat, recipe, reliability, samples};
 use crate::duration::duration;
 use crate::metrics::Evaluation;
 use crate::settings::SYNTHETIC;
+use crate::shell::quoted_path;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("hover.js");
@@ -113,7 +114,9 @@ fn notes(findings: &[Finding], run: &Run) -> String {
         );
     } else if run.summary.is_none() {
         items = format!(
-            "<li><b>The run is not finished: {epochs} of {of} epochs.</b> What follows is how far it came.</li>{items}"
+            "<li><b>The run is not finished: {epochs} of {of} epochs.</b> <code>ecgan train --resume {}</code> goes on with it. \
+             What follows is how far it came.</li>{items}",
+            Escaped(&quoted_path(&run.path))
         );
     }
     match items.is_empty() {

@@ -16,9 +16,10 @@ pub(crate) use read::{json, metrics_of};
 pub use reopen::find;
 
 use crate::Error;
-use crate::metrics::{Divergence, EpochMetrics, Evaluation, Summary};
+use crate::metrics::{Divergence, Ending, EpochMetrics, Evaluation, Summary};
 use crate::mistakes::Mistakes;
 use crate::settings::{Method, Settings};
+use crate::shell::quoted_path;
 use image::RgbImage;
 use image::codecs::png::PngEncoder;
 use lock::Lock;
@@ -214,7 +215,23 @@ const LONGEST_NAME: usize = 50;
 /// # Errors
 /// [`Error::Occupied`] and [`Error::Io`].
 pub fn check_out(path: &Path) -> Result<(), Error> {
-    check_free("out", path, is_ours)
+    check_free("out", path, is_ours).map_err(|error| match error {
+        Error::Occupied { name, path, problem } if goes_on(&path) => {
+            let again = format!("a run is there: `ecgan train --resume {}` goes on with it", quoted_path(&path));
+            Error::Occupied { name, path, problem: format!("{problem}; {again}") }
+        }
+        error => error,
+    })
+}
+
+/// Whether a run was begun in this folder that has more to do. (One that diverged would diverge again.)
+fn goes_on(path: &Path) -> bool {
+    let is_there = |name| path.join(name).exists();
+    let is_done = || match summary_of(path) {
+        Ok(summary) => summary.is_some_and(|summary| summary.ended_by != Ending::MaxTime),
+        Err(_) => true,
+    };
+    is_there(CONFIG) && !is_there(DIVERGED) && !is_done()
 }
 
 fn claim(path: &Path) -> Result<RunFolder, Error> {
@@ -253,7 +270,7 @@ pub fn check_new_or_empty(name: &'static str, path: &Path) -> Result<(), Error> 
 
 /// The same, but for files whose names are `ignored`.
 fn check_free(name: &'static str, path: &Path, ignored: fn(&OsStr) -> bool) -> Result<(), Error> {
-    let occupied = |problem| Err(Error::Occupied { name, path: path.to_path_buf(), problem });
+    let occupied = |problem: &str| Err(Error::Occupied { name, path: path.to_path_buf(), problem: problem.into() });
     let counted = |entry: &io::Result<fs::DirEntry>| entry.as_ref().is_ok_and(|entry| !ignored(&entry.file_name()));
     match fs::read_dir(path).map(|entries| entries.filter(counted).count()) {
         Ok(0) => Ok(()),

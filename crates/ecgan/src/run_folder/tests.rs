@@ -1,6 +1,5 @@
 use super::*;
 use crate::ErrorKind;
-use crate::metrics::Ending;
 use crate::settings::Partial;
 
 fn numbered(root: &Path, data: &str) -> String {
@@ -42,6 +41,19 @@ fn out_is_the_folder_itself_and_must_be_empty() {
     assert_eq!(error.kind(), ErrorKind::Usage);
     let expected = format!("out: expected a new or an empty folder, got {} which is not empty", out.display());
     assert_eq!(error.to_string(), expected);
+    // Of a run that has more to do it says how.
+    fs::write(out.join("config.toml"), "").unwrap();
+    let goes_on = format!("{expected}; a run is there: `ecgan train --resume {}` goes on with it", out.display());
+    assert_eq!(create().unwrap_err().to_string(), goes_on);
+    let ended_by = |ending: &str| {
+        let counts = "\"n_train\":1,\"n_val\":0,\"n_test\":1,\"seed\":0,\"epochs\":2,\"steps\":2,\"seconds\":2.0";
+        let summary = format!(
+            "{{\"method\":\"ec-gan\",\"data\":\"d\",{counts},\"ended_by\":\"{ending}\",\"test_accuracy\":80.0,\"best_val_accuracy\":null}}"
+        );
+        fs::write(out.join("summary.json"), summary).unwrap();
+        create().unwrap_err().to_string()
+    };
+    assert_eq!([ended_by("max-time"), ended_by("epochs")], [goes_on, expected]);
     let error = RunFolder::create(Some(&out.join("x")), root.path(), Method::EcGan, "d").unwrap_err();
     assert!(error.kind() == ErrorKind::Usage && error.to_string().ends_with("which is not a folder"), "{error}");
 }

@@ -1,7 +1,9 @@
 //! What lies below the flags, and how a preset takes the place of a file's.
 
 use super::{Partial, Settings};
+use crate::Error;
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use toml::Table;
 
 /// The sources below the flags: variables, and below these a file.
@@ -11,9 +13,31 @@ pub struct Lower {
     pub variables: Partial,
     /// What the file says.
     pub file: Partial,
+    /// Where that lies.
+    pub path: Option<PathBuf>,
 }
 
 impl Lower {
+    /// The settings that come about with `given` above. An error about a value of the file names the file.
+    ///
+    /// # Errors
+    /// As [`Settings::resolve`]; [`Error::ConfigValue`] where it is the file's value.
+    pub fn resolve(&self, given: Partial) -> Result<Settings, Error> {
+        Settings::resolve(self.under(given.clone())).map_err(|error| match &error {
+            Error::Setting { name, .. } => match self.file_of(name, &given) {
+                Some(path) => Error::ConfigValue { path: path.into(), problem: error.to_string() },
+                None => error,
+            },
+            _ => error,
+        })
+    }
+
+    /// The file, where it is what gives this setting, with `given` above.
+    pub fn file_of(&self, key: &str, given: &Partial) -> Option<&Path> {
+        let has = |source: &Partial| source.given().any(|known| known == key);
+        self.path.as_deref().filter(|_| has(&self.file) && !has(&self.variables) && !has(given))
+    }
+
     /// What is `given` above, completed by these. A preset above the file takes the place of the file's, with all that the file has from
     /// that: the file of a run gives every setting, whatever the run was begun with.
     pub fn under(&self, given: Partial) -> Partial {
@@ -27,7 +51,7 @@ impl Lower {
 /// A file alone.
 impl From<Partial> for Lower {
     fn from(file: Partial) -> Self {
-        Self { variables: Partial::default(), file }
+        Self { file, ..Self::default() }
     }
 }
 
@@ -79,7 +103,22 @@ mod tests {
         let kept = under(&rates, &best);
         assert_eq!((kept.lr, kept.lr_c), (rates.lr, rates.lr_c), "a pair stays together");
         let variables = Partial { method: Some(Method::EcGan), epochs: Some(12), ..Partial::default() };
-        let lower = Lower { variables: variables.clone(), file: quick };
+        let lower = Lower { variables: variables.clone(), file: quick, path: None };
         assert_eq!(lower.under(best), Partial { preset: Some(Preset::Best), ..variables });
+    }
+
+    #[test]
+    fn a_value_out_of_range_names_the_file_where_it_is_the_files() {
+        let width = |width| Partial { width: Some(width), ..Partial::default() };
+        let lower = Lower { file: width(99_999), path: Some("my.toml".into()), ..Lower::default() };
+        let message = |lower: &Lower, given| lower.resolve(given).unwrap_err().to_string();
+        let wrong = "width: expected a whole number from 1 to 1024, got ";
+        assert_eq!(message(&lower, Partial::default()), format!("my.toml: {wrong}99999"));
+        assert_eq!(lower.resolve(Partial::default()).unwrap_err().kind(), crate::ErrorKind::Usage);
+        assert_eq!(message(&lower, width(0)), format!("{wrong}0"));
+        assert_eq!(message(&Lower { variables: width(0), ..lower.clone() }, Partial::default()), format!("{wrong}0"));
+        assert_eq!(lower.resolve(width(2)).unwrap().width, 2);
+        let both = Partial { lambda: Some(-1.0), ..width(3) };
+        assert!(message(&lower, both).starts_with("lambda: "), "the file has no such value");
     }
 }

@@ -4,6 +4,7 @@ mod choice;
 mod choices;
 mod device;
 mod expected;
+mod flags;
 mod lower;
 mod nearest;
 mod partial;

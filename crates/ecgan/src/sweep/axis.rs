@@ -67,6 +67,9 @@ fn arm(text: &str) -> Result<Value, Error> {
     let expected = || "NAME:key=value,key=value..".to_owned();
     let wrong = || Error::Setting { name: ARM, expected: expected(), got: text.into() };
     let (label, settings) = text.split_once(':').ok_or_else(wrong)?;
+    if label.trim().is_empty() {
+        return Err(wrong());
+    }
     let mut given = Partial::default();
     for one in settings.split(',').filter(|one| !one.trim().is_empty()) {
         let (key, value) = one.split_once('=').ok_or_else(wrong)?;
@@ -89,7 +92,7 @@ fn setting(name: &'static str, key: &str, value: &str) -> Result<Partial, Error>
     }
     if !Partial::KEYS.contains(&key.as_str()) {
         let near = nearest(&key, Partial::KEYS).map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
-        let expected = "a setting but out and seed, see `ecgan train --help`".into();
+        let expected = "any setting except out and seed, see `ecgan train --help`".into();
         return Err(Error::Setting { name, expected, got: format!("{key}{near}") });
     }
     let quoted = toml::Value::String(value.into());
@@ -123,6 +126,11 @@ mod tests {
         let axis = Axis::arms(&arms).unwrap();
         assert_eq!((axis.values[0].label.as_str(), axis.values[0].given.method), ("bare", Some(Method::Classifier)));
         assert_eq!(axis.values[1].given.lambda, Some(0.2));
+        assert_eq!(Axis::arms(&["plain:".to_owned()]).unwrap().values[0].given, Partial::default());
+        for nameless in [":", " :lambda=0.2"] {
+            let error = Axis::arms(&[nameless.to_owned()]).unwrap_err();
+            assert_eq!(error.to_string(), format!("arm: expected NAME:key=value,key=value.., got {nameless}"));
+        }
     }
 
     #[test]
@@ -131,7 +139,7 @@ mod tests {
             ("lambda", "grid: expected key=value,value.., got lambda"),
             (
                 "lamda=1",
-                "grid: expected a setting but out and seed, see `ecgan train --help`, got lamda (did you mean lambda?)",
+                "grid: expected any setting except out and seed, see `ecgan train --help`, got lamda (did you mean lambda?)",
             ),
             (
                 "seed=1,2",

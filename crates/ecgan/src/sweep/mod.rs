@@ -106,7 +106,7 @@ pub fn cells(flags: &Partial, lower: &Lower, axes: &[Axis]) -> Result<Vec<Cell>,
             })
             .collect();
     }
-    let cell = |(labels, given): (_, Partial)| Ok(Cell::new(labels, Settings::resolve(lower.under(given))?));
+    let cell = |(labels, given): (_, Partial)| Ok(Cell::new(labels, lower.resolve(given)?));
     let cells = found.into_iter().map(cell).collect::<Result<Vec<_>, Error>>()?;
     data::check_names(&cells)?;
     Ok(cells)

@@ -33,14 +33,14 @@ impl Ready {
         settings.validate()?;
         let device = settings.open_device()?;
         let source = Source::open(&settings.data, &settings.synthetic())?;
-        source.warnings().iter().for_each(|warning| observer.warning(warning));
+        source.warnings().iter().for_each(|warning| observer.about_data(warning));
         let classes = source.classes().len();
         settings.warnings(classes).iter().for_each(|warning| observer.warning(warning));
         let image = ImageShape { channels: settings.channels, size: settings.image_size };
         let format = Format { size: image.size, channels: image.channels };
         source.require(Part::Test)?; // now, not after hours of training
         let labelled = Labelled::read(&source, settings, format)?;
-        labelled.warnings.iter().for_each(|warning| observer.warning(warning));
+        labelled.warnings.iter().for_each(|warning| observer.about_data(warning));
         check_test(&source, settings, format, observer)?;
         if observer.interrupted() {
             return Err(Error::Interrupted);

@@ -47,7 +47,10 @@ fn a_diverging_run_keeps_its_last_good_checkpoint() {
         assert_eq!(error.kind(), ErrorKind::Diverged);
         let Error::Diverged { step, ref what } = error else { panic!("{error}") };
         assert!(step > counts.steps && !what.is_empty(), "{error}");
-        assert_eq!(error.to_string(), format!("diverged at step {step}: {what} is not finite; try a smaller lr"));
+        assert_eq!(
+            error.to_string(),
+            format!("diverged at step {step}: {what} is not finite; try a smaller --lr-c or --lr")
+        );
 
         assert!(counts.epochs >= 1, "{method}: an epoch was good");
         let last = folder.last_checkpoint();
@@ -74,6 +77,9 @@ fn moments_that_are_not_finite_are_not_saved() {
         Partial { method: Some(Method::Classifier), weight_decay_c: Some(1e25), epochs: Some(2), ..Partial::default() };
     let (_root, folder, result) = run(&settings(given), &mut Counts::default());
     let error = result.expect_err("a run could not go on from such a checkpoint");
-    assert_eq!(error.to_string(), "diverged at step 3: a moment of the classifier is not finite; try a smaller lr");
+    assert_eq!(
+        error.to_string(),
+        "diverged at step 3: a moment of the classifier is not finite; try a smaller --lr-c or --lr"
+    );
     assert!(!folder.last_checkpoint().exists() && !folder.best_checkpoint().exists());
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ecgan::Error;
 use ecgan::data::fetch::{Event, PublishedSet, fetch};
-use ecgan::shell::quoted;
+use ecgan::shell::quoted_path;
 use indicatif::ProgressBar;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -66,7 +66,7 @@ pub fn run(args: &FetchArgs) -> anyhow::Result<()> {
     let (train, test, classes) = (fetched.train, fetched.test, fetched.classes);
     output.line(format!("{}: {train} training and {test} test images of {classes} classes", fetched.format))?;
     let program = program();
-    let data = quoted(&fetched.data.to_string_lossy());
+    let data = quoted_path(&fetched.data);
     output.line(format!(
         "Try next\n    {program} data inspect {data}\n    {program} train --data {data} --per-class 100"
     ))?;

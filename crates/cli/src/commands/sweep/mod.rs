@@ -2,16 +2,17 @@
 
 mod runs;
 
-use crate::output::{Output, many, warn};
-use crate::settings_args::{SettingsArgs, unknown_variables, warn_of_unused};
+use crate::output::{Output, many, tell, warn};
+use crate::settings_args::{SettingsArgs, unknown_variables, warn_of_unused, within};
 use crate::{compute, interrupt};
 use clap::builder::PossibleValue;
 use clap::{ArgMatches, Args, ValueEnum};
 use ecgan::Error;
+use ecgan::data_place::{check_apart, check_there};
 use ecgan::run_folder::{check_new_or_empty, write_atomically};
 use ecgan::settings::{Lower, Method, Partial};
 use ecgan::sweep::{Axis, Baseline, By, Cell, Ledger, Runs, Sets, Table, cells, distinct};
-use runs::{expected, train_all};
+use runs::{Quiet, expected, train_all};
 use serde::Serialize;
 use std::fs;
 use std::io::Write;
@@ -29,7 +30,7 @@ pub struct SweepArgs {
     #[arg(long, value_name = "NAME:KEY=V,..", help_heading = "Sweep")]
     arm: Vec<String>,
     /// Seeds of each combination: --seed (0 where it is not given) and those after it
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=10_000), help_heading = "Sweep")]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = within::<u64>(1..=10_000), help_heading = "Sweep")]
     seeds: u64,
     /// Compare each with its like that has the arm or grid value of this name [default: with the bare classifier of its
     /// settings]
@@ -143,16 +144,20 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     let folder = given.out.clone().unwrap_or_else(|| "sweep".into());
     let axes = args.axes()?;
     let shared = |given| Partial { out: None, ..given };
-    let lower = Lower { variables: shared(lower.variables), file: shared(lower.file) };
-    let cells = cells(&shared(flags), &lower, &axes)?;
+    let lower = Lower { variables: shared(lower.variables), file: shared(lower.file), ..lower };
+    let flags = shared(flags);
+    let cells = cells(&flags, &lower, &axes)?;
     let methods: Vec<Method> = cells.iter().map(|cell| cell.settings.method).collect();
     warn_of_unused(matches, &methods);
     let baseline = args.baseline.as_deref().map(|name| Baseline::new(name, &axes)).transpose()?;
     args.check_validation(&cells)?;
     let seeds = args.seeds(given.seed.unwrap_or(0))?;
-    if !args.dry_run {
-        check_folder(&folder)?;
+    for data in cells.iter().map(|cell| &cell.settings.data) {
+        check_apart(&folder, data)?;
+        let names_it = lower.file_of("data", &flags).filter(|_| lower.file.data.as_ref() == Some(data));
+        names_it.map_or(Ok(()), |file| check_there(file, data))?;
     }
+    check_folder(&folder)?;
     let ledger_path = args.ledger.clone().unwrap_or_else(|| folder.join("ledger.jsonl"));
     let mut ledger = Ledger::open(&ledger_path)?;
     let distinct = distinct(&cells);
@@ -171,8 +176,9 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
         runs.len()
     ))?;
     compute::use_threads(given.threads)?;
+    let mut quiet = Quiet::default();
     if args.expect && !runs.is_empty() {
-        output.line(expected(&runs)?)?;
+        output.line(expected(&runs, &found, &mut quiet)?)?;
     }
     if args.dry_run {
         for Run { cell, seed } in &runs {
@@ -182,13 +188,19 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
         interrupt::begun();
         interrupt::listen()?;
         fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
-        let trained = train_all(output, args.by.0, &runs, &distinct, &seeds, &folder, &mut ledger);
+        let trained = train_all(output, args.by.0, &runs, &distinct, &seeds, &folder, &mut ledger, &mut quiet);
         // Locked: the tables of whoever writes last have what all have finished.
         let finished = Ledger::locked(&ledger_path, |ledger| {
             let table = Table::new(&cells, &seeds, baseline.as_ref(), args.by.0, ledger);
             write(&folder, &table).map(|()| table)
         });
-        return trained.and(finished.and_then(|table| show(args, output, &folder, &cells, &table)));
+        let shown = finished.and_then(|table| show(args, output, &folder, &cells, &table));
+        if let Err(error) = &trained
+            && matches!(error.downcast_ref(), Some(Error::Interrupted))
+        {
+            tell(format!("what was trained until then is in {}; the same command goes on", folder.display()));
+        }
+        return trained.and(shown);
     }
     show(args, output, &folder, &cells, &Table::new(&cells, &seeds, baseline.as_ref(), args.by.0, &ledger))
 }

@@ -11,8 +11,8 @@ use ecgan::run_folder::RunFolder;
 use ecgan::settings::Settings;
 use ecgan::sweep::{By, Cell, Ledger, Runs, outcome};
 use ecgan::train::{plan, resume, train};
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 /// Trains what is left. A run that diverges or fails does not stop the others; the first such failure is the outcome. Nor does
@@ -25,6 +25,7 @@ pub fn train_all(
     seeds: &[u64],
     folder: &Path,
     ledger: &mut Ledger,
+    quiet: &mut Quiet,
 ) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     let (mut spent, mut told) = (0.0, Ok(()));
@@ -32,7 +33,7 @@ pub fn train_all(
     for (i, run) in runs.iter().enumerate() {
         let what = format!("{}, seed {}", label(run.cell), run.seed);
         let path = Runs::list(folder)?.path(run.cell, run.seed);
-        match train_one(run, folder, &path) {
+        match train_one(run, folder, &path, quiet) {
             Ok(summary) => {
                 spent += summary.seconds;
                 let left = spent / (i + 1) as f64 * (runs.len() - i - 1) as f64;
@@ -70,18 +71,18 @@ pub fn train_all(
 }
 
 /// One run: from its last checkpoint where it was stopped, or else from its beginning.
-fn train_one(run: &Run, folder: &Path, path: &Path) -> Result<Summary, Error> {
+fn train_one(run: &Run, folder: &Path, path: &Path, quiet: &mut Quiet) -> Result<Summary, Error> {
     let settings = run.cell.with_seed(run.seed, path.into());
     if !path.exists() {
         let run_folder = RunFolder::create(Some(path), folder, settings.method, &settings.data_name())?;
-        let trained = kernels::on_a_worker(|| train(&settings, &run_folder, &mut Quiet));
+        let trained = kernels::on_a_worker(|| train(&settings, &run_folder, quiet));
         run_folder.discard_if_empty();
         return trained;
     }
     // Another process may be at work in it, and has the lock then.
     let run_folder = RunFolder::open(path)?;
     if run_folder.config_file().exists() {
-        match kernels::on_a_worker(|| resume(&settings, &run_folder, &mut Quiet)) {
+        match kernels::on_a_worker(|| resume(&settings, &run_folder, quiet)) {
             // What is there is damaged, hence of no use; what else is wrong would be wrong with a new run too.
             Err(Error::BadFile { path: bad, problem }) if bad.starts_with(path) => {
                 warn(format!("{}: {problem}; the run cannot go on and begins anew", bad.display()));
@@ -90,18 +91,20 @@ fn train_one(run: &Run, folder: &Path, path: &Path) -> Result<Summary, Error> {
         }
     }
     run_folder.clear()?;
-    kernels::on_a_worker(|| train(&settings, &run_folder, &mut Quiet))
+    kernels::on_a_worker(|| train(&settings, &run_folder, quiet))
 }
 
 /// How long these runs take, from timed iterations of each combination that may take another time, as a sentence.
-pub fn expected(runs: &[Run]) -> Result<String, Error> {
+pub fn expected(runs: &[Run], found: &Runs, quiet: &mut Quiet) -> Result<String, Error> {
     let mut of_cells = HashMap::new();
     let mut seconds = 0.0;
     for run in runs {
         seconds += match of_cells.entry(work(&run.cell.settings)) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(new) => {
-                *new.insert(kernels::on_a_worker(|| plan(&run.cell.settings, 0, &mut Quiet))?.seconds)
+                // The data as the run will name it, so that what is odd about it is told once.
+                let settings = run.cell.with_seed(run.seed, found.path(run.cell, run.seed));
+                *new.insert(kernels::on_a_worker(|| plan(&settings, 0, quiet))?.seconds)
             }
         };
     }
@@ -115,14 +118,23 @@ fn work(settings: &Settings) -> String {
     Settings { lambda, threshold: 0.0, lr: 1.0, lr_c: 1.0, ..settings.clone() }.to_toml()
 }
 
-/// Says nothing but warnings while a run trains.
-struct Quiet;
+/// Says nothing but warnings while runs train; what is odd about the data, which it is for each of them, once.
+#[derive(Default)]
+pub struct Quiet {
+    told: BTreeSet<String>,
+}
 
 impl Observer for Quiet {
     fn started(&mut self, _: &Started) {}
 
     fn warning(&mut self, message: &str) {
         warn(message);
+    }
+
+    fn about_data(&mut self, message: &str) {
+        if self.told.insert(message.to_owned()) {
+            warn(message);
+        }
     }
 
     fn step(&mut self, _: &StepMetrics) {}
