@@ -32,7 +32,7 @@ pub fn check_apart(out: &Path, data: &str) -> Result<(), Error> {
     let full = named.file_name().is_none().then(|| named.canonicalize().ok()).flatten();
     let named = full.as_deref().unwrap_or(named).display();
     let advice = "give --out, or run from the folder above";
-    let expected = format!("a folder outside {named}, whose class folders it would be taken for one of ({advice})");
+    let expected = format!("a folder outside {named}, where it would be taken for a class ({advice})");
     Err(Error::Setting { name: "out", expected, got: out.display().to_string() })
 }
 
@@ -89,7 +89,7 @@ mod tests {
         for out in ["pets/runs", "pets/new/er/run", "pets/cat/run", "pets", "runs/../pets/runs"] {
             fs::create_dir_all(here.path().join("runs")).unwrap();
             let expected = format!(
-                "out: expected a folder outside {}, whose class folders it would be taken for one of (give --out, or run from \
+                "out: expected a folder outside {}, where it would be taken for a class (give --out, or run from \
                  the folder above), got {}",
                 data.display(),
                 here.path().join(out).display()

@@ -54,7 +54,7 @@ fn runs_lie_outside_of_class_folders() {
         ("sweep", &["--out", "s", "--dry-run"], "s"),
     ] {
         let message = format!(
-            "error: out: expected a folder outside {}, whose class folders it would be taken for one of (give --out, or run from \
+            "error: out: expected a folder outside {}, where it would be taken for a class (give --out, or run from \
              the folder above), got {out}\n",
             data.canonicalize().unwrap().display()
         );
