@@ -1,5 +1,5 @@
-//! Ctrl-C, and the signals that ask a process to end. Before training begins one ends the process; then the first ends training
-//! after the current step, and the second the process.
+//! Ctrl-C, and the signals that ask a process to end. Before training begins, or the writing of a folder, one ends the process; then
+//! the first ends that after the current step, and the second the process.
 
 use crate::exit;
 use crate::output::tell;
@@ -67,7 +67,7 @@ pub fn making(make: impl FnOnce() -> Result<RunFolder, Error>) -> Result<RunFold
     Ok(folder)
 }
 
-/// From now on the process does not end at once: training begins.
+/// From now on the process does not end at once: training begins, or what has to be cleared away where it is not finished.
 pub fn begun() {
     BEGUN.store(true, Ordering::SeqCst);
 }

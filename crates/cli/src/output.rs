@@ -1,5 +1,6 @@
 //! Where results go: to stdout for people, or one JSON object there and people's text to stderr.
 
+pub use ecgan::counts::many;
 use ecgan::printable::printable_text;
 use ecgan::shell::quoted;
 use serde::Serialize;
@@ -15,11 +16,6 @@ pub fn tell(text: impl AsRef<str>) {
 /// The same for what is odd but no error.
 pub fn warn(message: impl Display) {
     tell(format!("warning: {message}"));
-}
-
-/// So many of something, as one counts.
-pub fn many(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// This program as a shell starts it.

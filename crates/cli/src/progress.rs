@@ -1,7 +1,7 @@
-//! What training shows while it runs: a bar on a terminal, plain lines elsewhere, both on stderr.
+//! What training and other long work show while they run: a bar on a terminal, plain lines elsewhere, both on stderr.
 
 use crate::interrupt;
-use crate::output::tell;
+use crate::output::{many, tell};
 use ecgan::duration::duration;
 use ecgan::metrics::{EpochMetrics, Observer, Started, StepMetrics};
 use ecgan::printable::printable_text;
@@ -91,7 +91,7 @@ impl Observer for Progress {
             run.device
         ));
         if run.done > 0 {
-            self.say(&format!("going on after {} steps", run.done));
+            self.say(&format!("going on after {}", many(run.done as usize, "step")));
         }
         let wide = columns().is_none_or(|columns| columns >= WIDE);
         let width = if wide { BAR } else { NARROW_BAR };
@@ -143,6 +143,52 @@ impl Drop for Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// How far work on many things is: a bar on a terminal, elsewhere a line now and then.
+pub struct Counted {
+    /// What they are, and what is done to them.
+    what: &'static str,
+    bar: Option<ProgressBar>,
+    began: Instant,
+    last_line: Instant,
+}
+
+impl Counted {
+    /// Work that begins now.
+    pub fn new(what: &'static str) -> Self {
+        let now = Instant::now();
+        Self { what, bar: None, began: now, last_line: now }
+    }
+
+    /// So many are done, of so many.
+    pub fn show(&mut self, done: usize, of: usize) {
+        if self.bar.is_none() {
+            let template = format!("{{bar:{BAR}.cyan}} {{pos}}/{{len}} {} ETA {{eta}}", self.what);
+            self.bar = bar(&template, 0, of as u64).map(|bar| bar.with_elapsed(self.began.elapsed()));
+        }
+        match &self.bar {
+            Some(bar) => bar.set_position(done as u64),
+            None if self.last_line.elapsed() >= LINE_EVERY => {
+                tell(counted_line(done, of, self.what, self.began.elapsed()));
+                self.last_line = Instant::now();
+            }
+            None => {}
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn counted_line(done: usize, of: usize, what: &str, elapsed: Duration) -> String {
+    let left = elapsed.as_secs_f64() * of.saturating_sub(done) as f64 / done.max(1) as f64;
+    format!("{done} of {of} {what}, {} left", duration(left))
 }
 
 /// A bar of this template on a terminal; elsewhere, and on one that cannot move its cursor, lines have to do.
@@ -213,6 +259,16 @@ mod tests {
         ] {
             assert_eq!(fitting(&parts, room), line);
         }
+    }
+
+    #[test]
+    fn what_is_left_follows_from_the_pace() {
+        let line = |done, seconds| counted_line(done, 400, "images drawn", Duration::from_secs(seconds));
+        assert_eq!(line(100, 20), "100 of 400 images drawn, 1 min 00 s left");
+        assert_eq!(
+            [line(400, 80), line(0, 1)],
+            ["400 of 400 images drawn, 0 s left", "0 of 400 images drawn, 6 min 40 s left"]
+        );
     }
 
     #[test]

@@ -8,7 +8,6 @@ use crate::models::{ImageShape, noise};
 use crate::pseudo_label::pseudo_labels;
 use crate::settings::nearest;
 use nn::Network;
-use std::path::Path;
 use tensor::rng::Stream;
 use tensor::{Device, Tensor};
 
@@ -34,23 +33,23 @@ impl Generated {
     pub fn captions(&self) -> Vec<String> {
         let letters = grid::letters(&self.images);
         let predictions = self.labels.iter().zip(&self.confidences);
-        predictions.map(|(&label, &confidence)| grid::caption(&self.classes[label], confidence, letters)).collect()
+        predictions.map(|(&label, &confidence)| grid::caption(&self.classes, label, confidence, letters)).collect()
     }
 }
 
 /// Draws `n` images from a checkpoint's generator; the noise is a pure function of `seed`. A conditional generator makes them
-/// of the class named `only`, or of each class in turn.
+/// of the class named `only`, or of each class in turn. `done` is told how many are drawn.
 ///
 /// # Errors
 /// [`Error::Io`] and [`Error::BadFile`]; [`Error::NotFinite`]; [`Error::Setting`] where `only` is no class that this generator can be given.
 pub fn generate(
-    checkpoint: &Path,
+    read: &Checkpoint,
     n: usize,
     seed: u64,
     only: Option<&str>,
     device: &Device,
+    done: &mut dyn FnMut(usize),
 ) -> Result<Generated, Error> {
-    let read = Checkpoint::read(checkpoint)?;
     let (mut generator, mut classifier) = (read.generator(device)?, read.classifier(device)?);
     let (classes, condition) = (&read.meta.classes, read.meta.condition);
     let given = match only.map(|name| (name, classes.iter().position(|class| class == name))) {
@@ -67,12 +66,13 @@ pub fn generate(
             return Err(Error::Setting { name: "class", expected, got: format!("{name}{meant}") });
         }
     };
-    let drawn = draw(&mut generator, &mut classifier, given, n, seed, read.image(), classes, device)?;
+    let drawn = draw(&mut generator, &mut classifier, given, n, seed, read.image(), classes, device, done)?;
     check_finite(&drawn.confidences)?;
     Ok(drawn)
 }
 
-/// Draws `n` images; both networks use their running statistics. A conditional generator is `given` the class of each.
+/// Draws `n` images; both networks use their running statistics. A conditional generator is `given` the class of each. `done` is told
+/// how many are drawn, some at a time.
 pub fn draw(
     generator: &mut Network,
     classifier: &mut Network,
@@ -82,6 +82,7 @@ pub fn draw(
     image: ImageShape,
     classes: &[String],
     device: &Device,
+    done: &mut dyn FnMut(usize),
 ) -> Result<Generated, Error> {
     let (mut pixels, mut labels, mut confidences) = (Vec::new(), Vec::new(), Vec::new());
     each_batch(generator, given.as_deref(), n, seed, device, |x, _| {
@@ -90,6 +91,7 @@ pub fn draw(
         let predicted = pseudo_labels(&classifier.evaluate(x)?, &Tensor::zeros(device, [classes.len()]), None);
         labels.extend(predicted.labels.to_vec()?.iter().map(|&label| label as usize));
         confidences.extend(predicted.confidence.to_vec()?);
+        done(confidences.len());
         Ok(())
     })?;
     let images = Images::new(pixels, [n, image.size, image.size, image.channels]);

@@ -4,6 +4,7 @@ pub mod augment;
 pub mod bench;
 pub mod checkpoint;
 pub mod compare;
+pub mod counts;
 pub mod data;
 pub mod data_place;
 pub mod duration;

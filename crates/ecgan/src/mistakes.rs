@@ -75,7 +75,11 @@ impl Mistakes {
     }
 
     fn actual(&self, index: usize) -> &str {
-        &self.classes[self.images.labels[index] as usize]
+        &self.classes[self.label(index)]
+    }
+
+    fn label(&self, index: usize) -> usize {
+        self.images.labels[index] as usize
     }
 
     /// A table for programs (RFC 4180), the surest first.
@@ -102,8 +106,8 @@ impl Mistakes {
         let tiles = grid::Images::new(self.images.batch(&indices)?, [shown.len(), size, size, channels]);
         let letters = letters(&tiles);
         let under = |&Mistake { index, guess }: &Mistake| {
-            let taken_for = caption(&self.classes[guess.class], guess.confidence as f32, letters);
-            let is = name(self.actual(index), letters.saturating_sub(3));
+            let taken_for = caption(&self.classes, guess.class, guess.confidence as f32, letters);
+            let is = name(&self.classes, self.label(index), letters.saturating_sub(3));
             format!("{taken_for}\nis {is}")
         };
         let captions: Vec<String> = shown.iter().map(under).collect();

@@ -1,7 +1,7 @@
 //! `ecgan bench`.
 
 use crate::compute::ComputeArgs;
-use crate::output::{Output, Unwritten};
+use crate::output::{Output, Unwritten, many};
 use crate::settings_args::{choice, named, within};
 use clap::Args;
 use clap::builder::BoolValueParser;
@@ -55,7 +55,7 @@ pub fn run(args: &BenchArgs, started: Instant) -> anyhow::Result<()> {
     let BenchReport { peak_rss_mb, profile, .. } = &report;
     output.line(format!("{images_per_second:.1} images/s, {ms_per_step_median:.1} ms a step (median), the first {startup_ms:.0} ms after the start"))?;
     let memory = peak_rss_mb.map(|mb| format!(", {mb:.0} MiB at most")).unwrap_or_default();
-    output.line(format!("{gflops:.1} GFLOP/s on {device} with {threads} threads{memory}"))?;
+    output.line(format!("{gflops:.1} GFLOP/s on {device} with {}{memory}", many(*threads, "thread")))?;
     if let Some(rows) = profile {
         output.line(format!("\nA mean iteration of {} more, by kernel and geometry:", args.steps))?;
         table(output, rows)?;

@@ -12,7 +12,7 @@ use ecgan::printable::printable;
 use ecgan::run_folder::{write_atomically, write_png};
 use ecgan::settings::SplitName;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Largest confusion matrix that still fits a screen.
 const SHOWN_CLASSES: usize = 16;
@@ -37,7 +37,7 @@ pub struct EvalArgs {
     /// that are wrong
     #[arg(long, value_name = "FILE.csv")]
     mistakes: Option<PathBuf>,
-    /// Draw the surest mistakes, 32 at most
+    /// Draw the surest mistakes, 32 at most; a class whose name is not ASCII is its number, from 0: #3
     #[arg(long, value_name = "FILE.png")]
     mistakes_grid: Option<PathBuf>,
     /// Print one JSON object on stdout; everything else goes to stderr
@@ -67,7 +67,7 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
     let read = args.checkpoint.read()?;
     let data = data_of(&read, args.data.as_deref())?;
     for (name, path) in [("mistakes", &args.mistakes), ("mistakes_grid", &args.mistakes_grid)] {
-        path.iter().try_for_each(|path| check_outside(name, path, Path::new(&data)))?;
+        path.iter().try_for_each(|path| check_outside(name, path, &data))?;
     }
     let (given, split) = (args.data.as_deref(), args.split);
     let evaluate = move || evaluate_read(&read, given, split, &device, &mut |message| warn(message));

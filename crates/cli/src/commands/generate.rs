@@ -1,14 +1,18 @@
 //! `ecgan generate`.
 
 use crate::compute::ComputeArgs;
+use crate::interrupt;
 use crate::output::{Output, many};
+use crate::progress::Counted;
 use crate::settings_args::{integer, within};
 use clap::Args;
-use ecgan::export::{FileKind, check_file};
+use ecgan::Error;
+use ecgan::checkpoint::Checkpoint;
+use ecgan::export::{FileKind, check_file, check_outside_data_of};
 use ecgan::generate::{Generated, generate};
 use ecgan::grid;
 use ecgan::metrics::csv::quoted;
-use ecgan::run_folder::{check_new_or_empty, write_atomically, write_png};
+use ecgan::run_folder::{NewFolder, check_new_or_empty, png, write_png};
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,7 +27,7 @@ pub struct GenerateArgs {
     /// A checkpoint of a run with a generator: any --method but classifier
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// How many images, at most 100,000
+    /// How many images, at most 100,000; with --grid at most 10,000
     #[arg(short, value_name = "N", default_value_t = 64, value_parser = within::<usize>(1..=100_000))]
     n: usize,
     /// The seed of the noise
@@ -44,11 +48,13 @@ pub struct GenerateArgs {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct Target {
-    /// Write one picture of all, with predicted class and confidence under each
+    /// Write one picture of all, with predicted class and confidence under each; a class whose name is not ASCII is its number,
+    /// from 0: #3
     #[arg(long, value_name = "FILE.png")]
     grid: Option<PathBuf>,
     /// Write each image as 00001.png, 00002.png, ... into a new or empty folder, and what the classifier takes each for (and
-    /// the class that a conditional generator was given) into labels.csv there
+    /// the class that a conditional generator was given) into labels.csv there; all of it appears at the end, or, where the
+    /// command is stopped, nothing
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -77,22 +83,26 @@ struct Report<'a> {
 /// Runs the command.
 pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     let path = args.target.grid.as_ref().or(args.target.dir.as_ref()).expect("clap requires one of them");
+    let name = if args.target.dir.is_some() { "dir" } else { "grid" };
     if args.target.dir.is_some() {
-        check_new_or_empty("dir", path)?;
+        check_new_or_empty(name, path)?;
+        interrupt::listen()?;
     } else {
-        check_file("grid", path, FileKind::Png)?;
+        check_file(name, path, FileKind::Png)?;
         if args.n > LARGEST_GRID {
             let expected = format!("at most {LARGEST_GRID} images with --grid (--dir takes more)");
-            return Err(ecgan::Error::Setting { name: "n", expected, got: args.n.to_string() }.into());
+            return Err(Error::Setting { name: "n", expected, got: args.n.to_string() }.into());
         }
     }
     let device = args.compute.open()?;
-    let generated =
-        kernels::on_a_worker(|| generate(&args.checkpoint, args.n, args.seed, args.class.as_deref(), &device))?;
+    let read = Checkpoint::read(&args.checkpoint)?;
+    check_outside_data_of(&read, name, path)?;
+    let (n, class, mut drawn) = (args.n, args.class.as_deref(), Counted::new("images drawn"));
+    let draw = move || generate(&read, n, args.seed, class, &device, &mut |done| drawn.show(done, n));
+    let generated = kernels::on_a_worker(draw)?;
     let Generated { images, labels, confidences, given, classes } = &generated;
     if args.target.dir.is_some() {
-        (0..images.len()).try_for_each(|i| write_png(&path.join(file_name(i)), &images.rgb(i)))?;
-        write_atomically(&path.join("labels.csv"), |file| file.write_all(table(&generated).as_bytes()))?;
+        write_folder(path, &generated)?;
     } else {
         write_png(path, &grid::draw(images, &generated.captions()))?;
     }
@@ -101,6 +111,22 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     output.result(&Report { n: images.len(), seed: args.seed, path, classes, labels, confidences, given })?;
     output.line(format!("{} in {}", many(images.len(), "image"), path.display()))?;
     Ok(())
+}
+
+/// Each image as a file of its own, and `labels.csv`. Ctrl-C leaves nothing of them.
+fn write_folder(path: &Path, generated: &Generated) -> Result<(), Error> {
+    interrupt::begun();
+    let mut folder = NewFolder::begin("dir", path)?;
+    let (images, mut written) = (&generated.images, Counted::new("images written"));
+    for i in 0..images.len() {
+        if interrupt::requested() {
+            return Err(Error::Interrupted);
+        }
+        folder.write(&file_name(i), |file| png(&images.rgb(i), file))?;
+        written.show(i + 1, images.len());
+    }
+    folder.write("labels.csv", |file| file.write_all(table(generated).as_bytes()))?;
+    folder.finish()
 }
 
 /// The file of image `i`, from 0.

@@ -1,11 +1,10 @@
 //! `ecgan measure`.
 
 use crate::compute::ComputeArgs;
-use crate::output::{Output, tell, warn};
-use crate::progress::LINE_EVERY;
+use crate::output::{Output, warn};
+use crate::progress::Counted;
 use crate::settings_args::{choice, integer, within};
 use clap::Args;
-use ecgan::duration::duration;
 use ecgan::export::{FileKind, check_file};
 use ecgan::measure::{Agreement, Event, FeaturesOf, Measures, Options, measure};
 use ecgan::printable::printable;
@@ -13,7 +12,6 @@ use ecgan::run_folder::write_png;
 use ecgan::settings::SplitName;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 /// Measure a generator: distance to reals, copies, pseudo-labels
 #[derive(Args)]
@@ -102,17 +100,13 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
         inception,
         outputs: &outputs,
     };
-    let (began, mut last_line) = (Instant::now(), Instant::now());
+    let mut progress = Counted::new("images");
     let mut event = |event: Event<'_>| match event {
         Event::Warning(message) => warn(message),
-        Event::Images { done, of } if last_line.elapsed() >= LINE_EVERY => {
-            let left = began.elapsed().as_secs_f64() * (of - done) as f64 / done as f64;
-            tell(format!("{done} of {of} images, {} left", duration(left)));
-            last_line = Instant::now();
-        }
-        Event::Images { .. } => {}
+        Event::Images { done, of } => progress.show(done, of),
     };
     let measured = kernels::on_a_worker(|| measure(&options, &device, &mut event))?;
+    drop(progress);
     if let Some(path) = &args.pairs {
         write_png(path, &measured.closest_pairs()?)?;
     }

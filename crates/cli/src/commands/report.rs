@@ -3,7 +3,7 @@
 use crate::output::Output;
 use clap::Args;
 use ecgan::export::{FileKind, check_file};
-use ecgan::report::{write, write_curves};
+use ecgan::report::{check_outside_data, write, write_curves};
 use ecgan::run_folder::names::REPORT;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -49,6 +49,9 @@ struct Report<'a> {
 pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
     args.out.iter().try_for_each(|out| check_file("out", out, FileKind::Html))?;
     args.curves.iter().try_for_each(|curves| check_file("curves", curves, FileKind::Svg))?;
+    for (name, path) in [("out", &args.out), ("curves", &args.curves)] {
+        path.iter().try_for_each(|path| check_outside_data(&args.run, name, path))?;
+    }
     let page = args.out.clone().unwrap_or_else(|| args.run.join(REPORT));
     write(&args.run, &page)?;
     if let Some(curves) = &args.curves {

@@ -207,13 +207,14 @@ fn plan_lines(plan: &Plan) -> Vec<String> {
     let mut lines = vec![
         format!("data: {}; {n_train} training, {n_val} validation, {n_test} test images", plan.format),
         format!("classes: {} (training + validation images: {most}{more})", plan.classes.len()),
-        format!("images: {size}x{size}, {channels} channels, {held}"),
+        format!("images: {size}x{size}, {}, {held}", many(*channels, "channel")),
         format!("parameters: {networks}"),
     ];
     if !memory.is_empty() {
         lines.push(format!("memory: {}", memory.join(", ")));
     }
-    lines.push(format!("batch {batch}, {} iterations an epoch, {steps} in all{already}", plan.steps_per_epoch));
+    let per_epoch = many(plan.steps_per_epoch as usize, "iteration");
+    lines.push(format!("batch {batch}, {per_epoch} an epoch, {steps} in all{already}"));
     lines.push(format!(
         "an iteration takes {:.1} ms on {}; the run about {}",
         plan.iteration_ms,
@@ -284,7 +285,7 @@ fn why_it_ended(settings: &Settings, summary: &Summary) -> Option<String> {
         Ending::Patience => {
             let patience = settings.patience.unwrap_or_default();
             let accuracy = "a better validation accuracy";
-            Some(format!("ended by --patience after epoch {epochs}: {patience} epochs without {accuracy}"))
+            Some(format!("ended by --patience after epoch {epochs}: {} without {accuracy}", many(patience, "epoch")))
         }
     }
 }

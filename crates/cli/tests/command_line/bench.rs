@@ -17,6 +17,9 @@ fn a_report_has_the_documented_fields_which_agree() {
     assert!(report["device"].as_str().unwrap().starts_with("cpu "), "{report}");
     let text = stdout(&ecgan(here.path(), &command));
     assert!(text.contains(" images/s, ") && text.contains("with 2 threads"), "{text}");
+    let text =
+        stdout(&ecgan(here.path(), &["bench", "--batch", "2", "--width", "1", "--steps", "1", "--threads", "1"]));
+    assert!(text.contains("with 1 thread") && !text.contains("1 threads"), "{text}");
 }
 
 /// Calls of a kernel in one iteration, over all geometries.

@@ -1,6 +1,6 @@
 //! `ecgan generate`.
 
-use crate::binary::{ecgan, entries, files, json, refused, train};
+use crate::binary::{ecgan, entries, files, json, refused, small, train};
 use crate::data_sets::pets;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,7 @@ fn images_are_drawn_by_the_seed() {
     assert!(grid("new/a.png") == grid("b.png") && grid("new/a.png") != grid("c.png"));
 
     generate(folder, &["-n", "70", "--seed", "1", "--dir", "d"]);
+    fs::create_dir(folder.join("e")).unwrap(); // empty, as good as none
     let report = generate(folder, &["-n", "3", "--seed", "1", "--dir", "e"]);
     assert_eq!(entries(&folder.join("d")), 71);
     assert_eq!(files(&folder.join("e")), ["00001.png", "00002.png", "00003.png", "labels.csv"].map(PathBuf::from));
@@ -94,6 +95,64 @@ fn what_cannot_be_drawn_is_refused() {
     refused(folder, &[&command[..], &["--grid", "x.png", "-n", "10001"]].concat(), 2, message);
     refused(folder, &[&command[..], &["--dir", "x", "-n", "100001"]].concat(), 2, "'-n <N>'");
     assert_eq!(entries(folder), 2, "nothing but pets and run");
+}
+
+/// The images of the run, and what would be a class of them.
+#[test]
+fn nothing_is_drawn_into_the_data() {
+    let here = tempfile::tempdir().unwrap();
+    let folder = here.path();
+    pets(&folder.join("pets"));
+    train(folder, &["--data", "pets", "--out", "run", "--max-steps", "1"]);
+    let image = fs::read(folder.join("pets/train/cat/0.png")).unwrap();
+    let images = files(&folder.join("pets"));
+    for (flag, name) in [("grid", "pets/train/cat/0.png"), ("grid", "pets/new/g.png"), ("dir", "pets/train/fakes")] {
+        let message = format!("{flag}: expected a name outside pets, whose images it could be taken for, got {name}");
+        refused(folder, &["generate", "--checkpoint", CHECKPOINT, &format!("--{flag}"), name], 2, &message);
+    }
+    assert!(fs::read(folder.join("pets/train/cat/0.png")).unwrap() == image && files(&folder.join("pets")) == images);
+    assert!(!folder.join("pets/new").exists() && !folder.join("pets/train/fakes").exists());
+    // Where the data has gone, nothing is known to be in it.
+    fs::rename(folder.join("pets"), folder.join("gone")).unwrap();
+    generate(folder, &["-n", "1", "--dir", "gone/fakes"]);
+}
+
+/// Signals are Unix's.
+#[cfg(unix)]
+#[test]
+fn a_folder_of_images_is_whole_or_not_there() {
+    use crate::running::Running;
+    let here = tempfile::tempdir().unwrap();
+    let folder = here.path();
+    pets(&folder.join("pets"));
+    train(folder, &["--data", "pets", "--out", "run", "--max-steps", "1"]);
+    let command = ["generate", "--checkpoint", CHECKPOINT, "--threads", "1", "-n", "1000", "--dir", "fakes"];
+    let unfinished = || {
+        let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with(".writing-")).count()
+    };
+    for (signal, left) in [("INT", 0), ("TERM", 0), ("KILL", 1)] {
+        let mut running = Running::of(small(folder, &command));
+        while unfinished() == 0 {
+            assert!(running.child.try_wait().unwrap().is_none(), "written without a temporary folder");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        running.signal(signal);
+        let (code, stderr) = running.end();
+        if code == Some(0) {
+            // It was faster than the signal.
+            assert_eq!((entries(&folder.join("fakes")), unfinished()), (1001, 0));
+            fs::remove_dir_all(folder.join("fakes")).unwrap();
+        } else {
+            assert_eq!(code, Some(130).filter(|_| left == 0), "{stderr}");
+            assert!(left == 1 || stderr.ends_with("error: interrupted\n"), "{stderr}");
+            assert!(!folder.join("fakes").exists(), "{signal}");
+            assert_eq!(unfinished(), left, "{signal}");
+        }
+    }
+    // The same again is not refused.
+    generate(folder, &["-n", "2", "--dir", "fakes"]);
+    assert_eq!(entries(&folder.join("fakes")), 3);
 }
 
 /// Before the checkpoint is read, too.

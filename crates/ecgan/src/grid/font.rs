@@ -1,4 +1,4 @@
-//! The captions' letters: 5 x 7 dots, two rows below the line for tails, drawn for this project.
+//! The captions' letters, those of ASCII: 5 x 7 dots, two rows below the line for tails, drawn for this project.
 
 /// Dots from the left edge of one letter to that of the next.
 pub const ADVANCE: usize = 6;
@@ -13,7 +13,7 @@ struct Block {
     rows: &'static [&'static str],
 }
 
-const BLOCKS: [Block; 5] = [
+const BLOCKS: [Block; 7] = [
     Block {
         letters: "0123456789%.-_",
         rows: &[
@@ -79,7 +79,39 @@ const BLOCKS: [Block; 5] = [
             "            #         #                                            ###        ",
         ],
     },
+    Block {
+        letters: "!\"#$&'()*+,/:;",
+        rows: &[
+            "  #    # #   # #    #    ##     #      #   #                                        ",
+            "  #    # #   # #   #### #  #    #     #     #     #     #             #  ##    ##   ",
+            "  #    # #  ##### # #   # #    #     #       #  # # #   #            #   ##    ##   ",
+            "  #          # #   ###   #           #       #   ###  #####         #               ",
+            "  #         #####   # # # # #        #       #  # # #   #          #     ##    ##   ",
+            "             # #  ####  #  #          #     #     #     #    ##   #      ##    ##   ",
+            "  #          # #    #    ## #          #   #                 ##                 #   ",
+            "                                                              #                #    ",
+            "                                                             #                      ",
+        ],
+    },
+    Block {
+        letters: "<=>?@[\\]^`{|}~",
+        rows: &[
+            "   #         #     ###   ###   ###         ###    #    #       ##   #   ##          ",
+            "  #           #   #   # #   #  #    #        #   # #    #     #     #     #         ",
+            " #    #####    #      #     #  #     #       #  #   #    #    #     #     #    #    ",
+            "#               #    #   ## #  #      #      #               #      #      #  # # # ",
+            " #    #####    #    #   # # #  #       #     #                #     #     #      #  ",
+            "  #           #         # # #  #        #    #                #     #     #         ",
+            "   #         #      #    ###   ###         ###                 ##   #   ##          ",
+            "                                                                    #               ",
+        ],
+    },
 ];
+
+/// Whether `letter` can be drawn.
+pub fn has(letter: char) -> bool {
+    letter == ' ' || BLOCKS.iter().any(|block| block.letters.contains(letter))
+}
 
 /// Whether the dot of `letter` at (`x`, `y`) is set. Unknown letters are a hollow box, a space is empty.
 pub fn dot(letter: char, x: usize, y: usize) -> bool {
@@ -114,7 +146,8 @@ mod tests {
                 assert!(block.rows.iter().all(|row| row.as_bytes()[gap] == b' '), "{letter} touches the next");
             }
         }
-        assert_eq!(seen.len(), 10 + 4 + 52);
+        assert!(seen.len() == 94 && (' '..='~').all(has), "all of ASCII but what commands");
+        assert!(!['\n', '\u{7f}', 'é', '猫'].iter().any(|&letter| has(letter)));
         assert!(dot('é', 0, 0) && !dot('é', 2, 3) && !dot(' ', 0, 0));
     }
 }

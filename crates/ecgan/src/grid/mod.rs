@@ -4,7 +4,7 @@ mod caption;
 mod font;
 mod reals;
 
-pub use caption::{caption, name};
+pub use caption::{can_be_drawn, caption, name};
 pub use reals::draw_reals;
 
 use image::{Rgb, RgbImage};

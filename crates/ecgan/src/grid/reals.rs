@@ -17,7 +17,7 @@ pub fn draw_reals(images: &data::Images, indices: &[usize], classes: &[String]) 
     let pixels = images.batch(&chosen)?;
     let tiles = Images::new(pixels, [chosen.len(), images.size, images.size, images.channels]);
     let letters = letters(&tiles);
-    let label = |&i: &usize| name(&classes[images.labels[i] as usize], letters);
+    let label = |&i: &usize| name(classes, images.labels[i] as usize, letters);
     Ok(draw(&tiles, &chosen.iter().map(label).collect::<Vec<_>>()))
 }
 
@@ -50,5 +50,12 @@ mod tests {
         let grid = draw_reals(&images, &[0, 1], &["a".into(), "b".into()]).unwrap();
         assert_eq!((grid.get_pixel(4, 4).0, grid.get_pixel(104, 4).0), ([200; 3], [9; 3]), "class a comes first");
         assert_eq!(grid.height() as usize, super::super::row_height(32) + 4);
+    }
+
+    #[test]
+    fn classes_that_cannot_be_written_are_told_apart() {
+        let images = data::Images::held(vec![9; 2 * 32 * 32], vec![0, 1], 32, 1);
+        let drawn = |classes: [&str; 2]| draw_reals(&images, &[0, 1], &classes.map(String::from)).unwrap();
+        assert!(drawn(["猫", "狗"]) == drawn(["#0", "#1"]));
     }
 }

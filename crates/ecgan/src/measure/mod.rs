@@ -29,7 +29,7 @@ use crate::evaluate::{Split, check_finite, place, settings};
 use crate::export::check_outside;
 use crate::generate::{bytes, each_batch};
 use crate::pseudo_label::pseudo_labels;
-use crate::settings::{ClassThreshold, FakeLabels, SYNTHETIC, Settings, SplitName};
+use crate::settings::{ClassThreshold, FakeLabels, Settings, SplitName};
 use features::of_classifier;
 use inception::Inception;
 use nn::Network;
@@ -142,9 +142,7 @@ pub fn measure(options: &Options<'_>, device: &Device, event: &mut dyn FnMut(Eve
     }
     let read = Checkpoint::read(options.checkpoint)?;
     let data = place(&read, options.data)?;
-    if data != SYNTHETIC {
-        options.outputs.iter().try_for_each(|(name, path)| check_outside(name, path, Path::new(&data)))?;
-    }
+    options.outputs.iter().try_for_each(|(name, path)| check_outside(name, path, &data))?;
     let (mut generator, mut classifier) = (read.generator(device)?, read.classifier(device)?);
     let mut judge = options.judge.map(|path| judge::read(path, &read, device)).transpose()?;
     // In f64, and what Inception has, on the processor.

@@ -24,12 +24,13 @@ mod tests;
 mod wilson;
 
 use crate::Error;
+use crate::export::check_outside;
 use crate::metrics::Observer;
-use crate::run_folder::names::REPORT;
+use crate::run_folder::names::{CONFIG, REPORT};
 use crate::run_folder::write_atomically;
 pub(crate) use html::Escaped;
 pub(crate) use plot::round_step;
-use run::Run;
+use run::{Run, settings_in};
 use std::io::Write;
 use std::path::Path;
 
@@ -49,6 +50,16 @@ pub fn write(run: &Path, out: &Path) -> Result<(), Error> {
 pub fn write_curves(run: &Path, out: &Path) -> Result<(), Error> {
     let picture = curves::picture(&Run::read(run)?);
     write_atomically(out, |file| file.write_all(picture.as_bytes()))
+}
+
+/// Checks that `path`, which the setting `name` gives, is not inside the data folder of the run in the folder `run`, where that is
+/// known.
+///
+/// # Errors
+/// [`Error::Setting`] where it is.
+pub fn check_outside_data(run: &Path, name: &'static str, path: &Path) -> Result<(), Error> {
+    // What is wrong with the settings, reading the run says.
+    settings_in(&run.join(CONFIG)).map_or(Ok(()), |settings| check_outside(name, path, &settings.data))
 }
 
 /// Writes `report.html` into the folder of a run that is done; where that fails, the run is no worse for it.

@@ -6,7 +6,9 @@ use super::plot::put;
 use super::run::Run;
 use super::wilson::wilson;
 use super::{classes, curves, heat, recipe, reliability, samples};
+use crate::counts::many;
 use crate::duration::duration;
+use crate::grid::can_be_drawn;
 use crate::metrics::Evaluation;
 use crate::settings::SYNTHETIC;
 use crate::shell::quoted_path;
@@ -97,7 +99,7 @@ fn figures(run: &Run) -> String {
             tile("Fakes kept", format!("{:.0} %", 100.0 * kept), "in the last epoch".into());
         }
         let speed = format!("{} images a second", short(last.images_per_second));
-        tile("Training", duration(last.seconds), format!("{} epochs, {speed}", last.epoch));
+        tile("Training", duration(last.seconds), format!("{}, {speed}", many(last.epoch, "epoch")));
     }
     html + "</dl>"
 }
@@ -105,16 +107,16 @@ fn figures(run: &Run) -> String {
 fn notes(findings: &[Finding], run: &Run) -> String {
     let mut items: String =
         findings.iter().map(|f| format!("<li><b>{}</b> {}</li>", Escaped(&f.what), Escaped(&f.suggestion))).collect();
-    let (epochs, of) = (run.epochs.len(), run.settings.epochs);
+    let (epochs, of) = (run.epochs.len(), many(run.settings.epochs, "epoch"));
     if let Some(divergence) = &run.divergence {
         items = format!(
-            "<li><b>The run {}, after {epochs} of {of} epochs.</b> Train anew with a smaller --lr or --lr-c. What follows \
+            "<li><b>The run {}, after {epochs} of {of}.</b> Train anew with a smaller --lr or --lr-c. What follows \
              is how far it came.</li>{items}",
             Escaped(&divergence.to_string())
         );
     } else if run.summary.is_none() {
         items = format!(
-            "<li><b>The run is not finished: {epochs} of {of} epochs.</b> <code>ecgan train --resume {}</code> goes on with it. \
+            "<li><b>The run is not finished: {epochs} of {of}.</b> <code>ecgan train --resume {}</code> goes on with it. \
              What follows is how far it came.</li>{items}",
             Escaped(&quoted_path(&run.path))
         );
@@ -145,7 +147,16 @@ fn sample_note(run: &Run) -> String {
     } else {
         " Real images are shown as the networks see them. Generated ones come from the same noise each time; under each image what the classifier takes it for, and how sure it is."
     };
-    format!("<p class=\"soft\">A click enlarges.{generated}</p>")
+    format!("<p class=\"soft\">A click enlarges.{generated}{}</p>", Escaped(&numbered(&run.classes)))
+}
+
+/// Which classes are numbers in pictures; empty where none is.
+fn numbered(classes: &[String]) -> String {
+    const NAMED: usize = 12;
+    let numbered = || classes.iter().enumerate().filter(|(_, class)| !can_be_drawn(class));
+    let named: Vec<String> = numbered().take(NAMED).map(|(number, class)| format!("#{number} is {class}")).collect();
+    let more = if numbered().count() > NAMED { ", .." } else { "" };
+    if named.is_empty() { String::new() } else { format!(" In all pictures, {}{more}.", named.join(", ")) }
 }
 
 /// The surest mistakes of the test; empty where there is no picture of them.
@@ -160,10 +171,10 @@ fn mistakes(run: &Run) -> String {
 }
 
 fn test_section(test: &Evaluation) -> String {
-    let many = classes::matrix(test);
+    let matrix = classes::matrix(test);
     format!(
         "<p class=\"soft\">{} of {} images right. Mean negative log-likelihood {:.3}, expected calibration error {:.3}.\
-         </p><div class=\"two\"><div class=\"card\">{many}{}</div><div class=\"card\">{}</div></div>\
+         </p><div class=\"two\"><div class=\"card\">{matrix}{}</div><div class=\"card\">{}</div></div>\
          <div class=\"card\">{}</div>",
         grouped(test.correct),
         grouped(test.total),

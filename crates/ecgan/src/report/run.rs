@@ -85,7 +85,7 @@ impl Run {
 }
 
 /// Those that a run wrote down.
-fn settings_in(config: &Path) -> Result<Settings, Error> {
+pub fn settings_in(config: &Path) -> Result<Settings, Error> {
     let settings = Settings::without_device(Partial::from_file(config)?);
     settings.map_err(|error| Error::BadFile { path: config.into(), problem: error.to_string() })
 }

@@ -97,6 +97,21 @@ fn a_page_has_every_part_and_no_markup_from_names() {
 }
 
 #[test]
+fn a_page_says_which_classes_are_numbers_in_pictures() {
+    let here = tempfile::tempdir().unwrap();
+    let html = |classes: &[&str]| {
+        folder(here.path(), "", &[epoch(1), epoch(2)], &names(classes));
+        write_png(&here.path().join("samples/real.png"), &RgbImage::from_pixel(804, 900, Rgb([9, 9, 9]))).unwrap();
+        page(&Run::read(here.path()).unwrap())
+    };
+    assert!(html(&["猫", "dog", "Hündin <b>"]).contains(" In all pictures, #0 is 猫, #2 is Hündin &lt;b&gt;.</p>"));
+    assert!(!html(&["cat", "dog"]).contains("In all pictures"));
+    let kanji: Vec<String> = (0..13).map(|k| format!("犬{k}")).collect();
+    let kanji: Vec<&str> = kanji.iter().map(String::as_str).collect();
+    assert!(html(&kanji).contains(", #11 is 犬11, ..."), "{}", html(&kanji));
+}
+
+#[test]
 fn an_unfinished_run_and_a_bare_classifier_have_a_page() {
     let here = tempfile::tempdir().unwrap();
     let bare =
@@ -106,11 +121,14 @@ fn an_unfinished_run_and_a_bare_classifier_have_a_page() {
     let metrics = here.path().join("metrics.jsonl");
     fs::write(&metrics, fs::read_to_string(&metrics).unwrap() + "{\"epoch\":3,").unwrap();
     let html = page(&Run::read(here.path()).unwrap());
-    assert!(html.contains("The run is not finished: 2 of 9 epochs."));
+    assert!(html.contains("The run is not finished: 2 of 9 epochs.") && html.contains(">2 epochs, "));
     assert!(html.contains("classifier on built-in digits"));
     for part in ["Generator G", "Fakes", "Generated", "Confusion"] {
         assert!(!html.contains(part), "{part}");
     }
+    folder(here.path(), "method = \"classifier\"\nepochs = 1\n", &[bare(1)], &[]);
+    let html = page(&Run::read(here.path()).unwrap());
+    assert!(html.contains("1 of 1 epoch.") && html.contains(">1 epoch, "), "{html}");
     folder(here.path(), "", &[], &[]);
     assert!(page(&Run::read(here.path()).unwrap()).contains("0 of 12 epochs"));
     fs::write(here.path().join("diverged.json"), "{\"step\":3,\"what\":\"loss_<g>\"}").unwrap();

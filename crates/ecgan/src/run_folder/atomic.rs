@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::path::Path;
 
-/// How the name of a file begins that is being written.
+/// How the name of a file or folder begins that is being written.
 pub(super) const UNFINISHED: &str = ".writing-";
 
 /// Writes a file under a temporary name in its own folder, syncs it, renames it to `path` and syncs the folder.
@@ -45,11 +45,15 @@ fn create_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    // The system's reason alone, without the temporary name.
-    builder.tempfile_in(folder).map_err(|error| match error.to_string().split_once(" at path ") {
+    builder.tempfile_in(folder).map_err(reason)
+}
+
+/// The system's reason alone, without the temporary name.
+pub(super) fn reason(error: io::Error) -> io::Error {
+    match error.to_string().split_once(" at path ") {
         Some((reason, _)) => io::Error::new(error.kind(), reason),
         None => error,
-    })
+    }
 }
 
 /// The rename itself lasts only once the folder is on disk; only Unix can sync a folder.

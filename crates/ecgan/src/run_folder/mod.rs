@@ -5,12 +5,14 @@
 mod atomic;
 mod lock;
 pub mod names;
+mod new_folder;
 mod read;
 mod reopen;
 
 pub(crate) use atomic::sync_folder;
 pub use atomic::write_atomically;
 pub(crate) use lock::is_at;
+pub use new_folder::NewFolder;
 pub use read::{divergence_of, summary_of};
 pub(crate) use read::{json, metrics_of};
 pub use reopen::find;
@@ -204,7 +206,15 @@ impl RunFolder {
 /// # Errors
 /// [`Error::Io`].
 pub fn write_png(path: &Path, image: &RgbImage) -> Result<(), Error> {
-    write_atomically(path, |file| image.write_with_encoder(PngEncoder::new(file)).map_err(io::Error::other))
+    write_atomically(path, |file| png(image, file))
+}
+
+/// An image as PNG.
+///
+/// # Errors
+/// What the file does not take.
+pub fn png(image: &RgbImage, file: &mut impl Write) -> io::Result<()> {
+    image.write_with_encoder(PngEncoder::new(file)).map_err(io::Error::other)
 }
 
 /// Characters of the data's name in the name of a run folder: of four bytes each they leave room for the rest.
@@ -249,7 +259,7 @@ fn is_ours(name: &OsStr) -> bool {
     name == lock::NAME || is_unfinished(name)
 }
 
-/// Whether a file of this name was being written when its process was killed.
+/// Whether a file or folder of this name was being written when its process was killed.
 fn is_unfinished(name: &OsStr) -> bool {
     name.to_string_lossy().starts_with(atomic::UNFINISHED)
 }
@@ -260,12 +270,13 @@ fn missing(path: &Path) -> Vec<PathBuf> {
     named.take_while(|folder| !folder.exists()).map(Path::to_path_buf).collect()
 }
 
-/// Whether `path`, given by the setting `name`, is free to be written to: not there yet, or an empty folder.
+/// Whether `path`, given by the setting `name`, is free to be written to: not there yet, or an empty folder, but for what was
+/// being written when a process was killed.
 ///
 /// # Errors
 /// [`Error::Occupied`] where it is not, [`Error::Io`] where it cannot be read.
 pub fn check_new_or_empty(name: &'static str, path: &Path) -> Result<(), Error> {
-    check_free(name, path, |_| false)
+    check_free(name, path, is_unfinished)
 }
 
 /// The same, but for files whose names are `ignored`.

@@ -166,7 +166,7 @@ impl Run<'_> {
         let (seed, image, classes) = (self.settings.seed, self.image, self.source.classes());
         let given = self.settings.condition(classes.len()).map(|condition| condition.in_turn(SAMPLES));
         let Some((generator, classifier)) = self.iterations.networks.drawing() else { return Ok(()) };
-        let drawn = draw(generator, classifier, given, SAMPLES, seed, image, classes, &self.device)?;
+        let drawn = draw(generator, classifier, given, SAMPLES, seed, image, classes, &self.device, &mut |_| {})?;
         self.folder.write_samples(epoch, &grid::draw(&drawn.images, &drawn.captions()))
     }
 

@@ -226,7 +226,7 @@ fn a_checkpoint_goes_from_either_device_to_the_other() {
             assert!(there.iter().zip(&here).all(|(a, b)| (a - b).abs() < 1e-4), "{trained} and {other}: logits");
             let read = save("again.safetensors", &iterations);
             let (mut g, mut c) = (read.generator(other).unwrap(), read.classifier(other).unwrap());
-            let drawn = draw(&mut g, &mut c, None, 3, 1, IMAGE, &classes, other).expect("it ran");
+            let drawn = draw(&mut g, &mut c, None, 3, 1, IMAGE, &classes, other, &mut |_| {}).expect("it ran");
             assert_eq!((drawn.labels.len(), drawn.confidences.len()), (3, 3));
         }
     }

@@ -8,8 +8,7 @@ use ecgan::data::{DataError, SyntheticOptions};
 use ecgan::export::{FileKind, check_file, check_outside};
 use ecgan::printable::printable;
 use ecgan::run_folder::write_png;
-use ecgan::settings;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Of the built-in set, as many as a run with the default settings draws.
 const SYNTHETIC: SyntheticOptions = SyntheticOptions { seed: 0, train: 2000, test: 2000 };
@@ -27,7 +26,8 @@ pub struct InspectArgs {
     /// A data folder, as for train, or `synthetic`
     #[arg(value_name = "DIR", env = "ECGAN_DATA", hide_env = true)]
     data: String,
-    /// Write a contact sheet: eight images of each class, as training sees them
+    /// Write a contact sheet: eight images of each class, as training sees them; a class whose name is not ASCII is its number,
+    /// from 0: #3
     #[arg(long, value_name = "FILE.png")]
     sheet: Option<PathBuf>,
     /// Print one JSON object on stdout; everything else goes to stderr
@@ -48,9 +48,7 @@ Examples:
 pub fn run(args: &InspectArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.sheet {
         check_file("sheet", path, FileKind::Png)?;
-        if args.data != settings::SYNTHETIC {
-            check_outside("sheet", path, Path::new(&args.data))?;
-        }
+        check_outside("sheet", path, &args.data)?;
     }
     let found = inspect(&args.data, &SYNTHETIC).map_err(Error::from)?;
     // Before a word is printed, which stdout may not take. Where there is none, what was found says why.

@@ -25,8 +25,8 @@ impl Inspection {
             let expected = "a part to draw a contact sheet of";
             return Err(DataError::unfit(Path::new(&self.data), "no part can be opened", expected));
         };
-        let (mut pixels, mut captions) = (Vec::new(), Vec::new());
-        for (label, class) in self.classes.iter().take(MOST_CLASSES).enumerate() {
+        let (mut pixels, mut shown) = (Vec::new(), Vec::new());
+        for label in 0..self.classes.len().min(MOST_CLASSES) {
             let members: Vec<usize> =
                 (0..listing.labels().len()).filter(|&i| listing.labels()[i] == label as i32).collect();
             let mut row = Vec::new();
@@ -39,7 +39,7 @@ impl Inspection {
             // A row has its place even where a class has fewer images, or none.
             for column in 0..COLUMNS {
                 let image = row.get(column);
-                captions.push(if column == 0 || image.is_some() { class.clone() } else { String::new() });
+                shown.push((column == 0 || image.is_some()).then_some(label));
                 match image {
                     Some(image) => pixels.extend_from_slice(image),
                     None => pixels.extend(std::iter::repeat_n(grid::BACKGROUND.0, FORMAT.bytes() / 3).flatten()),
@@ -47,7 +47,10 @@ impl Inspection {
             }
         }
         let Format { size, channels } = FORMAT;
-        let images = grid::Images::new(pixels, [captions.len(), size, size, channels]);
+        let images = grid::Images::new(pixels, [shown.len(), size, size, channels]);
+        let letters = grid::letters(&images);
+        let caption = |label: Option<usize>| label.map(|label| grid::name(&self.classes, label, letters));
+        let captions: Vec<String> = shown.into_iter().map(|label| caption(label).unwrap_or_default()).collect();
         Ok(grid::draw_in(&images, &captions, COLUMNS))
     }
 }

@@ -176,6 +176,18 @@ fn a_sheet_has_a_row_for_each_class() {
     assert_eq!((tile(3, 0), tile(0, 1).0, tile(1, 1)), (grid::BACKGROUND, [3; 3], grid::BACKGROUND));
 }
 
+#[test]
+fn a_sheet_tells_classes_apart_that_it_cannot_write() {
+    let folder = folder();
+    let sheet = |classes: [&str; 2]| {
+        let mut found = look_at(folder.path());
+        found.classes = classes.map(String::from).into();
+        found.sheet().unwrap()
+    };
+    assert!(sheet(["猫", "狗"]) == sheet(["#0", "#1"]));
+    assert!(sheet(["an-animal-that-is-a-cat", "x"]) == sheet(["an-animal..-is-a-cat", "x"]), "not cut at its end");
+}
+
 /// It is drawn of what was looked at, without another reading; of nothing it cannot be drawn.
 #[test]
 fn a_sheet_opens_no_file_again() {
