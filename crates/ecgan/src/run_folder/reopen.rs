@@ -141,7 +141,8 @@ fn remove_unfinished(folder: &Path) -> io::Result<()> {
     };
     for entry in entries {
         let entry = entry?;
-        if super::is_unfinished(&entry.file_name()) {
+        // A folder of such a name is no run's: somebody else may be filling it.
+        if super::is_unfinished(&entry.file_name()) && !entry.file_type()?.is_dir() {
             fs::remove_file(entry.path())?;
         }
     }

@@ -147,11 +147,13 @@ fn a_killed_run_is_taken_over_and_cleaned() {
         fs::write(out.join(unfinished), "").unwrap();
     }
     fs::write(out.join("config.toml"), "").unwrap();
+    let images = NewFolder::begin("dir", &out.join("fakes")).unwrap();
     let run = RunFolder::open(&out).unwrap();
+    images.finish().unwrap();
     assert!(matches!(RunFolder::open(&out), Err(Error::Locked { .. })));
     drop(run);
     let left: Vec<_> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!((left.len(), fs::read_dir(out.join("samples")).unwrap().count()), (2, 0), "{left:?}");
+    assert_eq!((left.len(), fs::read_dir(out.join("samples")).unwrap().count()), (3, 0), "{left:?}");
     // One that was killed before it wrote anything is as good as new.
     let empty = root.path().join("empty");
     fs::create_dir(&empty).unwrap();
