@@ -59,7 +59,7 @@ fn full(path: &Path) -> Option<PathBuf> {
 /// Whether it is such a set, be it one that cannot be used, as it has such a folder already.
 fn is_of_class_folders(data: &str) -> bool {
     let none = SyntheticOptions { seed: 0, train: 0, test: 0 };
-    Source::look(data, &none).is_ok_and(|(source, _)| source.is_unsplit())
+    Source::look(data, &none).is_ok_and(|opened| opened.source.is_unsplit())
 }
 
 #[cfg(test)]

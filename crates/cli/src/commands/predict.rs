@@ -39,9 +39,10 @@ pub struct PredictArgs {
 }
 
 const EXAMPLES: &str = "\
-A confidence is a probability, in 0..1. A file that cannot be read, as WebP, GIF, BMP, TIFF, AVIF
-and HEIC cannot, is told of on stderr, the others are still predicted, and the exit code is 3. In
-folders what is not named as an image is passed over. What is transparent is laid on white.
+A confidence is a probability, in 0..1. What cannot be read, as a path that is not there, a folder
+without images, a damaged file, WebP, GIF, BMP, TIFF, AVIF and HEIC, is told of on stderr, the others
+are still predicted, and the exit code is 3. In folders what is not named as an image is passed
+over. What is transparent is laid on white.
 
 Examples:
   ecgan predict --checkpoint RUN/checkpoints/best.safetensors cat.jpg
@@ -80,12 +81,13 @@ struct Candidate {
 struct Failed {
     /// With marks in place of what is no text.
     path: String,
+    /// Without the path.
     problem: String,
 }
 
 /// Runs the command.
 pub fn run(args: &PredictArgs) -> anyhow::Result<()> {
-    let files = image_files(&args.paths).map_err(Error::from)?;
+    let files = image_files(&args.paths);
     let device = args.compute.open()?;
     kernels::on_a_worker(|| predict(args, files, &device))
 }
@@ -113,8 +115,14 @@ fn predict(args: &PredictArgs, files: Vec<PathBuf>, device: &Device) -> anyhow::
         out.write_all(csv_header(top).as_bytes()).map_err(Unwritten)?;
     }
     predictor.files(files, |path, prediction| -> anyhow::Result<()> {
+        let name = path.to_string_lossy();
+        let shown = printable(&name);
         let problem = match prediction {
-            Err(error) => error.to_string(),
+            // The path, which it begins with, is told beside it.
+            Err(error) => {
+                let said = error.to_string();
+                said.strip_prefix(&format!("{shown}: ")).unwrap_or(&said).to_owned()
+            }
             Ok(prediction) => {
                 let top = candidates(&prediction);
                 match path.to_str() {
@@ -122,7 +130,7 @@ fn predict(args: &PredictArgs, files: Vec<PathBuf>, device: &Device) -> anyhow::
                         predictions.push(Predicted { path: path.into(), top });
                         return Ok(());
                     }
-                    None if args.json => format!("{}: {NO_TEXT}", path.display()),
+                    None if args.json => NO_TEXT.to_owned(),
                     _ => {
                         let line = if args.csv { csv_row(path, &top) } else { widths.row(path, &top) };
                         return Ok(out.write_all(line.as_bytes()).map_err(Unwritten)?);
@@ -130,8 +138,8 @@ fn predict(args: &PredictArgs, files: Vec<PathBuf>, device: &Device) -> anyhow::
                 }
             }
         };
-        warn(printable(&problem));
-        failed.push(Failed { path: path.to_string_lossy().into_owned(), problem });
+        warn(format!("{shown}: {problem}"));
+        failed.push(Failed { path: name.into_owned(), problem });
         Ok(())
     })?;
     out.flush().map_err(Unwritten)?;

@@ -1,6 +1,6 @@
 //! Data that is not what it should be: exit code 3, a message that names the file and what is wrong, no run folder.
 
-use crate::binary::{entries, refused, small, train};
+use crate::binary::{ecgan, entries, refused, small, train};
 use crate::data_sets::{house_numbers, mat, pets};
 use std::fs;
 use std::path::Path;
@@ -59,6 +59,10 @@ fn folders_that_are_nearly_a_data_set() {
     fs::create_dir(at("one")).unwrap();
     fs::rename(at("nest/images/training/cat"), at("one/cat")).unwrap();
     train("one", "one class folder with images, `cat`; two or more are needed");
+    fs::create_dir_all(at("one/dogs/puppies")).unwrap();
+    train("one", "one class folder with images, `cat`; two or more are needed, and `dogs` holds folders but no images");
+    let said = ecgan(here.path(), &["train", "--data", "one"]).stderr;
+    assert!(!String::from_utf8(said).unwrap().contains("CIFAR"), "no word of published sets");
 }
 
 #[test]
@@ -73,7 +77,7 @@ fn folders_with_a_part_missing() {
     let untrained = |data: &Path| fs::rename(data.join("test/dog"), data.join("test/wolf")).unwrap();
     spoiled(pets, untrained, "data/test/wolf: train has no class `wolf`; expected one of cat, dog, fish");
     let one = |data: &Path| ["cat", "dog"].iter().for_each(|c| fs::remove_dir_all(data.join("train").join(c)).unwrap());
-    spoiled(pets, one, "data/train: 1 class folders; expected at least 2");
+    spoiled(pets, one, "data/train: 1 class folder; expected at least 2");
     // One image of each class, and no other.
     let alone = |data: &Path| {
         for class in ["cat", "dog"] {
@@ -99,12 +103,12 @@ fn images_that_are_damaged() {
     spoiled(pets, replace, "data/train/cat/1.jpg: damage that its decoder does not expect");
     spoiled(pets, |data| cut(&data.join("train/fish/3.png")), "data/train/fish/3.png: ");
     let lying = |data: &Path| fs::write(data.join("train/dog/3.png"), lying_png()).unwrap();
-    let message = "data/train/dog/3.png: Image size exceeds limit; expected a whole PNG or JPEG image of at most 8192";
+    let message = "data/train/dog/3.png: 60000x60000 pixels; expected a whole PNG or JPEG image of at most 8192";
     spoiled(pets, lying, message);
     let empty = |data: &Path| fs::write(data.join("train/dog/3.png"), "").unwrap();
     spoiled(pets, empty, "data/train/dog/3.png: an empty file; expected a PNG or JPEG image");
-    let notes = |data: &Path| fs::write(data.join("train/dog/notes.txt"), "x").unwrap();
-    spoiled(pets, notes, "data/train/dog/notes.txt: not an image by its first bytes; expected a PNG or JPEG image");
+    let animation = |data: &Path| fs::write(data.join("train/dog/0.gif"), "GIF89a\x01\0\x01\0").unwrap();
+    spoiled(pets, animation, "data/train/dog/0.gif: GIF is not read; expected PNG or JPEG: convert it to one of them");
 }
 
 #[test]

@@ -120,6 +120,36 @@ fn images_of_some_of_the_classes_are_measured() {
     assert_eq!([&some["confusion"][1], &some["confusion"][2]], [&all["confusion"][1], &all["confusion"][2]]);
 }
 
+/// Two classes or more are a rule of training.
+#[test]
+fn images_of_one_class_are_measured() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    train(here.path(), &["--data", "pets", "--out", "run", "--method", "classifier", "--max-steps", "1"]);
+    std::fs::create_dir_all(here.path().join("new/test")).unwrap();
+    for place in ["alone", "new/test"] {
+        std::fs::create_dir_all(here.path().join(place)).unwrap();
+        let dogs = here.path().join(place).join("dog");
+        std::fs::create_dir(&dogs).unwrap();
+        for name in ["0.png", "1.jpg", "2.jpeg"] {
+            std::fs::copy(here.path().join("pets/test/dog").join(name), dogs.join(name)).unwrap();
+        }
+    }
+    let command = ["eval", "--checkpoint", "run/checkpoints/last.safetensors", "--json", "--data"];
+    let all = json(&ecgan(here.path(), &[&command[..], &["pets"]].concat()));
+    for more in [&["alone", "--split", "all"][..], &["new"]] {
+        let output = ecgan(here.path(), &[&command[..], more].concat());
+        let one = json(&output);
+        consistent(&one);
+        let told = format!("warning: {}: no image of class cat, fish, of which nothing is measured\n", more[0]);
+        assert!(stderr(&output).contains(&told), "{}", stderr(&output));
+        assert_eq!((count(&one["total"]), &one["confusion"][1]), (3, &all["confusion"][1]));
+    }
+    let message = "alone: no data set found (one class folder with images, `dog`; two or more are needed); looked for ";
+    refused(here.path(), &["train", "--data", "alone"], 3, message);
+    refused(here.path(), &["data", "inspect", "alone"], 3, message);
+}
+
 /// A fifth of other images is another fifth.
 #[test]
 fn a_test_that_may_have_been_trained_on_is_warned_of() {

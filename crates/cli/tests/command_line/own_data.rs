@@ -60,7 +60,7 @@ fn runs_lie_outside_of_class_folders() {
         );
         refused(&data, &[&[command, "--data", "."], more].concat(), 2, &message);
     }
-    let message = "out: expected a folder outside pets/train, whose class folders";
+    let message = "out: expected a folder outside pets/train, where it would be taken for a class";
     refused(here.path(), &["train", "--data", "pets/train", "--out", "pets/train/new"], 2, message);
     assert_eq!(entries(&data), 3, "nothing was created");
     let settings = ["--method", "classifier", "--max-steps", "1"];
@@ -104,6 +104,32 @@ fn from_another_folder_the_runs_data_is_not_there() {
     refused(&elsewhere, &["train", "--config", config, "--data", "pets"], 3, "error: pets: no such folder; expected");
     let eval = ["eval", "--checkpoint", checkpoint, "--data", "../pets", "--json"];
     assert_eq!(json(&ecgan(&elsewhere, &eval))["total"], 9);
+}
+
+/// What is passed over is told of, once, by everything that reads the set.
+#[test]
+fn notes_and_class_folders_beside_the_parts_are_warnings() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    for name in ["train/dog/notes.txt", "test/dog/labels.csv"] {
+        fs::write(here.path().join("pets").join(name), "no image").unwrap();
+    }
+    fs::create_dir(here.path().join("pets/dog")).unwrap();
+    fs::copy(here.path().join("pets/train/dog/0.png"), here.path().join("pets/dog/0.png")).unwrap();
+    let said = [
+        "pets: ignored 1 folder(s) with images beside train/ and test/ (`dog`)",
+        "pets: ignored 2 file(s) in the class folders that are not named as images (`train/dog/notes.txt`)",
+    ];
+    let arguments = ["train", "--data", "pets", "--method", "classifier", "--max-steps", "1", "--json", "--out", "run"];
+    let trained = small(here.path(), &arguments).output().unwrap();
+    assert_eq!((&json(&trained)["n_train"], &json(&trained)["n_test"]), (&16.into(), &9.into()));
+    let measured = ecgan(here.path(), &["eval", "--checkpoint", "run/checkpoints/last.safetensors", "--json"]);
+    assert_eq!(json(&measured)["total"], 9);
+    for stderr in [stderr(&trained), stderr(&measured)] {
+        said.iter().for_each(|said| assert_eq!(stderr.matches(&format!("warning: {said}\n")).count(), 1, "{stderr}"));
+    }
+    let inspected = json(&ecgan(here.path(), &["data", "inspect", "pets", "--json"]));
+    assert_eq!(inspected["warnings"], serde_json::json!(said));
 }
 
 #[test]

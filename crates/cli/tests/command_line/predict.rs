@@ -100,6 +100,40 @@ fn a_file_that_is_no_image_is_told_of_and_the_others_are_predicted() {
     assert_eq!(report["predictions"].as_array().unwrap().len(), 2);
 }
 
+/// A path that leads to no image is as a damaged file, wherever it stands among the others.
+#[test]
+fn a_path_without_an_image_costs_no_other_its_prediction() {
+    let here = tempfile::tempdir().unwrap();
+    trained(here.path());
+    fs::create_dir(here.path().join("empty")).unwrap();
+    let mut odd = vec![
+        ("gone.png", "cannot read: "),
+        ("empty", "no image in this folder or below; expected a file, or a folder"),
+    ];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("round.png", here.path().join("round.png")).unwrap();
+        odd.push(("round.png", "cannot read: "));
+    }
+    let names = odd.iter().map(|(name, _)| *name);
+    let paths: Vec<&str> = names.chain(["pets/test/cat/0.png"]).collect();
+    let output = ecgan(here.path(), &[&COMMAND[..], &paths, &["--json"]].concat());
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["predictions"][0]["path"], "pets/test/cat/0.png");
+    for ((name, problem), failed) in odd.iter().zip(report["failed"].as_array().unwrap()) {
+        assert_eq!(failed["path"], *name);
+        assert!(text(&failed["problem"]).starts_with(problem), "{failed}");
+        assert!(said.contains(&format!("warning: {name}: {problem}")), "{said}");
+    }
+    let all = odd.len() + 1;
+    assert!(said.contains(&format!("error: {} of {all} images could not be read, as said above", odd.len())), "{said}");
+    let table = ecgan(here.path(), &[&COMMAND[..], &["gone.png", "pets/test/cat/0.png"]].concat());
+    assert!(String::from_utf8(table.stdout).unwrap().starts_with("pets/test/cat/0.png "));
+    assert_eq!(ecgan(here.path(), &[&COMMAND[..], &["gone.png"]].concat()).status.code(), Some(3));
+}
+
 /// Where a folder is named, they are not passed over.
 #[test]
 fn images_of_formats_that_are_not_read_are_told_of() {
@@ -112,10 +146,10 @@ fn images_of_formats_that_are_not_read_are_told_of() {
     let output = ecgan(here.path(), &[&COMMAND[..], &["mixed", "--json"]].concat());
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(3), "{said}");
-    let message = "mixed/b.webp: WebP is not read; expected PNG or JPEG: convert it to one of them";
-    assert!(said.contains(&format!("warning: {message}\n")) && !said.contains("notes"), "{said}");
+    let problem = "WebP is not read; expected PNG or JPEG: convert it to one of them";
+    assert!(said.contains(&format!("warning: mixed/b.webp: {problem}\n")) && !said.contains("notes"), "{said}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["failed"], serde_json::json!([{ "path": "mixed/b.webp", "problem": message }]));
+    assert_eq!(report["failed"], serde_json::json!([{ "path": "mixed/b.webp", "problem": problem }]));
     assert_eq!(report["predictions"].as_array().unwrap().len(), 1);
 }
 
@@ -123,11 +157,8 @@ fn images_of_formats_that_are_not_read_are_told_of() {
 fn what_cannot_be_predicted_is_refused() {
     let here = tempfile::tempdir().unwrap();
     trained(here.path());
-    fs::create_dir(here.path().join("empty")).unwrap();
     fs::write(here.path().join("notes.safetensors"), "no checkpoint").unwrap();
     let with = |arguments: &[&'static str]| [&COMMAND[..], arguments].concat();
-    refused(here.path(), &with(&["empty"]), 3, "empty: no image in this folder or below; expected a file, or a folder");
-    refused(here.path(), &with(&["missing.png"]), 3, "missing.png: cannot read");
     refused(here.path(), &with(&["pets", "-k", "0"]), 2, "'--top-k <K>'");
     refused(here.path(), &with(&["pets", "--csv", "--json"]), 2, "cannot be used with");
     let command = ["predict", "--checkpoint", "notes.safetensors", "pets"];

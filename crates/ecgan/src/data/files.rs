@@ -1,32 +1,25 @@
 //! Images without labels: any files, and what lies in any folders.
 
-use super::folder::{EXTENSIONS, entries, is_named_as_image, is_named_as_unread, stored};
+use super::folder::{EXTENSIONS, entries, is_named_as_any_image, stored};
 use super::{DataError, Listing, Raw};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
 /// The files named, and of the folders named every PNG and JPEG below them, by its name's end, in the order of the names.
-/// Hidden files, what operating systems leave beside images, and links to folders are passed over. A folder further below
-/// that cannot be read, and an image of a format that is not read, are taken too: each fails as one file, and the others are read.
-///
-/// # Errors
-/// A path that is not there, a folder named that cannot be read or has no image below it.
-pub fn image_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
+/// Hidden files, what operating systems leave beside images, and links to folders are passed over. What is not there, a folder
+/// that cannot be read, one named that has no image below it, and an image of a format that is not read, are taken too: each fails
+/// as one file, and the others are read.
+pub fn image_files(paths: &[PathBuf]) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for path in paths {
-        if !path.metadata().map_err(|e| DataError::io(path, e))?.is_dir() {
-            files.push(path.clone());
-            continue;
-        }
         let before = files.len();
-        below(path, &mut files)?;
-        if files.len() == before {
-            let expected = format!("a file, or a folder with images: *.{}", EXTENSIONS.join(", *."));
-            return Err(DataError::unfit(path, "no image in this folder or below", expected));
+        let searched = path.is_dir() && below(path, &mut files).is_ok();
+        if !searched || files.len() == before {
+            files.push(path.clone());
         }
     }
-    Ok(files)
+    files
 }
 
 fn below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
@@ -35,7 +28,7 @@ fn below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
             if below(&path, files).is_err() {
                 files.push(path);
             }
-        } else if (is_named_as_image(&path) || is_named_as_unread(&path)) && !path.is_dir() {
+        } else if is_named_as_any_image(&path) && !path.is_dir() {
             files.push(path);
         }
     }
@@ -80,8 +73,10 @@ impl Listing for Files {
     fn stored(&self, index: usize) -> Result<Raw<'_>, DataError> {
         let path = &self.files[index];
         let image = if path.is_dir() {
-            // What keeps it from being searched, if anything does now.
-            Err(entries(path).err().unwrap_or_else(|| DataError::unfit(path, "a folder", "a PNG or JPEG image")))
+            // Unless something keeps it from being searched.
+            let expected = || format!("a file, or a folder with images: *.{}", EXTENSIONS.join(", *."));
+            let empty = || DataError::unfit(path, "no image in this folder or below", expected());
+            Err(entries(path).err().unwrap_or_else(empty))
         } else {
             stored(path)
         };
@@ -109,20 +104,34 @@ mod tests {
         hidden.iter().chain(&found).for_each(|name| fs::write(at(name), "x").unwrap());
         #[cfg(unix)]
         std::os::unix::fs::symlink(at("a"), at("a/round")).unwrap();
-        let found = image_files(&[at("odd.name"), at("a")]).unwrap();
+        let found = image_files(&[at("odd.name"), at("a")]);
         assert_eq!(found, ["odd.name", "a/1.jpg", "a/2.PNG", "a/b/1.jpeg", "a/b/3.WebP"].map(at));
-        let refused = |name: &str| image_files(&[at("a"), at(name)]).unwrap_err().to_string();
-        assert!(refused("none").contains("none: no image in this folder or below; expected a file, or a folder"));
-        assert!(refused("missing").contains("missing: cannot read"));
     }
 
     #[test]
-    fn a_folder_among_the_files_fails_as_one() {
+    fn what_has_no_image_fails_as_one_file() {
         let here = tempfile::tempdir().unwrap();
-        let files = Files::new(vec![here.path().into()]);
-        assert_eq!(files.stored(0).unwrap().pixels.len(), 1);
-        let message = files.take_failure(0).unwrap().to_string();
-        assert!(message.ends_with(": a folder; expected a PNG or JPEG image"), "{message}");
+        let at = |name: &str| here.path().join(name);
+        fs::create_dir(at("none")).unwrap();
+        fs::write(at("z.png"), "x").unwrap();
+        let mut odd = vec![
+            ("none", "none: no image in this folder or below; expected a file, or a folder"),
+            ("gone", "gone: cannot read"),
+        ];
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("round.png", at("round.png")).unwrap();
+            odd.push(("round.png", "round.png: cannot read"));
+        }
+        let named: Vec<PathBuf> = odd.iter().map(|(name, _)| at(name)).chain([at("z.png")]).collect();
+        let found = image_files(&named);
+        assert_eq!(found, named);
+        let files = Files::new(found);
+        for (index, (_, problem)) in odd.iter().enumerate() {
+            assert_eq!(files.stored(index).unwrap().pixels.len(), 1);
+            let message = files.take_failure(index).unwrap().to_string();
+            assert!(message.contains(problem), "{message}");
+        }
     }
 
     #[cfg(unix)]
@@ -135,13 +144,13 @@ mod tests {
         fs::write(at("z.png"), "x").unwrap();
         fs::set_permissions(at("locked"), fs::Permissions::from_mode(0o000)).unwrap();
         if at("locked").read_dir().is_err() {
-            let found = image_files(&[here.path().into()]).unwrap();
+            let found = image_files(&[here.path().into()]);
             assert_eq!(found, [at("locked"), at("z.png")]);
             let files = Files::new(found);
             files.stored(0).unwrap();
             let message = files.take_failure(0).unwrap().to_string();
             assert!(message.contains("locked: cannot read: "), "{message}");
-            assert!(image_files(&[at("locked")]).is_err(), "named, it is refused at once");
+            assert_eq!(image_files(&[at("locked")]), [at("locked")], "named, too");
         } else {
             println!("skipped: nothing is locked to the superuser");
         }

@@ -75,6 +75,11 @@ trait Reader: Send + Sync {
 
     /// Opens one part, which [`Reader::check`] has found to be there. It has an image at least.
     fn open(&self, part: Part) -> Result<Arc<dyn Listing>, DataError>;
+
+    /// What is wrong with each file of a part that lies in several, as [`Reader::open`] ends at the first; nothing where that says all.
+    fn problems(&self, _part: Part) -> Vec<DataError> {
+        Vec::new()
+    }
 }
 
 /// One part of a data set: its labels are known, an image is decoded when it is asked for.
@@ -112,12 +117,14 @@ struct Found {
     warnings: Vec<String>,
     /// What no run can use it for, although it can be looked at.
     refusals: Vec<DataError>,
+    /// Folders of classes that cannot be read, which no run can use either, and the part that each belongs to.
+    unread: Vec<(Part, DataError)>,
     reader: Box<dyn Reader>,
 }
 
 impl Found {
     fn new(format: &'static str, classes: Vec<String>, reader: Box<dyn Reader>) -> Self {
-        Self { format, classes, warnings: Vec::new(), refusals: Vec::new(), reader }
+        Self { format, classes, warnings: Vec::new(), refusals: Vec::new(), unread: Vec::new(), reader }
     }
 }
 

@@ -1,7 +1,12 @@
 //! What comes near to a data set in a folder that is none.
 
-use super::folder::{entries, is_named_as_image, is_named_as_unread, misnamed};
+use super::folder::{entries, has_images, is_named_as_any_image, is_named_as_image, is_named_as_unread, misnamed};
 use std::path::{Path, PathBuf};
+
+/// Whether there are folders or images in a folder, so that it is no place for the files of a published data set.
+pub fn has_folders_or_images(path: &Path) -> bool {
+    entries(path).is_ok_and(|inside| inside.iter().any(|(_, path)| path.is_dir() || is_named_as_any_image(path)))
+}
 
 /// What to say of a folder that is no data set; `is_set` tells of another whether it is one.
 pub fn near(path: &Path, is_set: impl Fn(&Path) -> bool) -> Option<String> {
@@ -21,13 +26,15 @@ pub fn near(path: &Path, is_set: impl Fn(&Path) -> bool) -> Option<String> {
     if let Some(said) = folders.iter().filter_map(|(_, folder)| entries(folder).ok()?.iter().find_map(unread)).next() {
         return Some(said);
     }
-    let is_image = |(_, path): &(String, PathBuf)| is_named_as_image(path);
-    let has_images = |folder: &Path| entries(folder).is_ok_and(|inside| inside.iter().any(is_image));
     // With two of them it would be a data set.
     if let Some((class, _)) = folders.iter().find(|(_, folder)| has_images(folder)) {
-        return Some(format!("one class folder with images, `{class}`; two or more are needed"));
+        let has_folders =
+            |folder: &Path| entries(folder).is_ok_and(|inside| inside.iter().any(|(_, path)| path.is_dir()));
+        let nested = folders.iter().find(|(_, folder)| has_folders(folder) && !has_images(folder));
+        let nested = nested.map_or_else(String::new, |(name, _)| format!(", and `{name}` holds folders but no images"));
+        return Some(format!("one class folder with images, `{class}`; two or more are needed{nested}"));
     }
-    if let Some((image, _)) = files.iter().find(|&file| is_image(file)) {
+    if let Some((image, _)) = files.iter().find(|(_, path)| is_named_as_image(path)) {
         return Some(format!("images, such as `{image}`, but not in class folders"));
     }
     files.iter().find_map(unread)
@@ -68,6 +75,10 @@ mod tests {
             ),
             (&["set/1.png", "set/2.png"], " (images, such as `1.png`, but not in class folders)"),
             (&["set/cat/1.png", "set/dog/x.txt"], " (one class folder with images, `cat`; two or more are needed)"),
+            (
+                &["set/a/x/1.png", "set/b/1.png", "set/c/x.txt"],
+                " (one class folder with images, `b`; two or more are needed, and `a` holds folders but no images)",
+            ),
             (&["set/images/a/1.png", "set/images/b/1.png"], " (but `images` in it is one: did you mean /set/images?)"),
             (&["set/mnist/t10k-labels.idx1-ubyte"], " (but `mnist` in it is one: did you mean /set/mnist?)"),
             (
@@ -77,6 +88,10 @@ mod tests {
         ] {
             let message = said(files);
             assert!(message.starts_with(&none(near)), "{message}");
+            let layouts =
+                "with PNG or JPEG images (and val/<class>/, if you like); or <class>/ alone (two or more, to train)";
+            assert_eq!(message.contains("SVHN"), files == ["set/notes.txt"], "{message}");
+            assert!(message.contains("SVHN") || message.contains(layouts), "{message}");
         }
     }
 

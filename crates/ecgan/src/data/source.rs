@@ -1,7 +1,7 @@
 //! What a `--data` argument names: the built-in set, or a folder recognised by its contents.
 
 use super::images::Chosen;
-use super::near::near;
+use super::near::{has_folders_or_images, near};
 use super::{
     DataError, Format, Found, Images, Listing, Part, Reader, SyntheticOptions, cifar, folder, idx, svhn, synthetic,
 };
@@ -14,19 +14,26 @@ use std::sync::Arc;
 struct Recogniser {
     /// What it looks for, for the message when nothing fits.
     looked_for: &'static str,
-    /// `None` where the folder is not of this format; an error where it is, but is not usable.
-    recognise: fn(&Path) -> Result<Option<Found>, DataError>,
+    /// `None` where the folder is not of this format; an error where it is, but is not usable. The number is how many classes
+    /// are needed at least, where a format may have any.
+    recognise: fn(&Path, usize) -> Result<Option<Found>, DataError>,
 }
 
 /// The known formats, tried in this order.
 const FORMATS: &[Recogniser] = &[
     Recogniser { looked_for: folder::LOOKED_FOR, recognise: folder::recognise },
-    Recogniser { looked_for: svhn::LOOKED_FOR, recognise: svhn::recognise },
-    Recogniser { looked_for: cifar::LOOKED_FOR_10, recognise: cifar::recognise_10 },
-    Recogniser { looked_for: cifar::LOOKED_FOR_100, recognise: cifar::recognise_100 },
+    Recogniser { looked_for: svhn::LOOKED_FOR, recognise: |path, _| svhn::recognise(path) },
+    Recogniser { looked_for: cifar::LOOKED_FOR_10, recognise: |path, _| cifar::recognise_10(path) },
+    Recogniser { looked_for: cifar::LOOKED_FOR_100, recognise: |path, _| cifar::recognise_100(path) },
     Recogniser { looked_for: idx::LOOKED_FOR, recognise: idx::recognise },
     Recogniser { looked_for: folder::LOOKED_FOR_UNSPLIT, recognise: folder::recognise_unsplit },
 ];
+
+/// Classes that a run needs to tell apart.
+const TO_TRAIN: usize = 2;
+
+/// Where a checkpoint knows the classes, its images may be of one of them.
+const TO_MEASURE: usize = 1;
 
 /// What `--data` takes.
 const EXPECTED: &str = "a data folder or `synthetic`";
@@ -40,6 +47,21 @@ pub struct Source {
     reader: Box<dyn Reader>,
 }
 
+/// A data set as it is, usable or not.
+pub(crate) struct Opened {
+    pub(crate) source: Source,
+    /// As [`Found`] has them.
+    pub(super) refusals: Vec<DataError>,
+    pub(super) unread: Vec<(Part, DataError)>,
+}
+
+impl Opened {
+    fn usable(self) -> Result<Source, DataError> {
+        let unread = self.unread.into_iter().map(|(_, error)| error);
+        unread.chain(self.refusals).next().map_or(Ok(self.source), Err)
+    }
+}
+
 impl Source {
     /// Opens `data`: the word `synthetic` for the built-in house-number digits (`synthetic` then says which and how
     /// many; a folder of that name is `./synthetic`), or a folder, recognised by what it contains.
@@ -49,14 +71,22 @@ impl Source {
     /// # Errors
     /// A folder that is missing or unreadable, of no known format, or of a known one but not usable.
     pub fn open(data: &str, synthetic: &SyntheticOptions) -> Result<Self, DataError> {
-        let (source, refusals) = Self::look(data, synthetic)?;
-        refusals.into_iter().next().map_or(Ok(source), Err)
+        Self::look(data, synthetic)?.usable()
     }
 
-    /// The same for somebody who only looks: what no run could use is told, not refused.
-    pub(crate) fn look(data: &str, synthetic: &SyntheticOptions) -> Result<(Self, Vec<DataError>), DataError> {
+    /// The same where nothing is trained on it, so that its images may all be of one class.
+    pub(crate) fn open_to_measure(data: &str, synthetic: &SyntheticOptions) -> Result<Self, DataError> {
+        Self::find(data, synthetic, TO_MEASURE)?.usable()
+    }
+
+    /// [`Source::open`] for somebody who only looks: what no run could use is told, not refused.
+    pub(crate) fn look(data: &str, synthetic: &SyntheticOptions) -> Result<Opened, DataError> {
+        Self::find(data, synthetic, TO_TRAIN)
+    }
+
+    fn find(data: &str, synthetic: &SyntheticOptions, least: usize) -> Result<Opened, DataError> {
         if data == "synthetic" {
-            return Ok(Self::new(synthetic::found(synthetic)?));
+            return Ok(Self::opened(synthetic::found(synthetic)?));
         }
         let path = Path::new(data);
         let full = path.canonicalize().map_err(|e| match e.kind() {
@@ -67,18 +97,23 @@ impl Source {
             return Err(DataError::unfit(path, "not a folder", EXPECTED));
         }
         for format in FORMATS {
-            if let Some(found) = (format.recognise)(path)? {
-                return Ok(Self::new(found));
+            if let Some(found) = (format.recognise)(path, least)? {
+                return Ok(Self::opened(found));
             }
         }
-        let looked_for = FORMATS.iter().map(|f| f.looked_for).collect::<Vec<_>>().join("; ");
-        let is_set = |folder: &Path| FORMATS.iter().any(|format| matches!((format.recognise)(folder), Ok(Some(_))));
+        let looked_for = if has_folders_or_images(path) {
+            [folder::LOOKED_FOR, folder::LOOKED_FOR_UNSPLIT].join("; or ")
+        } else {
+            FORMATS.iter().map(|f| f.looked_for).collect::<Vec<_>>().join("; ")
+        };
+        let is_set =
+            |folder: &Path| FORMATS.iter().any(|format| matches!((format.recognise)(folder, TO_TRAIN), Ok(Some(_))));
         Err(DataError::Unrecognised { path: path.into(), near: near(path, is_set), looked_for })
     }
 
-    fn new(found: Found) -> (Self, Vec<DataError>) {
-        let Found { format, classes, warnings, refusals, reader } = found;
-        (Self { format, classes, warnings, reader }, refusals)
+    fn opened(found: Found) -> Opened {
+        let Found { format, classes, warnings, refusals, unread, reader } = found;
+        Opened { source: Self { format, classes, warnings, reader }, refusals, unread }
     }
 
     /// Class names; a label is an index into them.
@@ -128,6 +163,12 @@ impl Source {
     pub(crate) fn listing(&self, part: Part) -> Result<Arc<dyn Listing>, DataError> {
         self.reader.check(part)?;
         self.reader.open(part)
+    }
+
+    /// What is wrong with each file of a part that could not be opened for the `first`.
+    pub(super) fn problems(&self, part: Part, first: DataError) -> Vec<DataError> {
+        let all = self.reader.problems(part);
+        if all.is_empty() { vec![first] } else { all }
     }
 
     /// Decodes all training images, in file order.

@@ -35,7 +35,11 @@ impl Split {
         warning: &mut dyn FnMut(&str),
     ) -> Result<Self, Error> {
         let settings = settings(read, data)?;
-        let source = Source::open(&settings.data, &settings.synthetic())?;
+        let open = match split {
+            SplitName::Test | SplitName::All => Source::open_to_measure,
+            SplitName::Train | SplitName::Val => Source::open,
+        };
+        let source = open(&settings.data, &settings.synthetic())?;
         match split {
             SplitName::All => source.warnings_of_all().for_each(|message| warning(message)),
             _ => source.warnings().iter().for_each(|message| warning(message)),

@@ -36,8 +36,9 @@ pub struct InspectArgs {
 }
 
 const AFTER_HELP: &str = "\
-Counts, sizes, class balance, files that cannot be read (all of them; exit code 3), images
-that occur twice, in train and test above all, and whatever would stop a run.
+Counts, sizes, class balance, files that cannot be read (all of them; exit code 3), files and
+folders that a run passes over, images that occur twice, in train and test above all, and
+whatever would stop a run.
 
 Examples:
   ecgan data inspect DIR

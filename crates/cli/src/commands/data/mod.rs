@@ -29,7 +29,8 @@ pub const FORMATS: &str = "\
 A data folder is recognised by what is in it:
   DIR/train/<class>/* and DIR/test/<class>/*   PNG or JPEG images of up to 8192 pixels
                      a side, on white where they are transparent; with
-                     DIR/val/<class>/* (or valid/), those images validate
+                     DIR/val/<class>/* (or valid/, validation/), those images
+                     validate; files of other names are passed over with a warning
   DIR/<class>/*      the same without a split: a fifth of each class, always the same
                      one, is kept for the test
   SVHN               train_32x32.mat and test_32x32.mat

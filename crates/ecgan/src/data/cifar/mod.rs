@@ -165,6 +165,10 @@ impl Reader for Cifar {
         }
         Ok(Arc::new(Records { record, batches, labels, images }))
     }
+
+    fn problems(&self, part: Part) -> Vec<DataError> {
+        self.files(part).filter_map(|path| self.records(&path).err()).collect()
+    }
 }
 
 /// A file that was read.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::data::inspect::inspect;
 use crate::data::{Format, Images, Source, SyntheticOptions};
 use std::fs;
 use tempfile::TempDir;
@@ -96,6 +97,24 @@ fn every_length_but_whole_records_is_refused() {
             );
         }
     }
+}
+
+#[test]
+fn every_file_that_cannot_be_read_is_told() {
+    let folder = ten();
+    for i in [2, 4] {
+        fs::write(folder.path().join(format!("data_batch_{i}.bin")), "short").unwrap();
+    }
+    let found = inspect(folder.path().to_str().unwrap(), &SyntheticOptions { seed: 0, train: 0, test: 0 }).unwrap();
+    let [second, fourth] = &found.unreadable[..] else { panic!("{:?}", found.unreadable) };
+    for (unreadable, file) in [(second, "data_batch_2.bin"), (fourth, "data_batch_4.bin")] {
+        assert!(
+            unreadable.problem.contains(&format!("{file}: 5 bytes; expected a multiple of 3073")),
+            "{unreadable:?}"
+        );
+        assert_eq!(unreadable.part, "train");
+    }
+    assert_eq!(found.parts.len(), 1, "the test part");
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! What lies in a folder of class folders.
 
+use super::unread::is_named_as_any_image;
 use super::{Raw, fit, stored};
-use crate::data::{DataError, Format, Listing};
+use crate::data::{DataError, Format, Listing, Part};
 use crate::printable::{Shown, printable};
 use std::path::{Path, PathBuf};
 
-/// What an image in a folder is called at its end.
-pub const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
+/// What an image in a folder is called at its end. The last two are JPEG's as well: browsers save photographs so.
+pub const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "jpe", "jfif"];
 
 /// What operating systems leave in folders where it is not hidden: Windows' previews and folder settings, and attributes
 /// of macOS that an archive carried elsewhere.
@@ -66,6 +67,11 @@ pub fn entries(path: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
     Ok(entries)
 }
 
+/// Whether a folder can be read and has images, which lie in no folder of it.
+pub fn has_images(folder: &Path) -> bool {
+    entries(folder).is_ok_and(|inside| inside.iter().any(|(_, path)| is_named_as_image(path)))
+}
+
 /// The class folders of a part, sorted; loose files beside them are reported.
 pub fn class_folders(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<(String, PathBuf)>, DataError> {
     let (folders, loose): (Vec<_>, Vec<_>) = entries(path)?.into_iter().partition(|(_, path)| path.is_dir());
@@ -80,25 +86,64 @@ pub fn class_folders(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<(Str
     Ok(folders)
 }
 
-/// The files of these class folders of `data`; what does not belong there is a refusal.
-pub fn list(
-    data: &Path,
-    folders: &[(String, PathBuf)],
-    classes: &[String],
-    refusals: &mut Vec<DataError>,
-) -> Result<List, DataError> {
+/// What is in class folders and not among their images.
+#[derive(Default)]
+pub struct Aside {
+    /// What does not belong there.
+    pub refusals: Vec<DataError>,
+    /// Class folders that cannot be read, and the part that each belongs to.
+    pub unread: Vec<(Part, DataError)>,
+    /// Files that are no images by their names.
+    pub passed_over: Vec<PathBuf>,
+}
+
+impl Aside {
+    /// What to say of the files that were passed over.
+    pub fn warning(&self, data: &Path) -> Option<String> {
+        let (first, count) = (self.passed_over.first()?, self.passed_over.len());
+        let (at, first) = (Shown(data), Shown(first.strip_prefix(data).unwrap_or(first)));
+        Some(format!("{at}: ignored {count} file(s) in the class folders that are not named as images (`{first}`)"))
+    }
+}
+
+/// The images of one part of `data`, which lie in these class folders; what else is there goes `aside`.
+pub fn list(data: &Path, part: Part, folders: &[(String, PathBuf)], classes: &[String], aside: &mut Aside) -> List {
     let mut list = List { data: data.into(), files: Vec::new(), labels: Vec::new() };
     for (name, folder) in folders {
         let label = classes.iter().position(|class| class == name).expect("checked by the caller") as i32;
-        let (nested, files): (Vec<_>, Vec<_>) = entries(folder)?.into_iter().partition(|(_, path)| path.is_dir());
-        for (_, nested) in &nested {
-            refusals.push(DataError::unfit(nested, "a folder inside a class folder", "images only"));
+        let inside = match entries(folder) {
+            Ok(inside) => inside,
+            Err(error) => {
+                aside.unread.push((part, error));
+                continue;
+            }
+        };
+        let paths = inside.into_iter().map(|(_, path)| path);
+        let (nested, files): (Vec<_>, Vec<_>) = paths.partition(|path| path.is_dir());
+        let (images, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|path| may_be_image(path));
+        for nested in &nested {
+            aside.refusals.push(DataError::unfit(nested, "a folder inside a class folder", "images only"));
         }
-        if files.is_empty() && nested.is_empty() {
-            refusals.push(DataError::unfit(folder, "no images in this class", "at least one PNG or JPEG"));
+        if images.is_empty() && nested.is_empty() {
+            aside.refusals.push(without_images(folder, &others));
         }
-        list.labels.resize(list.labels.len() + files.len(), label);
-        list.files.extend(files.into_iter().map(|(_, path)| path));
+        list.labels.resize(list.labels.len() + images.len(), label);
+        list.files.extend(images);
+        aside.passed_over.extend(others);
     }
-    Ok(list)
+    list
+}
+
+/// Whether a file in a class folder is taken for an image: also where its name has no end, as its first bytes say what it is.
+fn may_be_image(path: &Path) -> bool {
+    path.extension().is_none() || is_named_as_any_image(path)
+}
+
+/// The refusal of a class folder in which there are no files but these.
+fn without_images(folder: &Path, others: &[PathBuf]) -> DataError {
+    let Some(name) = others.first().and_then(|path| path.file_name()) else {
+        return DataError::unfit(folder, "no images in this class", "at least one PNG or JPEG");
+    };
+    let wrong = format!("none of its {} file(s) is named as an image (`{}`)", others.len(), name.to_string_lossy());
+    DataError::unfit(folder, wrong, format!("at least one PNG or JPEG: *.{}", EXTENSIONS.join(", *.")))
 }

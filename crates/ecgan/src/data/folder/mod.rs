@@ -2,9 +2,9 @@
 //!
 //! Class names are the folder names of `train`, sorted (where there is no `train`, those of the other parts together);
 //! images are in the order of their file names. Hidden files and what operating systems leave there (`Thumbs.db`) are
-//! skipped, nothing below a class folder is entered, and anything that is not an image is an error. What is transparent is laid
-//! on white, 16-bit values are rounded to 8, and an image is turned as its EXIF data says. `valid` and `validation` are other
-//! names of `val`.
+//! skipped, other files that are not named as images are passed over with a warning, nothing below a class folder is entered, and
+//! what is named as an image, of whatever format, and cannot be read is an error. What is transparent is laid on white, 16-bit
+//! values are rounded to 8, and an image is turned as its EXIF data says. `valid` and `validation` are other names of `val`.
 
 mod alpha;
 mod jpeg;
@@ -22,16 +22,17 @@ use super::{DataError, Format, Found, Listing, Part, Reader};
 use crate::printable::{Shown, printable};
 use crate::regular_file;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, ImageResult, Limits};
-pub(super) use list::{EXTENSIONS, entries, is_named_as_image};
-use list::{List, class_folders, list};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use list::{Aside, List, class_folders, list};
+pub(super) use list::{EXTENSIONS, entries, has_images, is_named_as_image};
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-pub(super) use unread::is_named_as_unread;
+pub(super) use unread::{is_named_as_any_image, is_named_as_unread};
 
 pub(super) const LOOKED_FOR: &str =
     "train/<class>/ and test/<class>/ with PNG or JPEG images (and val/<class>/, if you like)";
@@ -97,6 +98,28 @@ impl PartFolder {
     fn has(&self, class: &str) -> bool {
         self.classes.iter().any(|(name, _)| name == class)
     }
+
+    /// The folder's own name, which says what part it is.
+    fn name(&self) -> Cow<'_, str> {
+        self.path.file_name().unwrap_or_default().to_string_lossy()
+    }
+
+    /// The refusal of so few classes, where `least` are needed.
+    fn too_few(&self, classes: usize, least: usize) -> DataError {
+        let wrong = format!("{classes} class folder{}", if classes == 1 { "" } else { "s" });
+        let expected = format!("at least {least}, with images in each");
+        let part = match self.part {
+            Part::Train => "training",
+            Part::Val => "validation",
+            Part::Test => "test",
+        };
+        let taken = if self.classes.is_empty() && has_images(&self.path) {
+            format!(" (`{}` is taken for the {part} part; if it is a class, rename it)", self.name())
+        } else {
+            String::new()
+        };
+        DataError::unfit(&self.path, wrong, expected + &taken)
+    }
 }
 
 /// The part's folder, where there is one.
@@ -126,8 +149,21 @@ pub(super) fn misnamed(path: &Path) -> Option<String> {
     (!found.is_empty()).then(|| format!("{}: did you mean {}?", found.join(", "), meant.join(", ")))
 }
 
-/// Recognises a folder that has a `train` or a `test` folder.
-pub(super) fn recognise(path: &Path) -> Result<Option<Found>, DataError> {
+/// Reports folders with images beside those of the parts: class folders, perhaps, that nothing uses.
+fn warn_of_others(path: &Path, there: &[PartFolder], warnings: &mut Vec<String>) {
+    // Where it may be entered but not listed, the parts are all that can be seen.
+    let Ok(inside) = entries(path) else { return };
+    let is_part = |folder: &Path| there.iter().any(|part| part.path == folder);
+    let others: Vec<_> = inside.iter().filter(|(_, folder)| !is_part(folder) && has_images(folder)).collect();
+    if let Some((name, _)) = others.first() {
+        let (at, count, name) = (Shown(path), others.len(), printable(name));
+        let parts = there.iter().map(|part| format!("{}/", part.name())).collect::<Vec<_>>().join(" and ");
+        warnings.push(format!("{at}: ignored {count} folder(s) with images beside {parts} (`{name}`)"));
+    }
+}
+
+/// Recognises a folder that has a `train` or a `test` folder; fewer than `least` classes are a refusal.
+pub(super) fn recognise(path: &Path, least: usize) -> Result<Option<Found>, DataError> {
     let mut folders = Part::ALL.map(|part| part_folder(path, part));
     if folders[0].is_none() && folders[2].is_none() {
         return Ok(None);
@@ -148,24 +184,26 @@ pub(super) fn recognise(path: &Path) -> Result<Option<Found>, DataError> {
             there.push(PartFolder { part, classes: class_folders(&path, &mut warnings)?, path });
         }
     }
+    warn_of_others(path, &there, &mut warnings);
     // What a run trains on says which classes there are; where that is not there, everything does.
     let known = if there[0].part == Part::Train { &there[..1] } else { &there[..] };
     let names: BTreeSet<&String> = known.iter().flat_map(|folder| &folder.classes).map(|(name, _)| name).collect();
     let mut classes: Vec<String> = names.into_iter().cloned().collect();
-    let mut refusals = Vec::new();
-    if classes.len() < 2 {
-        let wrong = format!("{} class folders", classes.len());
-        refusals.push(DataError::unfit(&there[0].path, wrong, "at least 2, with images in each"));
+    let mut aside = Aside::default();
+    if classes.len() < least {
+        aside.refusals.push(there[0].too_few(classes.len(), least));
     }
     let mut parts = Vec::new();
     for folder in &there {
         if folder.part != Part::Train {
-            compare_classes(&mut classes, folder, &there, &mut warnings, &mut refusals);
+            compare_classes(&mut classes, folder, &there, &mut warnings, &mut aside.refusals);
         }
-        parts.push((folder.part, Arc::new(list(path, &folder.classes, &classes, &mut refusals)?)));
+        parts.push((folder.part, Arc::new(list(path, folder.part, &folder.classes, &classes, &mut aside))));
     }
+    warnings.extend(aside.warning(path));
     let reader = Box::new(ImageFolder { path: path.into(), parts });
-    Ok(Some(Found { warnings, refusals, ..Found::new("image folders", classes, reader) }))
+    let Aside { refusals, unread, .. } = aside;
+    Ok(Some(Found { warnings, refusals, unread, ..Found::new("image folders", classes, reader) }))
 }
 
 /// The classes of a part beside the known ones; those that train should have, and has not, become known too.
@@ -238,24 +276,32 @@ pub(crate) fn decoded(path: &Path) -> Result<DynamicImage, DataError> {
     DECODING.set(true);
     let read = panic::catch_unwind(AssertUnwindSafe(|| upright(&bytes, kind)));
     DECODING.set(false);
-    read.map_err(|_| refused("damage that its decoder does not expect".into()))?.map_err(|e| refused(e.to_string()))
+    read.map_err(|_| refused("damage that its decoder does not expect".into()))?.map_err(refused)
 }
 
-/// The image in `bytes`, turned as its EXIF orientation says: a camera that was held upright stores it lying.
-fn upright(bytes: &[u8], kind: ImageFormat) -> ImageResult<DynamicImage> {
+/// The image in `bytes`, turned as its EXIF orientation says: a camera that was held upright stores it lying. Or else what is
+/// wrong with it.
+fn upright(bytes: &[u8], kind: ImageFormat) -> Result<DynamicImage, String> {
+    let said = |error: ImageError| png::in_brief(&error.to_string());
+    // Without the largest side, of which the decoder's refusal would not say how large it is.
     let mut limits = Limits::default();
-    limits.max_image_width = Some(LARGEST_SIDE);
-    limits.max_image_height = Some(LARGEST_SIDE);
     limits.max_alloc = Some(LARGEST_DECODED);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), kind);
     reader.limits(limits.clone());
-    let mut decoder = reader.into_decoder()?;
+    let mut decoder = reader.into_decoder().map_err(said)?;
+    let (width, height) = decoder.dimensions();
+    if width.max(height) > LARGEST_SIDE {
+        return Err(format!("{width}x{height} pixels"));
+    }
     // `ImageReader::decode` does so, `into_decoder` does not.
-    limits.reserve(decoder.total_bytes())?;
-    decoder.set_limits(limits)?;
+    let needed = decoder.total_bytes();
+    limits
+        .reserve(needed)
+        .map_err(|_| format!("{width}x{height} pixels that take {} MiB", needed.div_ceil(1 << 20)))?;
+    decoder.set_limits(limits).map_err(said)?;
     // One that cannot be read is none.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(said)?;
     image.apply_orientation(orientation);
     Ok(image)
 }

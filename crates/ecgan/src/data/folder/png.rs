@@ -15,9 +15,31 @@ pub fn has_whole_palette(bytes: &[u8]) -> bool {
     true
 }
 
+/// What the decoder says, without its full stop, and with a chunk's name where it prints all that it knows of the chunk.
+pub fn in_brief(said: &str) -> String {
+    let said = said.trim_end_matches('.');
+    let named = said.split_once("ChunkType { type: ").and_then(|(before, rest)| {
+        let (kind, rest) = rest.split_once(", ")?;
+        let (_, after) = rest.split_once(" }")?;
+        Some(format!("{before}the chunk {kind}{}", after.strip_prefix(" chunk").unwrap_or(after)))
+    });
+    named.unwrap_or_else(|| said.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_chunk_is_told_by_its_name() {
+        let said = "have 0x0 while decoding ChunkType { type: IDAT, critical: true, safecopy: false } chunk.";
+        assert_eq!(in_brief(said), "have 0x0 while decoding the chunk IDAT");
+        assert_eq!(
+            in_brief("ChunkType { type: PLTE, private: false } is twice there"),
+            "the chunk PLTE is twice there"
+        );
+        assert_eq!(in_brief("IDAT or fdAT chunk is missing."), "IDAT or fdAT chunk is missing");
+    }
 
     #[test]
     fn a_palette_is_found_behind_other_chunks() {

@@ -164,13 +164,13 @@ fn a_size_that_lies_is_refused() {
     bytes[frame + 5..frame + 9].fill(0xFF);
     fs::write(&path, &bytes).unwrap();
     let message = read_image(&path, RGB).unwrap_err().to_string();
-    assert!(message.contains("large.jpg: "), "{message}");
+    assert!(message.contains("large.jpg: 65535x65535 pixels; expected "), "{message}");
 
     // A PNG's size has a checksum, so it is made large for real: flat, it is a small file.
     let path = folder.path().join("large.png");
     GrayImage::new(LARGEST_SIDE + 1, 4).save(&path).unwrap();
     let message = read_image(&path, RGB).unwrap_err().to_string();
-    assert!(message.contains("large.png: "), "{message}");
+    assert!(message.contains("large.png: 8193x4 pixels; expected "), "{message}");
 
     // Of no side too long: 8192 x 8192 pixels of eight bytes.
     let path = folder.path().join("deep.png");
@@ -178,7 +178,18 @@ fn a_size_that_lies_is_refused() {
     fs::write(&path, [&header[..], b"\0\0\0\x0dIDATx\xda\x63\0\0\0\x01\0\x01"].concat()).unwrap();
     let message = read_image(&path, RGB).unwrap_err().to_string();
     assert!(message.contains("of at most 8192 pixels a side and 256 MiB decoded"), "{message}");
-    assert!(message.contains("deep.png: Memory limit exceeded; expected "), "{message}");
+    assert!(message.contains("deep.png: 8192x8192 pixels that take 512 MiB; expected "), "{message}");
+}
+
+#[test]
+fn a_damaged_chunk_is_named() {
+    let folder = folder(&["1.png"]);
+    let path = folder.path().join("1.png");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[29] ^= 1; // the checksum of the header, 13 bytes from 16 on
+    fs::write(&path, bytes).unwrap();
+    let message = read_image(&path, RGB).unwrap_err().to_string();
+    assert!(message.contains("while decoding the chunk IHDR; expected a whole PNG"), "{message}");
 }
 
 /// A JPEG of 16 x 8 pixels, black on the left and white on the right, with this EXIF orientation.
@@ -218,7 +229,7 @@ fn an_image_is_turned_as_its_exif_data_says() {
 #[test]
 fn layouts_that_do_not_fit_are_refused_and_oddities_reported() {
     assert!(
-        refusal(&folder(&["train/a/1.png", "test/a/1.png"])).contains("train: 1 class folders; expected at least 2")
+        refusal(&folder(&["train/a/1.png", "test/a/1.png"])).contains("train: 1 class folder; expected at least 2")
     );
     let unknown = folder(&["train/a/1.png", "train/b/1.png", "test/a/1.png", "test/c/1.png"]);
     assert!(refusal(&unknown).contains("test/c: train has no class `c`; expected one of a, b"));
@@ -247,7 +258,7 @@ fn the_classes_without_train_are_those_of_all_parts() {
     assert_eq!(source.listing(Part::Test).unwrap().labels(), [0, 1, 2]);
     let [missing] = source.warnings() else { panic!("{:?}", source.warnings()) };
     assert!(missing.ends_with("val: class `b` of test is missing, so it is never validated"), "{missing}");
-    assert!(refusal(&folder(&["test/a/1.png"])).contains("test: 1 class folders; expected at least 2"));
+    assert!(refusal(&folder(&["test/a/1.png"])).contains("test: 1 class folder; expected at least 2"));
     // Beside a train without any, what is there is at least told.
     let empty = folder(&["test/a/1.png", "test/b/1.png"]);
     fs::create_dir(empty.path().join("train")).unwrap();
@@ -284,6 +295,70 @@ fn a_part_without_an_image_is_missing() {
     }
     fs::copy(folder.path().join("a/1.png"), folder.path().join("a/2.png")).unwrap();
     open(&folder).unwrap().require(Part::Test).unwrap();
+}
+
+/// Notes beside images stop nothing; images are never dropped without a word.
+#[test]
+fn what_is_not_named_as_an_image_is_passed_over() {
+    let folder = small();
+    let at = |name: &str| folder.path().join(name);
+    fs::copy(at("train/a/2.png"), at("train/a/3.JFIF")).unwrap();
+    for name in ["train/a/notes.txt", "train/b/labels.csv", "test/b/README"] {
+        fs::write(at(name), "no image").unwrap();
+    }
+    let source = open(&folder).unwrap();
+    let said = "ignored 3 file(s) in the class folders that are not named as images (`train/a/notes.txt`)";
+    assert_eq!(source.warnings(), [format!("{}: {said}", folder.path().display())]);
+    assert_eq!((source.read_train(RGB).unwrap().len(), source.read_test(RGB).unwrap().len()), (4, 2));
+    for name in ["train/a/0.webp", "train/a/0.ppm"] {
+        fs::write(at(name), "an image of some other format").unwrap();
+        let message = open(&folder).unwrap().read_train(RGB).unwrap_err().to_string();
+        assert!(message.contains(&format!("{name}: not an image by its first bytes")), "{message}");
+        fs::remove_file(at(name)).unwrap();
+    }
+    fs::rename(at("train/b/1.png"), at("train/b/1")).unwrap();
+    assert!(
+        refusal(&folder).contains("train/b: none of its 2 file(s) is named as an image (`1`); expected at least one")
+    );
+    // Alone as with a split.
+    let alone = self::folder(&["a/1.png", "a/2.png", "b/1.png", "b/2.png"]);
+    fs::write(alone.path().join("b/notes.md"), "no image").unwrap();
+    assert!(open(&alone).unwrap().warnings()[0].contains("ignored 1 file(s) in the class folders that"));
+}
+
+#[test]
+fn class_folders_beside_the_parts_are_told_of() {
+    let folder = folder(&["train/a/1.png", "train/b/1.png", "test/a/1.png", "test/b/1.png", "a/1.png", "b/1.png"]);
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    fs::write(folder.path().join("cover.png"), "a file").unwrap();
+    let at = folder.path().display();
+    let said = format!("{at}: ignored 2 folder(s) with images beside train/ and test/ (`a`)");
+    assert_eq!(open(&folder).unwrap().warnings(), [said]);
+}
+
+#[test]
+fn a_class_may_have_the_name_of_a_part() {
+    for (name, part) in [("train", "training"), ("test", "test")] {
+        let message = refusal(&folder(&[&format!("{name}/1.png"), "car/1.png"]));
+        let taken = format!("(`{name}` is taken for the {part} part; if it is a class, rename it)");
+        let expected = format!("{name}: 0 class folders; expected at least 2, with images in each {taken}");
+        assert!(message.ends_with(&expected), "{message}");
+    }
+}
+
+/// A checkpoint knows the classes, so that images of one of them can be measured.
+#[test]
+fn one_class_is_enough_to_measure() {
+    let options = SyntheticOptions { seed: 0, train: 10, test: 10 };
+    for paths in [&["a/1.png", "a/2.png"][..], &["test/a/1.png"], &["train/a/1.png", "test/a/2.png"]] {
+        let folder = folder(paths);
+        refusal(&folder);
+        let source = Source::open_to_measure(folder.path().to_str().unwrap(), &options).unwrap();
+        assert_eq!((source.classes(), source.read_all(RGB).unwrap().len()), (&["a".to_owned()][..], paths.len()));
+    }
+    let none = folder(&["test/1.png"]);
+    let message = Source::open_to_measure(none.path().to_str().unwrap(), &options).unwrap_err().to_string();
+    assert!(message.contains("test: 0 class folders; expected at least 1, with images in each"), "{message}");
 }
 
 #[test]

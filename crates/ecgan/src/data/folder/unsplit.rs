@@ -3,7 +3,7 @@
 //! Which fifth depends on the file names only (the least MD5 of the name), so every run and every seed has the same test
 //! images, on every machine, and images added later leave most of them where they are.
 
-use super::list::{List, class_folders, entries, is_named_as_image, list};
+use super::list::{Aside, List, class_folders, entries, is_named_as_image, list};
 use super::{DataError, Found, ImageFolder, Part};
 use crate::printable::Shown;
 use md5::{Digest, Md5};
@@ -17,25 +17,35 @@ pub const UNSPLIT: &str = "image folders without a split";
 /// How the warning begins that says what becomes of it.
 pub const KEPT: &str = "no train/ and test/ folders, so";
 
-pub const LOOKED_FOR: &str = "<class>/ alone (two or more) with PNG or JPEG images";
+pub const LOOKED_FOR: &str = "<class>/ alone (two or more, to train) with PNG or JPEG images";
 
 /// One image in so many is a test image.
 const TEST_PART: usize = 5;
 
-/// Recognises a folder with images in at least two of its folders.
-pub fn recognise(path: &Path) -> Result<Option<Found>, DataError> {
+/// Recognises a folder with images in `least` or more of its folders. One that cannot be read may have some.
+pub fn recognise(path: &Path, least: usize) -> Result<Option<Found>, DataError> {
     let mut warnings = Vec::new();
     let folders = class_folders(path, &mut warnings)?;
-    let mut with_images = 0;
+    let (mut with_images, mut unread) = (0, Vec::new());
     for (_, folder) in &folders {
-        with_images += usize::from(entries(folder)?.iter().any(|(_, path)| is_named_as_image(path)));
+        match entries(folder) {
+            Ok(inside) => with_images += usize::from(inside.iter().any(|(_, path)| is_named_as_image(path))),
+            Err(error) => unread.push(error),
+        }
     }
-    if with_images < 2 {
+    if with_images + unread.len() < least {
         return Ok(None);
     }
+    // Of nothing that can be read nobody knows whether it is a data set.
+    if with_images == 0
+        && let Some(error) = unread.into_iter().next()
+    {
+        return Err(error);
+    }
     let classes: Vec<String> = folders.iter().map(|(name, _)| name.clone()).collect();
-    let mut refusals = Vec::new();
-    let all = list(path, &folders, &classes, &mut refusals)?;
+    let mut aside = Aside::default();
+    let all = list(path, Part::Train, &folders, &classes, &mut aside);
+    warnings.extend(aside.warning(path));
     let total = all.files.len();
     let (train, test) = hold_out(all);
     warnings.push(format!(
@@ -46,7 +56,8 @@ pub fn recognise(path: &Path) -> Result<Option<Found>, DataError> {
     ));
     let parts = vec![(Part::Train, Arc::new(train)), (Part::Test, Arc::new(test))];
     let reader = Box::new(ImageFolder { path: path.into(), parts });
-    Ok(Some(Found { warnings, refusals, ..Found::new(UNSPLIT, classes, reader) }))
+    let Aside { refusals, unread, .. } = aside;
+    Ok(Some(Found { warnings, refusals, unread, ..Found::new(UNSPLIT, classes, reader) }))
 }
 
 /// Training and test images; a class of one image trains.

@@ -77,23 +77,25 @@ fn file(folder: &Path, part: Part, kind: Kind) -> Option<PathBuf> {
     names(part, kind).into_iter().map(|name| folder.join(name)).find(|path| path.is_file())
 }
 
-/// Recognises a folder that has any of the four files.
-pub(super) fn recognise(path: &Path) -> Result<Option<Found>, DataError> {
+/// Recognises a folder that has any of the four files, of `least` classes or more.
+pub(super) fn recognise(path: &Path, least: usize) -> Result<Option<Found>, DataError> {
     for below in FOLDERS {
         let folder = if below.is_empty() { path.to_path_buf() } else { path.join(below) };
         let kinds = [Kind::Images, Kind::Labels];
         if [Part::Train, Part::Test].iter().any(|&part| kinds.iter().any(|&kind| file(&folder, part, kind).is_some())) {
-            return Ok(Some(found_in(folder)));
+            return Ok(Some(found_in(folder, least)));
         }
     }
     Ok(None)
 }
 
-fn found_in(folder: PathBuf) -> Found {
+fn found_in(folder: PathBuf, least: usize) -> Found {
     // Labels that cannot be read are refused when their part is opened.
     let known = [Part::Train, Part::Test].into_iter().find_map(|part| largest_label(&folder, part).ok());
     let refusals = match &known {
-        Some((path, 0)) => vec![DataError::unfit(path, "every label is 0", "at least two classes, 0 and 1")],
+        Some((path, 0)) if least > 1 => {
+            vec![DataError::unfit(path, "every label is 0", "at least two classes, 0 and 1")]
+        }
         _ => Vec::new(),
     };
     let numbers = |(_, largest): (PathBuf, u8)| (0..=largest).map(|label| label.to_string()).collect();
@@ -153,6 +155,12 @@ impl Reader for Idx {
         let labels = labels.into_iter().map(i32::from).collect();
         let pixels = file.contents()?;
         Ok(Arc::new(Grey { path, pixels, labels, width: width as usize, height: height as usize }))
+    }
+
+    fn problems(&self, part: Part) -> Vec<DataError> {
+        let Ok(paths) = files(&self.folder, part) else { return Vec::new() };
+        let read = |(path, kind): (&PathBuf, Kind)| Input::open(path, kind).and_then(|mut input| input.contents());
+        paths.iter().zip([Kind::Images, Kind::Labels]).filter_map(|file| read(file).err()).collect()
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::data::inspect::inspect;
 use crate::data::{Format, Images, Source, SyntheticOptions};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -87,6 +88,24 @@ fn what_is_missing_is_named_when_it_is_needed() {
     fs::remove_file(folder.path().join("t10k-labels-idx1-ubyte.gz")).unwrap();
     let message = source.read_test(GREY).unwrap_err().to_string();
     assert!(message.contains("no t10k-labels-idx1-ubyte and no"), "{message}");
+}
+
+#[test]
+fn both_files_that_cannot_be_read_are_told() {
+    let folder = folder(PLAIN, &images()[..20], &labels()[..9]);
+    let found = inspect(folder.path().to_str().unwrap(), &SyntheticOptions { seed: 0, train: 0, test: 0 }).unwrap();
+    let [first, second] = &found.unreadable[..] else { panic!("{:?}", found.unreadable) };
+    assert!(first.problem.contains(PLAIN[0]) && second.problem.contains(PLAIN[1]), "{first:?} {second:?}");
+}
+
+/// Images of the digit 0 alone can be measured, and not trained on.
+#[test]
+fn one_class_is_refused_to_who_trains() {
+    let folder = folder(PLAIN, &images(), &[0, 0, 8, 1, 0, 0, 0, 3, 0, 0, 0]);
+    let (data, options) = (folder.path().to_str().unwrap(), SyntheticOptions { seed: 0, train: 0, test: 0 });
+    let refused = Source::open(data, &options).unwrap_err().to_string();
+    assert!(refused.contains("every label is 0; expected at least two classes"), "{refused}");
+    assert_eq!(Source::open_to_measure(data, &options).unwrap().classes(), ["0"]);
 }
 
 #[test]

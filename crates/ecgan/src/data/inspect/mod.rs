@@ -5,6 +5,7 @@ mod sheet;
 #[cfg(test)]
 mod tests;
 
+use super::source::Opened;
 use super::split::{can_validate, every_class};
 use super::{DataError, Listing, Part, Source, SyntheticOptions};
 use crate::settings::Preset;
@@ -29,7 +30,7 @@ pub struct Inspection {
     pub shared: Vec<Shared>,
     /// Images that occur again under another class, in whatever part.
     pub conflicting_labels: usize,
-    /// Every file that cannot be read.
+    /// Every file that cannot be read, and every folder of a class.
     pub unreadable: Vec<Unreadable>,
     /// The parts without which no run can train, and where they were looked for.
     pub missing: Vec<String>,
@@ -60,7 +61,7 @@ pub struct Shared {
 /// # Errors
 /// Data that cannot be recognised at all. What is wrong with single files or folders is part of the result.
 pub fn inspect(data: &str, synthetic: &SyntheticOptions) -> Result<Inspection, DataError> {
-    let (source, refusals) = Source::look(data, synthetic)?;
+    let Opened { source, refusals, unread } = Source::look(data, synthetic)?;
     let mut inspection = Inspection {
         data: data.into(),
         format: source.format(),
@@ -68,7 +69,7 @@ pub fn inspect(data: &str, synthetic: &SyntheticOptions) -> Result<Inspection, D
         parts: Vec::new(),
         shared: Vec::new(),
         conflicting_labels: 0,
-        unreadable: Vec::new(),
+        unreadable: unread.iter().map(|(part, error)| Unreadable::new(*part, error)).collect(),
         missing: Vec::new(),
         refusals: refusals.iter().map(ToString::to_string).collect(),
         warnings: source.warnings().to_vec(),
@@ -91,7 +92,10 @@ pub fn inspect(data: &str, synthetic: &SyntheticOptions) -> Result<Inspection, D
                 looks.push(look(part, listing.as_ref(), &inspection.classes));
                 inspection.first.get_or_insert(listing);
             }
-            Err(error) => inspection.unreadable.push(Unreadable { part: part.name(), problem: error.to_string() }),
+            Err(error) => {
+                let all = source.problems(part, error);
+                inspection.unreadable.extend(all.iter().map(|error| Unreadable::new(part, error)));
+            }
         }
     }
     inspection.compare(&mut looks);
@@ -99,7 +103,10 @@ pub fn inspect(data: &str, synthetic: &SyntheticOptions) -> Result<Inspection, D
         inspection.unreadable.extend(look.unreadable);
         inspection.parts.push(look.report);
     }
-    inspection.check_classes();
+    // Of a folder that cannot be read nobody knows how many images the class has.
+    if unread.is_empty() {
+        inspection.check_classes();
+    }
     Ok(inspection)
 }
 

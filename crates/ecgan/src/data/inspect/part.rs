@@ -1,7 +1,7 @@
 //! One part of a data set: its images, one by one.
 
 use crate::data::fit::Raw;
-use crate::data::{Listing, Part};
+use crate::data::{DataError, Listing, Part};
 use md5::{Digest, Md5};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -63,6 +63,12 @@ pub struct Unreadable {
     pub problem: String,
 }
 
+impl Unreadable {
+    pub(super) fn new(part: Part, problem: &DataError) -> Self {
+        Self { part: part.name(), problem: problem.to_string() }
+    }
+}
+
 /// A part that was looked at.
 pub struct Look {
     pub report: PartReport,
@@ -111,8 +117,8 @@ pub fn look(part: Part, listing: &dyn Listing, classes: &[String]) -> Look {
     };
     let names = (0..labels.len()).map(|i| listing.name(i)).collect();
     let hashes = seen.iter().map(|seen| seen.as_ref().ok().map(|seen| seen.hash)).collect();
-    let problem = |error| Unreadable { part: part.name(), problem: format!("{error}") };
-    let unreadable = seen.into_iter().filter_map(Result::err).map(problem).collect();
+    let unreadable =
+        seen.iter().filter_map(|seen| seen.as_ref().err()).map(|error| Unreadable::new(part, error)).collect();
     Look { report, unreadable, hashes, labels, names }
 }
 

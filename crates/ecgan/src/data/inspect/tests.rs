@@ -60,15 +60,47 @@ fn images_with_transparency_are_counted() {
 #[test]
 fn every_unreadable_file_is_listed() {
     let folder = folder();
-    for name in ["train/a/x.png", "train/b/notes.txt", "test/a/y.jpg"] {
+    for name in ["train/a/x.png", "train/b/x.gif", "test/a/y.jpg", "train/b/notes.txt"] {
         fs::write(folder.path().join(name), "no image").unwrap();
     }
     let found = look_at(folder.path());
     let named: Vec<_> = found.unreadable.iter().map(|u| (u.part, u.problem.contains("not an image"))).collect();
     assert_eq!(named, [("train", true), ("train", true), ("test", true)]);
     assert_eq!((found.parts[0].images, found.parts[0].unreadable), (6, 2));
-    assert!(found.unreadable[1].problem.contains("train/b/notes.txt: "));
+    assert!(found.unreadable[1].problem.contains("train/b/x.gif: "));
     assert!(found.unreadable[1].problem.ends_with("expected a PNG or JPEG image"), "no word of another inspection");
+    assert!(found.warnings.concat().contains("ignored 1 file(s) in the class folders that"), "{:?}", found.warnings);
+}
+
+/// The others are looked at; a run refuses it.
+#[cfg(unix)]
+#[test]
+fn a_class_folder_that_cannot_be_read_is_listed_among_the_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let unsplit = tempfile::tempdir().unwrap();
+    for (i, name) in ["a/1.png", "a/2.png", "a/3.png", "b/1.png"].into_iter().enumerate() {
+        grey(unsplit.path(), name, 10, i as u8);
+    }
+    for (folder, class) in [(folder(), "train/b"), (unsplit, "b")] {
+        let locked = folder.path().join(class);
+        fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
+        if locked.read_dir().is_err() {
+            let found = look_at(folder.path());
+            let [unreadable] = &found.unreadable[..] else { panic!("{found:?}") };
+            let problem = format!("{}: cannot read: ", locked.display());
+            assert!(unreadable.part == "train" && unreadable.problem.starts_with(&problem), "{unreadable:?}");
+            assert_eq!(
+                found.parts[0].per_class.iter().map(|class| class.images > 0).collect::<Vec<_>>(),
+                [true, false]
+            );
+            assert!(found.refusals.is_empty(), "{:?}", found.refusals);
+            let refused = Source::open(folder.path().to_str().unwrap(), &OPTIONS).unwrap_err().to_string();
+            assert!(refused.starts_with(&problem), "{refused}");
+        } else {
+            println!("skipped: nothing is locked to the superuser");
+        }
+        fs::set_permissions(&locked, fs::Permissions::from_mode(0o700)).unwrap();
+    }
 }
 
 #[test]
