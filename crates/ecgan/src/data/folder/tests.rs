@@ -303,7 +303,7 @@ fn what_is_not_named_as_an_image_is_passed_over() {
     let folder = small();
     let at = |name: &str| folder.path().join(name);
     fs::copy(at("train/a/2.png"), at("train/a/3.JFIF")).unwrap();
-    for name in ["train/a/notes.txt", "train/b/labels.csv", "test/b/README"] {
+    for name in ["train/a/notes.txt", "train/b/labels.csv", "test/b/README.md"] {
         fs::write(at(name), "no image").unwrap();
     }
     let source = open(&folder).unwrap();
@@ -316,9 +316,14 @@ fn what_is_not_named_as_an_image_is_passed_over() {
         assert!(message.contains(&format!("{name}: not an image by its first bytes")), "{message}");
         fs::remove_file(at(name)).unwrap();
     }
+    // A name without an end says nothing.
     fs::rename(at("train/b/1.png"), at("train/b/1")).unwrap();
+    assert_eq!(open(&folder).unwrap().read_train(RGB).unwrap().len(), 4);
+    fs::rename(at("train/b/1"), at("train/b/1.txt")).unwrap();
+    let refused = refusal(&folder);
     assert!(
-        refusal(&folder).contains("train/b: none of its 2 file(s) is named as an image (`1`); expected at least one")
+        refused.contains("train/b: none of its 2 file(s) is named as an image (`1.txt`); expected at least one"),
+        "{refused}"
     );
     // Alone as with a split.
     let alone = self::folder(&["a/1.png", "a/2.png", "b/1.png", "b/2.png"]);
