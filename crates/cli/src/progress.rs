@@ -1,7 +1,7 @@
 //! What training and other long work show while they run: a bar on a terminal, plain lines elsewhere, both on stderr.
 
 use crate::interrupt;
-use crate::output::{many, tell};
+use crate::output::{many, tell, warn};
 use ecgan::duration::duration;
 use ecgan::metrics::{EpochMetrics, Observer, Started, StepMetrics};
 use ecgan::printable::printable_text;
@@ -159,6 +159,14 @@ impl Counted {
     pub fn new(what: &'static str) -> Self {
         let now = Instant::now();
         Self { what, bar: None, began: now, last_line: now }
+    }
+
+    /// A warning, above the bar.
+    pub fn warn(&self, message: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(printable_text(&format!("warning: {message}"))),
+            None => warn(message),
+        }
     }
 
     /// So many are done, of so many.

@@ -1,9 +1,11 @@
 //! Where the data lies that settings name: whether it is there at all, and what may be written beside it.
 
 use crate::Error;
-use crate::data::{Source, SyntheticOptions};
+use crate::checkpoint::Checkpoint;
+use crate::data::{Layout, is_part_name, layout};
+use crate::evaluate::settings;
 use crate::settings::SYNTHETIC;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// Checks that the data, which the file `whose` names, is there: a run notes it as it was seen from where the run was begun.
 ///
@@ -13,18 +15,26 @@ pub fn check_there(whose: &Path, data: &str) -> Result<(), Error> {
     if data == SYNTHETIC || Path::new(data).exists() {
         return Ok(());
     }
-    let problem =
-        format!("the run's data, {data}, is not there as seen from here; --data DIR says where the images are");
+    let problem = format!("its data, {data}, is not there as seen from here; --data DIR says where the images are");
     Err(Error::BadFile { path: whose.into(), problem })
 }
 
-/// Checks, before anything is created, that the folder `out` would not lie inside data of class folders alone: the next look at
-/// them, the run's own among these, would find one class more. Beside train/ and test/ it may.
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// A picture or another file, by itself.
+    File,
+    /// A folder of files.
+    Folder,
+}
+
+/// Checks, before anything is created, that the folder `out` would not lie where it would be taken for a class of `data`: the next look
+/// at the images, the run's own among these, would find it. Beside train/ and test/ it may lie.
 ///
 /// # Errors
 /// [`Error::Setting`] where it would.
 pub fn check_apart(out: &Path, data: &str) -> Result<(), Error> {
-    if data == SYNTHETIC || !is_seen_in(out, Path::new(data)) || !is_of_class_folders(data) {
+    if !is_seen_in(out, data, Written::Folder) {
         return Ok(());
     }
     let named = Path::new(data);
@@ -36,15 +46,62 @@ pub fn check_apart(out: &Path, data: &str) -> Result<(), Error> {
     Err(Error::Setting { name: "out", expected, got: out.display().to_string() })
 }
 
-/// Whether a folder of this name lies below `data` where the images of it are looked for; folders on the way to it may be new.
-fn is_seen_in(out: &Path, data: &Path) -> bool {
-    let Ok(data) = data.canonicalize() else { return false };
+/// Checks that what is written to `path`, which the setting `name` gives, does not take the place of an image of `data`, and is taken for
+/// none.
+///
+/// # Errors
+/// [`Error::Setting`] where it could.
+pub fn check_outside(name: &'static str, path: &Path, data: &str, written: Written) -> Result<(), Error> {
+    if !is_seen_in(path, data, written) {
+        return Ok(());
+    }
+    let expected = format!("a name outside {data}, whose images it could be taken for");
+    Err(Error::Setting { name, expected, got: path.display().to_string() })
+}
+
+/// The same for the data of the run that wrote a checkpoint, as far as that says which they are.
+///
+/// # Errors
+/// [`Error::Setting`] where it could.
+pub fn check_outside_data_of(
+    read: &Checkpoint,
+    name: &'static str,
+    path: &Path,
+    written: Written,
+) -> Result<(), Error> {
+    // What needs no settings of the run does without those that cannot be read.
+    settings(read, None).map_or(Ok(()), |settings| check_outside(name, path, &settings.data, written))
+}
+
+/// Whether something of this name lies where the images of `data` are looked for; folders on the way to it may be new.
+fn is_seen_in(path: &Path, data: &str, written: Written) -> bool {
+    if data == SYNTHETIC {
+        return false;
+    }
+    let Ok(data) = Path::new(data).canonicalize() else { return false };
     // A link lies where its name does, and leads elsewhere.
-    let by_name = out.file_name().and_then(|name| Some(full(out.parent()?)?.join(name)));
-    let is_hidden =
-        |part: Component<'_>| matches!(part, Component::Normal(name) if name.to_string_lossy().starts_with('.'));
-    let is_seen = |out: PathBuf| out.strip_prefix(&data).is_ok_and(|below| !below.components().any(is_hidden));
-    full(out).into_iter().chain(by_name).any(is_seen)
+    let by_name = path.file_name().and_then(|name| Some(full(path.parent()?)?.join(name)));
+    let below = |place: &PathBuf| place.strip_prefix(&data).map(Path::to_path_buf).ok();
+    let places: Vec<PathBuf> = full(path).iter().chain(&by_name).filter_map(below).collect();
+    // The data is looked at only where that matters.
+    !places.is_empty() && {
+        let layout = layout(&data);
+        places.iter().any(|below| is_looked_at(below, layout, written))
+    }
+}
+
+/// Whether something of this place in a data set is looked at when images are read.
+fn is_looked_at(below: &Path, layout: Layout, written: Written) -> bool {
+    let names: Vec<_> = below.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+    if names.iter().any(|name| name.starts_with('.')) {
+        return false;
+    }
+    match layout {
+        Layout::Parts => names.first().is_some_and(|first| is_part_name(first)),
+        // A file beside the class folders is none of their images.
+        Layout::Classes => written == Written::Folder || names.len() > 1,
+        Layout::Other => false,
+    }
 }
 
 /// The path from the root, links resolved as far as it is there.
@@ -54,12 +111,6 @@ fn full(path: &Path) -> Option<PathBuf> {
         let new = path.strip_prefix(there).ok()?;
         named.canonicalize().ok().map(|there| there.join(new))
     })
-}
-
-/// Whether it is such a set, be it one that cannot be used, as it has such a folder already.
-fn is_of_class_folders(data: &str) -> bool {
-    let none = SyntheticOptions { seed: 0, train: 0, test: 0 };
-    Source::look(data, &none).is_ok_and(|opened| opened.source.is_unsplit())
 }
 
 #[cfg(test)]
@@ -118,10 +169,39 @@ mod tests {
     }
 
     #[test]
+    fn files_take_no_images_place() {
+        let here = tempfile::tempdir().unwrap();
+        let data = pets(here.path(), &["cat/1.png", "dog/1.png"]);
+        let refused = |name: &str, written| {
+            check_outside("sheet", &here.path().join(name), data.to_str().unwrap(), written)
+                .err()
+                .map(|e| e.to_string())
+        };
+        for inside in ["pets/cat/0.png", "pets/new/er/sheet.png", "pets/../pets/cat/new.png"] {
+            let error = refused(inside, Written::File).expect(inside);
+            assert!(
+                error.starts_with("sheet: expected a name outside ") && error.contains(", whose images it could be")
+            );
+        }
+        assert!(refused("pets/new", Written::Folder).is_some());
+        for outside in ["sheet.png", "new/sheet.png", "pets2/sheet.png", "pets/sheet.png", "pets/.new/sheet.png"] {
+            assert_eq!(refused(outside, Written::File), None, "{outside}");
+        }
+        assert!(check_outside("sheet", Path::new("sheet.png"), "none", Written::File).is_ok());
+        // Files of many images are no folder of images.
+        let mnist = here.path().join("mnist");
+        fs::create_dir(&mnist).unwrap();
+        assert!(check_outside("out", &mnist.join("fakes/1"), mnist.to_str().unwrap(), Written::Folder).is_ok());
+    }
+
+    #[test]
     fn beside_train_and_test_is_room_for_runs() {
         let here = tempfile::tempdir().unwrap();
         pets(here.path(), &["train/cat/1.png", "train/dog/1.png", "test/cat/1.png", "test/dog/1.png"]);
         assert_eq!(refused(here.path(), "pets/runs"), None);
+        assert!(
+            refused(here.path(), "pets/train/runs").is_some() && refused(here.path(), "pets/val/cat/run").is_some()
+        );
     }
 
     #[test]
@@ -131,7 +211,7 @@ mod tests {
         assert!(check_there(Path::new("c.toml"), there).is_ok() && check_there(Path::new("c"), SYNTHETIC).is_ok());
         assert_eq!(
             check_there(Path::new("run/config.toml"), "no/pets").unwrap_err().to_string(),
-            "run/config.toml: the run's data, no/pets, is not there as seen from here; --data DIR says where the images are"
+            "run/config.toml: its data, no/pets, is not there as seen from here; --data DIR says where the images are"
         );
     }
 }

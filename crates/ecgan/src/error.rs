@@ -84,6 +84,15 @@ pub enum Error {
         problem: String,
     },
 
+    /// The images are not those that the run behind a checkpoint was begun with.
+    #[error("{}: {problem}", Shown(path))]
+    OtherImages {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What differs, and what was expected.
+        problem: String,
+    },
+
     /// Some of many files could not be used; what is wrong with each was said before.
     #[error("{failed} of {total} images could not be read, as said above")]
     Unread {
@@ -162,7 +171,11 @@ impl Error {
             | Error::Locked { .. } => ErrorKind::Usage,
             // What was asked for does not fit the data: the files are fine.
             Error::Dataset(DataError::Format { .. } | DataError::Split { .. }) => ErrorKind::Usage,
-            Error::Io { .. } | Error::BadFile { .. } | Error::Unread { .. } | Error::Dataset(_) => ErrorKind::Data,
+            Error::Io { .. }
+            | Error::BadFile { .. }
+            | Error::OtherImages { .. }
+            | Error::Unread { .. }
+            | Error::Dataset(_) => ErrorKind::Data,
             Error::Tensor(tensor::Error::Device(_)) => ErrorKind::Device,
             Error::Tensor(_) => ErrorKind::Internal,
             Error::Diverged { .. } | Error::NotFinite { .. } => ErrorKind::Diverged,

@@ -2,14 +2,14 @@
 
 use crate::checkpoint::Meta;
 use crate::data::Listing;
-use std::path::Path;
 
 /// The training images of a data set, before a budget is drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrainingImages {
     /// How many there are of each class.
     pub of_each_class: Vec<usize>,
-    /// A digest of their files' names in the set's order. The order is by name, and what is drawn from it is drawn by place.
+    /// A digest of their files' names in the set's order, where they are files of their own: that order is by name, and what is drawn
+    /// from it is drawn by place. Of other sets it is empty.
     pub names: String,
 }
 
@@ -17,16 +17,14 @@ impl TrainingImages {
     /// Those of a listing whose labels are below `classes`.
     pub(crate) fn of(listing: &dyn Listing, classes: usize) -> Self {
         let mut of_each_class = vec![0; classes];
-        let mut names = Digest::new();
+        let mut names = Some(Digest::new());
         for (index, &label) in listing.labels().iter().enumerate() {
             of_each_class[label as usize] += 1;
-            names.add(&label.to_le_bytes());
-            // Wherever the set lies.
-            let name = listing.name(index);
-            names.add(Path::new(&name).file_name().unwrap_or_default().as_encoded_bytes());
-            names.add(&[0]);
+            names = names
+                .zip(listing.file_name(index))
+                .map(|(names, name)| names.with(&label.to_le_bytes()).with(name.as_encoded_bytes()).with(&[0]));
         }
-        Self { of_each_class, names: format!("{:016x}", names.0) }
+        Self { of_each_class, names: names.map_or_else(String::new, |names| format!("{:016x}", names.0)) }
     }
 
     /// Where these, of `data`, are not those that a checkpoint's run was begun with, what to say about it. Of a checkpoint that does not
@@ -36,7 +34,8 @@ impl TrainingImages {
         if let Some(((before, now), class)) = counts.find(|((before, now), _)| before != now) {
             return Some(format!("trained with {before} training images of class {class}; {data} has {now}"));
         }
-        let renamed = !begun.names.is_empty() && begun.names != self.names;
+        let known = !begun.names.is_empty() && !self.names.is_empty();
+        let renamed = known && begun.names != self.names;
         renamed.then(|| {
             format!("{data} has as many training images of each class as it had in training, but some under other names: replaced, or renamed")
         })
@@ -51,10 +50,9 @@ impl Digest {
         Self(0xcbf2_9ce4_8422_2325)
     }
 
-    fn add(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
+    fn with(self, bytes: &[u8]) -> Self {
+        let next = |digest: u64, &byte: &u8| (digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        Self(bytes.iter().fold(self.0, next))
     }
 }
 
@@ -64,11 +62,7 @@ mod tests {
 
     #[test]
     fn the_digest_is_fnv_1a() {
-        let of = |text: &str| {
-            let mut digest = Digest::new();
-            digest.add(text.as_bytes());
-            digest.0
-        };
+        let of = |text: &str| Digest::new().with(text.as_bytes()).0;
         assert_eq!(
             (of(""), of("a"), of("foobar")),
             (0xcbf2_9ce4_8422_2325, 0xaf63_dc4c_8601_ec8c, 0x8594_4171_f739_67e8)

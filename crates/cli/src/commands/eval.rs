@@ -4,8 +4,9 @@ use crate::checkpoint_args::CheckpointArgs;
 use crate::compute::ComputeArgs;
 use crate::output::{Output, warn};
 use clap::Args;
+use ecgan::data_place::{Written, check_outside};
 use ecgan::evaluate::{data_of, evaluate_read};
-use ecgan::export::{FileKind, check_file, check_outside};
+use ecgan::export::{FileKind, check_file};
 use ecgan::metrics::Evaluation;
 use ecgan::mistakes::{Mistakes, Named};
 use ecgan::printable::printable;
@@ -67,7 +68,7 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
     let read = args.checkpoint.read()?;
     let data = data_of(&read, args.data.as_deref())?;
     for (name, path) in [("mistakes", &args.mistakes), ("mistakes_grid", &args.mistakes_grid)] {
-        path.iter().try_for_each(|path| check_outside(name, path, &data))?;
+        path.iter().try_for_each(|path| check_outside(name, path, &data, Written::File))?;
     }
     let (given, split) = (args.data.as_deref(), args.split);
     let evaluate = move || evaluate_read(&read, given, split, &device, &mut |message| warn(message));

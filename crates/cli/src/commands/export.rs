@@ -3,7 +3,8 @@
 use crate::checkpoint_args::CheckpointArgs;
 use crate::output::Output;
 use clap::Args;
-use ecgan::export::{Exported, Format, check_outside_data_of, check_target, export};
+use ecgan::data_place::{Written, check_outside_data_of};
+use ecgan::export::{Exported, Format, check_target, export};
 use ecgan::settings::NetworkName;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -64,7 +65,7 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     let ExportArgs { net, out, .. } = args;
     check_target(out, args.force)?;
     let read = args.checkpoint.read()?;
-    check_outside_data_of(&read, "out", out)?;
+    check_outside_data_of(&read, "out", out, Written::File)?;
     let Exported { format, parameters, bytes } = export(&read, *net, out, args.force)?;
     let output = Output::new(args.json, false);
     let (image_size, channels, classes) = (read.meta.image_size, read.meta.channels, read.meta.classes.as_slice());

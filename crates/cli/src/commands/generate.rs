@@ -8,7 +8,8 @@ use crate::settings_args::{integer, within};
 use clap::Args;
 use ecgan::Error;
 use ecgan::checkpoint::Checkpoint;
-use ecgan::export::{FileKind, check_file, check_outside_data_of};
+use ecgan::data_place::{Written, check_outside_data_of};
+use ecgan::export::{FileKind, check_file};
 use ecgan::generate::{Generated, generate};
 use ecgan::grid;
 use ecgan::metrics::csv::quoted;
@@ -83,7 +84,7 @@ struct Report<'a> {
 /// Runs the command.
 pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     let path = args.target.grid.as_ref().or(args.target.dir.as_ref()).expect("clap requires one of them");
-    let name = if args.target.dir.is_some() { "dir" } else { "grid" };
+    let (name, written) = if args.target.dir.is_some() { ("dir", Written::Folder) } else { ("grid", Written::File) };
     if args.target.dir.is_some() {
         check_new_or_empty(name, path)?;
         interrupt::listen()?;
@@ -96,7 +97,7 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     }
     let device = args.compute.open()?;
     let read = Checkpoint::read(&args.checkpoint)?;
-    check_outside_data_of(&read, name, path)?;
+    check_outside_data_of(&read, name, path, written)?;
     let (n, class, mut drawn) = (args.n, args.class.as_deref(), Counted::new("images drawn"));
     let draw = move || generate(&read, n, args.seed, class, &device, &mut |done| drawn.show(done, n));
     let generated = kernels::on_a_worker(draw)?;
@@ -126,6 +127,9 @@ fn write_folder(path: &Path, generated: &Generated) -> Result<(), Error> {
         written.show(i + 1, images.len());
     }
     folder.write("labels.csv", |file| file.write_all(table(generated).as_bytes()))?;
+    if interrupt::requested() {
+        return Err(Error::Interrupted);
+    }
     folder.finish()
 }
 

@@ -1,7 +1,7 @@
 //! `ecgan measure`.
 
 use crate::compute::ComputeArgs;
-use crate::output::{Output, warn};
+use crate::output::Output;
 use crate::progress::Counted;
 use crate::settings_args::{choice, integer, within};
 use clap::Args;
@@ -102,7 +102,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
     };
     let mut progress = Counted::new("images");
     let mut event = |event: Event<'_>| match event {
-        Event::Warning(message) => warn(message),
+        Event::Warning(message) => progress.warn(message),
         Event::Images { done, of } => progress.show(done, of),
     };
     let measured = kernels::on_a_worker(|| measure(&options, &device, &mut event))?;

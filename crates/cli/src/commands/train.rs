@@ -240,6 +240,12 @@ fn closing(settings: &Settings, run: &Path, checkpoint: &Path, summary: &Summary
     ];
     lines.extend(why_it_ended(settings, summary));
     lines.extend([String::new(), "Try next".into()]);
+    // Where a run that is told no place would lie among the images, it goes beside this one.
+    let beside = |what: &str| {
+        let name = format!("{}-{what}", run.file_name().unwrap_or_default().to_string_lossy());
+        let out = || format!(" --out {}", quoted_path(run.with_file_name(name)));
+        check_apart(Path::new(RUNS), &settings.data).map_or_else(|_| out(), |()| String::new())
+    };
     let mut suggest =
         |what: &str, arguments: String| lines.extend([format!("- {what}:"), format!("    {program} {arguments}")]);
     suggest(
@@ -251,15 +257,21 @@ fn closing(settings: &Settings, run: &Path, checkpoint: &Path, summary: &Summary
     }
     if settings.method.has_gan() {
         suggest("generated images", format!("generate --checkpoint {checkpoint} -n 64 --seed 1 --grid fakes.png"));
-        suggest("the same without the GAN, to compare", format!("train --config {config} --method classifier"));
+        suggest(
+            "the same without the GAN, to compare",
+            format!("train --config {config} --method classifier{}", beside("classifier")),
+        );
     } else {
         let method = settings.preset.values().method.unwrap_or(Method::EcGan);
-        suggest("the same with a GAN, to compare", format!("train --config {config} --method {method}"));
+        suggest(
+            "the same with a GAN, to compare",
+            format!("train --config {config} --method {method}{}", beside(method.name())),
+        );
     }
     if settings.preset == Preset::Quick && settings.data != SYNTHETIC {
         suggest(
             "a better classifier, in several times the time: settings tuned on small sets",
-            format!("train{}", settings.on_the_same_data(Preset::Best, Method::Classifier).flags()),
+            format!("train{}{}", settings.on_the_same_data(Preset::Best, Method::Classifier).flags(), beside("best")),
         );
     }
     suggest("every setting", "train --help".into());

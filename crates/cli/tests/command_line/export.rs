@@ -295,9 +295,9 @@ fn a_graph_has_spectral_weights_as_evaluation_takes_them() {
 fn nothing_is_exported_into_the_data() {
     let here = trained(&[]);
     let folder = here.path();
-    let message = "out: expected a name outside pets, whose images it could be taken for, got pets/new/c.onnx";
+    let message = "out: expected a name outside pets, whose images it could be taken for, got pets/train/new/c.onnx";
     let command =
-        |checkpoint| ["export", "--checkpoint", checkpoint, "--net", "classifier", "--out", "pets/new/c.onnx"];
+        |checkpoint| ["export", "--checkpoint", checkpoint, "--net", "classifier", "--out", "pets/train/new/c.onnx"];
     refused(folder, &command(CHECKPOINT), 2, message);
     // What was exported knows the data too, what PyTorch saved does not.
     export(folder, CHECKPOINT, "classifier", "one.safetensors");

@@ -106,12 +106,14 @@ fn nothing_is_drawn_into_the_data() {
     train(folder, &["--data", "pets", "--out", "run", "--max-steps", "1"]);
     let image = fs::read(folder.join("pets/train/cat/0.png")).unwrap();
     let images = files(&folder.join("pets"));
-    for (flag, name) in [("grid", "pets/train/cat/0.png"), ("grid", "pets/new/g.png"), ("dir", "pets/train/fakes")] {
+    for (flag, name) in
+        [("grid", "pets/train/cat/0.png"), ("grid", "pets/train/new/g.png"), ("dir", "pets/train/fakes")]
+    {
         let message = format!("{flag}: expected a name outside pets, whose images it could be taken for, got {name}");
         refused(folder, &["generate", "--checkpoint", CHECKPOINT, &format!("--{flag}"), name], 2, &message);
     }
     assert!(fs::read(folder.join("pets/train/cat/0.png")).unwrap() == image && files(&folder.join("pets")) == images);
-    assert!(!folder.join("pets/new").exists() && !folder.join("pets/train/fakes").exists());
+    assert!(!folder.join("pets/train/new").exists() && !folder.join("pets/train/fakes").exists());
     // Where the data has gone, nothing is known to be in it.
     fs::rename(folder.join("pets"), folder.join("gone")).unwrap();
     generate(folder, &["-n", "1", "--dir", "gone/fakes"]);
@@ -179,9 +181,9 @@ fn a_picture_takes_the_place_of_a_picture_only() {
     let inspect = |sheet: &'static str| ["data", "inspect", "pets", "--sheet", sheet];
     let cat = fs::read(folder.join("pets/train/cat/0.png")).unwrap();
     let message = "sheet: expected a name outside pets, whose images it could be taken for, got ";
-    for sheet in ["pets/train/cat/0.png", "pets/new/sheet.png"] {
+    for sheet in ["pets/train/cat/0.png", "pets/test/new/sheet.png"] {
         refused(folder, &inspect(sheet), 2, &format!("{message}{sheet}"));
     }
     refused(folder, &inspect("sheet.jpg"), 2, "sheet: expected a name that ends in .png, got sheet.jpg");
-    assert!(fs::read(folder.join("pets/train/cat/0.png")).unwrap() == cat && !folder.join("pets/new").exists());
+    assert!(fs::read(folder.join("pets/train/cat/0.png")).unwrap() == cat && !folder.join("pets/test/new").exists());
 }

@@ -272,12 +272,12 @@ fn nothing_is_written_into_the_data() {
     for (arguments, name) in [
         (&["--pairs", "pets/train/cat/0.png"][..], "pairs"),
         (&["--pairs", "pets/train/cat/0.png", "--data", "pets"], "pairs"),
-        (&["--features", "pets/f.safetensors"], "features"),
+        (&["--features", "pets/train/f.safetensors"], "features"),
     ] {
         let message = format!("{name}: expected a name outside pets, whose images it could be taken for, got pets/");
         refused(here.path(), &[&COMMAND, arguments].concat(), 2, &message);
     }
-    assert!(image() == before && !here.path().join("pets/f.safetensors").exists());
+    assert!(image() == before && !here.path().join("pets/train/f.safetensors").exists());
 }
 
 /// A class that follows from them would mean nothing.

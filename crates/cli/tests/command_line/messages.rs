@@ -37,6 +37,29 @@ fn what_a_run_suggests_works_when_pasted() {
     }
 }
 
+/// Nor does what a run suggests end among the images, where it is run from there.
+#[cfg(unix)]
+#[test]
+fn what_a_run_among_its_images_suggests_works_when_pasted() {
+    let here = tempfile::tempdir().unwrap();
+    pets(&here.path().join("pets"));
+    for (folder, out) in [("pets", &[][..]), ("pets/train", &["--out", "../../my run"])] {
+        let folder = here.path().join(folder);
+        let train = ["train", "--data", ".", "--max-steps", "1"];
+        let text = stdout(&small(&folder, &[&train[..], out].concat()).output().unwrap());
+        let suggested: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+        assert_eq!(suggested.len(), 5, "{text}");
+        for line in suggested {
+            let line = if line.contains("--preset best") { format!("{line} --dry-run") } else { line.to_owned() };
+            let pasted = program(&folder, "sh").args(["-c", &line]).output().unwrap();
+            assert!(pasted.status.success(), "{line}: {}", String::from_utf8_lossy(&pasted.stderr));
+        }
+        stdout(&ecgan(&folder, &["data", "inspect", "."]));
+    }
+    assert!(here.path().join("my run-classifier/summary.json").exists());
+    assert!(here.path().join("pets/runs/0002-classifier-pets/summary.json").exists());
+}
+
 /// Another preset is proposed for the same images, whatever was said about these; and a path that begins with a dash is no flag.
 #[cfg(unix)]
 #[test]

@@ -80,7 +80,7 @@ fn from_another_folder_the_runs_data_is_not_there() {
     fs::create_dir(&elsewhere).unwrap();
     let said = |file: &str| {
         format!(
-            "error: ../run/{file}: the run's data, pets, is not there as seen from here; --data DIR says where the images are\n"
+            "error: ../run/{file}: its data, pets, is not there as seen from here; --data DIR says where the images are\n"
         )
     };
     let (checkpoint, config) = ("../run/checkpoints/last.safetensors", "../run/config.toml");

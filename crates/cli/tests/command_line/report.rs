@@ -81,13 +81,15 @@ fn a_report_is_not_written_into_the_data() {
     let here = tempfile::tempdir().unwrap();
     pets(&here.path().join("pets"));
     train(here.path(), &["--data", "pets", "--out", "run", "--max-steps", "1"]);
-    fs::copy(here.path().join("run/report.html"), here.path().join("pets/there.html")).unwrap();
-    for (flag, name) in [("--out", "pets/new.html"), ("--out", "pets/there.html"), ("--curves", "pets/new/c.svg")] {
+    fs::copy(here.path().join("run/report.html"), here.path().join("pets/train/there.html")).unwrap();
+    for (flag, name) in
+        [("--out", "pets/train/new.html"), ("--out", "pets/train/there.html"), ("--curves", "pets/test/new/c.svg")]
+    {
         let message =
             format!("{}: expected a name outside pets, whose images it could be taken for, got {name}", &flag[2..]);
         refused(here.path(), &["report", "run", flag, name], 2, &message);
     }
-    assert!(!here.path().join("pets/new.html").exists() && !here.path().join("pets/new").exists());
+    assert!(!here.path().join("pets/train/new.html").exists() && !here.path().join("pets/test/new").exists());
     // Where the data has gone, nothing is known to be in it.
     fs::rename(here.path().join("pets"), here.path().join("gone")).unwrap();
     stdout(&ecgan(here.path(), &["report", "run", "--out", "gone/new.html"]));

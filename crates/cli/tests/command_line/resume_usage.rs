@@ -69,7 +69,7 @@ fn a_run_goes_on_for_longer_with_another_machine_s_variables_and_moved_data() {
     begin(here.path());
     fs::rename(here.path().join("pets"), here.path().join("moved")).unwrap();
     let message =
-        "run/config.toml: the run's data, pets, is not there as seen from here; --data DIR says where the images are";
+        "run/config.toml: its data, pets, is not there as seen from here; --data DIR says where the images are";
     refused(here.path(), &["train", "--resume", "run", "--epochs", "2"], 3, message);
     let message = "error: none: no such folder; expected a data folder or `synthetic`\n";
     refused(here.path(), &["train", "--resume", "run", "--epochs", "2", "--data", "none"], 3, message);

@@ -61,7 +61,7 @@ fn a_sweep_trains_each_run_once_and_tells_the_difference() {
     assert_eq!(trains(folder.path(), &[]), "4 combinations, 2 seeds: 6 runs, of which 0 to train here");
     let other = stdout(&sweep(folder.path(), &["--seed", "1", "--dry-run"]));
     assert!(other.contains("4 combinations without all seeds yet"), "seed 2 is to train: {other}");
-    assert!(other.contains("not asked for now, but counted, as the ledger has them: seeds 0 ("), "{other}");
+    assert!(other.contains("not asked for now, but counted, as the ledger has them: seed 0 ("), "{other}");
     // The ledger alone is enough.
     fs::remove_dir_all(folder.path().join("s/runs")).unwrap();
     assert!(trains(folder.path(), &[]).ends_with("of which 0 to train here"));
@@ -301,6 +301,14 @@ fn images_that_changed_in_place_are_other_images() {
     refuse("the ledger has");
     fs::remove_file(folder.path().join("s/ledger.jsonl")).unwrap();
     refuse("-seed0-");
+    // Where names alone differ, a run that would go on says so, and stays what it is.
+    fs::remove_file(cats.join("0.png")).unwrap();
+    let run = fs::read_dir(folder.path().join("s/runs")).unwrap().next().unwrap().unwrap().path();
+    fs::remove_file(run.join("summary.json")).unwrap();
+    let last = || fs::read(run.join("checkpoints/last.safetensors")).unwrap();
+    let before = last();
+    refused(folder.path(), &SWEEP, 3, "but some under other names");
+    assert!(last() == before && !run.join("summary.json").exists());
     // Data that no run could be trained on are told of at once.
     let dry = ["sweep", "--data", "none", "--grid", "lambda=0.1,0.2", "--dry-run"];
     refused(folder.path(), &dry, 3, "none: no such folder");

@@ -17,7 +17,7 @@ mod write;
 
 pub use meta::Meta;
 pub use position::{Best, Position};
-use write::RIGHT;
+use write::without_right_directions;
 pub use write::{save, save_one};
 
 use crate::Error;
@@ -145,7 +145,7 @@ impl Checkpoint {
     fn built_in(&self) -> Result<BuiltIn, Error> {
         if self.meta.own_classifier {
             return Err(self.bad(
-                "its classifier is of an architecture that the program has which trained it, and this one has not; there \
+                "its classifier is an architecture of the program that trained it, which this program does not have; in that one \
                  `Checkpoint::classifier_of` reads it, and `resume_with` goes on with the run"
                     .into(),
             ));
@@ -201,6 +201,11 @@ impl Checkpoint {
             .bad(format!("{says}: width {width} and {classes} classes: {needed} numbers, the file has {got} of them")))
     }
 
+    /// The error of images that are not those behind this file.
+    pub(crate) fn other_images(&self, problem: String) -> Error {
+        Error::OtherImages { path: self.path.clone(), problem }
+    }
+
     /// An error about this file.
     pub(crate) fn bad(&self, problem: String) -> Error {
         Error::BadFile { path: self.path.clone(), problem }
@@ -218,8 +223,7 @@ impl Checkpoint {
 
     fn fill(&self, prefix: &str, mut network: Network) -> Result<Network, Error> {
         let mut state = self.part(prefix)?;
-        // It follows from the others.
-        state.retain(|(name, _)| self.meta.network.is_none() || !name.ends_with(RIGHT));
+        without_right_directions(&mut state);
         network.load_state_dict(&state).map_err(|error| self.bad(format!("{prefix}: {error}")))?;
         Ok(network)
     }

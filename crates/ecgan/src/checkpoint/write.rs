@@ -18,7 +18,7 @@ use std::path::Path;
 const LEFT: &str = ".weight_u";
 
 /// As [`LEFT`]; in files for PyTorch alone.
-pub(super) const RIGHT: &str = ".weight_v";
+const RIGHT: &str = ".weight_v";
 
 /// The moving average that thresholds by class come from.
 pub(super) const CLASS_AVERAGE: &str = "state.class_average";
@@ -81,6 +81,12 @@ fn with_right_directions(state: StateDict) -> StateDict {
     });
     let directions: StateDict = directions.collect();
     state.into_iter().chain(directions).collect()
+}
+
+/// Without what the other way round was added.
+pub(super) fn without_right_directions(state: &mut StateDict) {
+    let layers: Vec<String> = state.iter().filter_map(|(name, _)| Some(name.strip_suffix(LEFT)?.to_owned())).collect();
+    state.retain(|(name, _)| !name.strip_suffix(RIGHT).is_some_and(|layer| layers.iter().any(|other| other == layer)));
 }
 
 fn write(path: &Path, tensors: &[Stored], meta: Option<&Meta>) -> Result<(), Error> {

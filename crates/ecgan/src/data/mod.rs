@@ -29,7 +29,7 @@ mod synthetic;
 pub use error::DataError;
 pub(crate) use files::Files;
 pub use files::image_files;
-pub(crate) use folder::decoded;
+pub(crate) use folder::{Layout, decoded, is_part_name, layout};
 pub use folder::{decoder_panics, read_image};
 pub(crate) use images::Chosen;
 pub use images::{Format, Images};
@@ -39,6 +39,7 @@ pub use split::{Budget, Order, Split, split};
 pub use synthetic::SyntheticOptions;
 
 use fit::{Raw, fit};
+use std::ffi::OsStr;
 use std::fmt;
 use std::sync::Arc;
 
@@ -89,6 +90,11 @@ pub(crate) trait Listing: Send + Sync {
 
     /// Image `index` by the name under which its owner finds it.
     fn name(&self, index: usize) -> String;
+
+    /// The name of its file within its folder, where images are files of their own: their order goes by these names.
+    fn file_name(&self, _index: usize) -> Option<&OsStr> {
+        None
+    }
 
     /// Image `index` as stored.
     fn stored(&self, index: usize) -> Result<Raw<'_>, DataError>;

@@ -15,6 +15,9 @@ pub fn near(path: &Path, is_set: impl Fn(&Path) -> bool) -> Option<String> {
     if let Some(meant) = misnamed(path) {
         return Some(meant);
     }
+    if let Some((name, _)) = folders.iter().find(|(name, _)| name.starts_with("cifar-10") && name.ends_with("-py")) {
+        return Some(format!("`{name}` is the version for Python; the binary version is read"));
+    }
     if let Some((name, folder)) = folders.iter().find(|(_, folder)| is_set(folder)) {
         return Some(format!("but `{name}` in it is one: did you mean {}?", folder.display()));
     }
@@ -72,6 +75,10 @@ mod tests {
             (
                 &["set/3.heic"],
                 " (images of a format that is not read, such as /set/3.heic: convert them to PNG or JPEG)",
+            ),
+            (
+                &["set/cifar-10-batches-py/data_batch_1"],
+                " (`cifar-10-batches-py` is the version for Python; the binary version is read)",
             ),
             (&["set/1.png", "set/2.png"], " (images, such as `1.png`, but not in class folders)"),
             (&["set/cat/1.png", "set/dog/x.txt"], " (one class folder with images, `cat`; two or more are needed)"),

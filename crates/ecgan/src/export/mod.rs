@@ -2,7 +2,7 @@
 
 mod target;
 
-pub use target::{FileKind, check_file, check_outside, check_outside_data_of};
+pub use target::{FileKind, check_file};
 
 use crate::checkpoint::{Checkpoint, save_one};
 use crate::run_folder::write_atomically;

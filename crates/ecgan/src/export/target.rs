@@ -1,8 +1,5 @@
 //! Names that a file may be written under: of its own kind, and not of anything else that is there.
 
-use crate::checkpoint::Checkpoint;
-use crate::evaluate::settings;
-use crate::settings::SYNTHETIC;
 use crate::{Error, mistakes};
 use std::fs::{self, File};
 use std::io::Read;
@@ -82,39 +79,6 @@ pub fn check_file(name: &'static str, path: &Path, kind: FileKind) -> Result<(),
     if head.is_empty() || kind.begins(&head) { Ok(()) } else { wrong(expected, format!("{shown}, which is none")) }
 }
 
-/// Checks that `path`, which the setting `name` gives, is not inside `data`, where that is a folder: a picture there could
-/// take an image's place, or be taken for one.
-///
-/// # Errors
-/// [`Error::Setting`] where it is.
-pub fn check_outside(name: &'static str, path: &Path, data: &str) -> Result<(), Error> {
-    if data == SYNTHETIC {
-        return Ok(());
-    }
-    // Folders on the way to it may be new.
-    let above = path.ancestors().skip(1).find_map(|folder| {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        folder.canonicalize().ok()
-    });
-    match (above, Path::new(data).canonicalize()) {
-        (Some(above), Ok(data_folder)) if above.starts_with(&data_folder) => Err(Error::Setting {
-            name,
-            expected: format!("a name outside {data}, whose images it could be taken for"),
-            got: path.display().to_string(),
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// The same for the data of the run that wrote a checkpoint, as far as that says which they are.
-///
-/// # Errors
-/// [`Error::Setting`] where `path` is inside.
-pub fn check_outside_data_of(read: &Checkpoint, name: &'static str, path: &Path) -> Result<(), Error> {
-    // What needs no settings of the run does without those that cannot be read.
-    settings(read, None).map_or(Ok(()), |settings| check_outside(name, path, &settings.data))
-}
-
 /// What a name ends in, in small letters.
 pub(super) fn extension(path: &Path) -> Option<String> {
     path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase())
@@ -170,21 +134,5 @@ mod tests {
         fs::create_dir(folder.path().join("folder.png")).unwrap();
         let error = check_file("out", &folder.path().join("folder.png"), FileKind::Png).unwrap_err();
         assert!(error.to_string().ends_with("folder.png, which is no regular file"), "{error}");
-    }
-
-    #[test]
-    fn nothing_is_written_into_the_data() {
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("pets");
-        fs::create_dir_all(data.join("cat")).unwrap();
-        for inside in ["pets/cat/0.png", "pets/sheet.png", "pets/new/er/sheet.png", "pets/../pets/sheet.png"] {
-            let error = check_outside("sheet", &folder.path().join(inside), data.to_str().unwrap()).unwrap_err();
-            assert!(error.to_string().starts_with("sheet: expected a name outside "), "{error}");
-        }
-        for outside in ["sheet.png", "new/sheet.png", "pets2/sheet.png"] {
-            let checked = check_outside("sheet", &folder.path().join(outside), data.to_str().unwrap());
-            assert!(checked.is_ok(), "{outside}");
-        }
-        assert!(check_outside("sheet", Path::new("sheet.png"), "none").is_ok());
     }
 }

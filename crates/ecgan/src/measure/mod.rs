@@ -25,8 +25,8 @@ pub use neighbours::{Nearest, Neighbours, nearest, nearest_others};
 use crate::Error;
 use crate::checkpoint::Checkpoint;
 use crate::data::Images;
+use crate::data_place::{Written, check_outside};
 use crate::evaluate::{Split, check_finite, place, settings};
-use crate::export::check_outside;
 use crate::generate::{bytes, each_batch};
 use crate::pseudo_label::pseudo_labels;
 use crate::settings::{ClassThreshold, FakeLabels, Settings, SplitName};
@@ -142,7 +142,7 @@ pub fn measure(options: &Options<'_>, device: &Device, event: &mut dyn FnMut(Eve
     }
     let read = Checkpoint::read(options.checkpoint)?;
     let data = place(&read, options.data)?;
-    options.outputs.iter().try_for_each(|(name, path)| check_outside(name, path, &data))?;
+    options.outputs.iter().try_for_each(|(name, path)| check_outside(name, path, &data, Written::File))?;
     let (mut generator, mut classifier) = (read.generator(device)?, read.classifier(device)?);
     let mut judge = options.judge.map(|path| judge::read(path, &read, device)).transpose()?;
     // In f64, and what Inception has, on the processor.

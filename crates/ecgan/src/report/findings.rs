@@ -4,7 +4,7 @@ use super::html::short;
 use super::run::Run;
 use super::wilson::wilson;
 use crate::metrics::{EpochMetrics, Evaluation};
-use crate::settings::{Augment, DiffAugment, Schedule};
+use crate::settings::{Augment, DiffAugment, Sampling, Schedule};
 
 /// Something to look at.
 #[derive(Debug, PartialEq)]
@@ -44,7 +44,7 @@ pub fn findings(run: &Run) -> Vec<Finding> {
         classifier(run, last, &mut add);
     }
     if let Some(evaluation) = &run.evaluation {
-        test(evaluation, longer, &mut add);
+        test(evaluation, longer, run.settings.sampling, &mut add);
     }
     found
 }
@@ -156,7 +156,7 @@ fn classifier(run: &Run, last: &EpochMetrics, add: &mut impl FnMut(String, &str)
     }
 }
 
-fn test(evaluation: &Evaluation, longer: bool, add: &mut impl FnMut(String, &str)) {
+fn test(evaluation: &Evaluation, longer: bool, sampling: Sampling, add: &mut impl FnMut(String, &str)) {
     let largest = evaluation.per_class.iter().map(|class| class.total).max().unwrap_or(0);
     if evaluation.total > 0 && evaluation.correct <= largest {
         add(
@@ -185,13 +185,16 @@ fn test(evaluation: &Evaluation, longer: bool, add: &mut impl FnMut(String, &str
         let more = if never.len() > 8 { format!(" and {} more", never.len() - 8) } else { String::new() };
         add(
             format!("Never predicted: {}{more}.", never[..never.len().min(8)].join(", ")),
-            match longer {
-                true => {
-                    "Give such a class more training images, or, where it is smaller than others, --sampling balanced; or train for more --epochs."
+            match (longer, sampling) {
+                (true, Sampling::Natural) => {
+                    "Give such a class more training images, or, where it is smaller than others, --sampling balanced; or train for \
+                     more --epochs."
                 }
-                false => {
+                (true, Sampling::Balanced) => "Give such a class more training images, or train for more --epochs.",
+                (false, Sampling::Natural) => {
                     "Give such a class more training images, or, where it is smaller than others, --sampling balanced."
                 }
+                (false, Sampling::Balanced) => "Give such a class more training images.",
             },
         );
     }

@@ -24,7 +24,7 @@ mod tests;
 mod wilson;
 
 use crate::Error;
-use crate::export::check_outside;
+use crate::data_place::{Written, check_outside};
 use crate::metrics::Observer;
 use crate::run_folder::names::{CONFIG, REPORT};
 use crate::run_folder::write_atomically;
@@ -59,7 +59,7 @@ pub fn write_curves(run: &Path, out: &Path) -> Result<(), Error> {
 /// [`Error::Setting`] where it is.
 pub fn check_outside_data(run: &Path, name: &'static str, path: &Path) -> Result<(), Error> {
     // What is wrong with the settings, reading the run says.
-    settings_in(&run.join(CONFIG)).map_or(Ok(()), |settings| check_outside(name, path, &settings.data))
+    settings_in(&run.join(CONFIG)).map_or(Ok(()), |settings| check_outside(name, path, &settings.data, Written::File))
 }
 
 /// Writes `report.html` into the folder of a run that is done; where that fails, the run is no worse for it.

@@ -1,7 +1,7 @@
 //! A folder of files that appear together.
 
 use super::atomic::{UNFINISHED, reason, sync_folder};
-use super::check_new_or_empty;
+use super::{check_new_or_empty, missing, remove_if_empty};
 use crate::Error;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter};
@@ -22,6 +22,18 @@ pub struct NewFolder {
     there: bool,
     temporary: TempDir,
     files: Vec<PathBuf>,
+    /// After the temporary folder, which lies in them.
+    _made: Made,
+}
+
+/// Folders that were made on the way, innermost first: those that nothing came into go again.
+#[derive(Debug)]
+struct Made(Vec<PathBuf>);
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        remove_if_empty(&self.0);
+    }
 }
 
 impl NewFolder {
@@ -33,9 +45,10 @@ impl NewFolder {
         check_new_or_empty(name, path)?;
         let there = path.is_dir();
         let within = if there { path } else { beside(path) };
+        let made = Made(missing(within));
         let temporary =
             fs::create_dir_all(within).and_then(|()| create_in(within)).map_err(Error::io(path, "create"))?;
-        Ok(Self { path: path.to_path_buf(), there, temporary, files: Vec::new() })
+        Ok(Self { path: path.to_path_buf(), there, temporary, files: Vec::new(), _made: made })
     }
 
     /// Writes the file `name`.
@@ -158,7 +171,7 @@ mod tests {
         let here = tempfile::tempdir().unwrap();
         let (new, empty) = (here.path().join("new"), here.path().join("empty"));
         fs::create_dir(&empty).unwrap();
-        for path in [&new, &empty] {
+        for path in [&new, &empty, &here.path().join("on/the/way")] {
             let mut folder = begun(path, 3);
             let error = folder.write("x", |_| Err(io::Error::other("disk is full"))).unwrap_err();
             assert_eq!(error.to_string(), format!("{}: cannot write: disk is full", path.join("x").display()));

@@ -90,14 +90,10 @@ impl Run<'_> {
     }
 
     fn check_settings(&self, checkpoint: &Checkpoint, observer: &mut dyn Observer) -> Result<(), Error> {
-        if checkpoint.meta.own_classifier != self.meta.own_classifier {
-            let [is, not] = if self.meta.own_classifier {
-                ["a built-in one", "yours"]
-            } else {
-                ["one of its program's own", "built in"]
-            };
-            return Err(checkpoint
-                .bad(format!("its classifier is {is}, not {not}: a run goes on with the one it was begun with")));
+        // What an older version wrote does not say so of one's own; where it differs in truth, its tensors do.
+        if checkpoint.meta.own_classifier && !self.meta.own_classifier {
+            let problem = "its classifier is one of its program's own, not built in: a run goes on with the one it was begun with";
+            return Err(checkpoint.bad(problem.into()));
         }
         let bad = |what: &str, error: &dyn std::fmt::Display| checkpoint.bad(format!("metadata: {what}: {error}"));
         let before: Partial = toml::from_str(&checkpoint.meta.config).map_err(|error| bad("config", &error))?;
@@ -128,9 +124,9 @@ impl Run<'_> {
         let (before, now) = (&checkpoint.meta, &self.meta);
         let data = &self.settings.data;
         let changed = |what: String| {
-            Err(checkpoint.bad(format!(
-                "{what}; a run goes on with the images it was begun with (a new run begins with --config)"
-            )))
+            let problem =
+                format!("{what}; a run goes on with the images it was begun with (a new run begins with --config)");
+            Err(checkpoint.other_images(problem))
         };
         if before.classes != now.classes {
             let (before, now) = (before.classes.join(", "), now.classes.join(", "));

@@ -222,8 +222,7 @@ fn a_classifier_of_ones_own_is_read_with_itself_alone() {
     let summary = train_with(&own, &settings, &folder, &mut Silent).expect("the run ends well");
     assert!(summary.test_accuracy.is_some());
     let checkpoint = Checkpoint::read(&folder.last_checkpoint()).expect("a checkpoint of ours");
-    let (device, is_own) =
-        (Device::cpu(), "its classifier is of an architecture that the program has which trained it");
+    let (device, is_own) = (Device::cpu(), "its classifier is an architecture of the program that trained it");
     let refused = checkpoint.classifier(&device).err().expect("refused").to_string();
     assert!(refused.contains(is_own), "{refused}");
     checkpoint.classifier_of(&device, &own).expect("it is that");

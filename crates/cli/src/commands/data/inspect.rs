@@ -5,7 +5,8 @@ use clap::Args;
 use ecgan::Error;
 use ecgan::data::inspect::{Inspection, PartReport, Range, inspect};
 use ecgan::data::{DataError, SyntheticOptions};
-use ecgan::export::{FileKind, check_file, check_outside};
+use ecgan::data_place::{Written, check_outside};
+use ecgan::export::{FileKind, check_file};
 use ecgan::printable::printable;
 use ecgan::run_folder::write_png;
 use std::path::PathBuf;
@@ -49,7 +50,7 @@ Examples:
 pub fn run(args: &InspectArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.sheet {
         check_file("sheet", path, FileKind::Png)?;
-        check_outside("sheet", path, &args.data)?;
+        check_outside("sheet", path, &args.data, Written::File)?;
     }
     let found = inspect(&args.data, &SYNTHETIC).map_err(Error::from)?;
     // Before a word is printed, which stdout may not take. Where there is none, what was found says why.

@@ -14,6 +14,7 @@ use ecgan::settings::{Lower, Method, Partial};
 use ecgan::sweep::{Axis, Baseline, By, Cell, Ledger, Runs, Sets, Table, cells, distinct};
 use runs::{Quiet, expected, train_all};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -152,7 +153,7 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     let baseline = args.baseline.as_deref().map(|name| Baseline::new(name, &axes)).transpose()?;
     args.check_validation(&cells)?;
     let seeds = args.seeds(given.seed.unwrap_or(0))?;
-    for data in cells.iter().map(|cell| &cell.settings.data) {
+    for data in cells.iter().map(|cell| &cell.settings.data).collect::<BTreeSet<_>>() {
         check_apart(&folder, data)?;
         let names_it = lower.file_of("data", &flags).filter(|_| lower.file.data.as_ref() == Some(data));
         names_it.map_or(Ok(()), |file| check_there(file, data))?;
@@ -308,8 +309,9 @@ fn show(args: &SweepArgs, output: Output, folder: &Path, cells: &[Cell], table: 
     }
     if !table.other_seeds.is_empty() {
         let others = table.other_seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+        let seeds = if table.other_seeds.len() == 1 { "seed" } else { "seeds" };
         output.line(format!(
-            "not asked for now, but counted, as the ledger has them: seeds {others} (a ledger of its own, --ledger, leaves them out)"
+            "not asked for now, but counted, as the ledger has them: {seeds} {others} (a ledger of its own, --ledger, leaves them out)"
         ))?;
     }
     if !args.dry_run && !table.rows.is_empty() {

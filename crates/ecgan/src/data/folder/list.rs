@@ -1,9 +1,10 @@
 //! What lies in a folder of class folders.
 
-use super::unread::is_named_as_any_image;
 use super::{Raw, fit, stored};
 use crate::data::{DataError, Format, Listing, Part};
 use crate::printable::{Shown, printable};
+use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What an image in a folder is called at its end. The last two are JPEG's as well: browsers save photographs so.
@@ -12,6 +13,13 @@ pub const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "jpe", "jfif"];
 /// What operating systems leave in folders where it is not hidden: Windows' previews and folder settings, and attributes
 /// of macOS that an archive carried elsewhere.
 const LITTER: [&str; 3] = ["Thumbs.db", "desktop.ini", "__MACOSX"];
+
+/// What the names of files end in that lie beside images and are none.
+const NO_IMAGES: [&str; 41] = [
+    "txt", "md", "rst", "log", "csv", "tsv", "json", "jsonl", "xml", "yaml", "yml", "toml", "ini", "cfg", "conf",
+    "html", "htm", "css", "js", "py", "ipynb", "sh", "bat", "pdf", "doc", "docx", "xls", "xlsx", "ods", "odt", "db",
+    "sqlite", "zip", "gz", "tar", "7z", "rar", "npy", "npz", "mat", "pkl",
+];
 
 /// Whether a file is an image by its name's end.
 pub fn is_named_as_image(path: &Path) -> bool {
@@ -41,6 +49,10 @@ impl Listing for List {
         self.files[index].display().to_string()
     }
 
+    fn file_name(&self, index: usize) -> Option<&OsStr> {
+        self.files[index].file_name()
+    }
+
     fn stored(&self, index: usize) -> Result<Raw<'_>, DataError> {
         stored(&self.files[index])
     }
@@ -59,7 +71,7 @@ pub fn entries(path: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
     for entry in path.read_dir().map_err(|e| DataError::io(path, e))? {
         let entry = entry.map_err(|e| DataError::io(path, e))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') && !LITTER.iter().any(|litter| litter.eq_ignore_ascii_case(&name)) {
+        if counts(&name) {
             entries.push((name, entry.path()));
         }
     }
@@ -67,9 +79,16 @@ pub fn entries(path: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
     Ok(entries)
 }
 
-/// Whether a folder can be read and has images, which lie in no folder of it.
+/// Whether an entry of a folder is looked at.
+fn counts(name: &str) -> bool {
+    !name.starts_with('.') && !LITTER.iter().any(|litter| litter.eq_ignore_ascii_case(name))
+}
+
+/// Whether a folder can be read and has images, which lie in no folder of it. The first one ends the search: there may be very many.
 pub fn has_images(folder: &Path) -> bool {
-    entries(folder).is_ok_and(|inside| inside.iter().any(|(_, path)| is_named_as_image(path)))
+    let is_image =
+        |entry: fs::DirEntry| counts(&entry.file_name().to_string_lossy()) && is_named_as_image(&entry.path());
+    folder.read_dir().is_ok_and(|inside| inside.flatten().any(is_image))
 }
 
 /// The class folders of a part, sorted; loose files beside them are reported.
@@ -134,9 +153,10 @@ pub fn list(data: &Path, part: Part, folders: &[(String, PathBuf)], classes: &[S
     list
 }
 
-/// Whether a file in a class folder is taken for an image: also where its name has no end, as its first bytes say what it is.
+/// Whether a file in a class folder is taken for an image: whatever its name ends in, unless that is something else's. What it is,
+/// its first bytes say then.
 fn may_be_image(path: &Path) -> bool {
-    path.extension().is_none() || is_named_as_any_image(path)
+    !has_extension(path, &NO_IMAGES)
 }
 
 /// The refusal of a class folder in which there are no files but these.

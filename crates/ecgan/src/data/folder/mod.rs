@@ -128,6 +128,34 @@ fn part_folder(path: &Path, part: Part) -> Option<PathBuf> {
     names.iter().map(|name| path.join(name)).find(|folder| folder.is_dir())
 }
 
+/// How images lie in a folder, as far as its own folders tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// In class folders of `train` or `test`.
+    Parts,
+    /// In class folders.
+    Classes,
+    /// In none: there is no image, or files of many.
+    Other,
+}
+
+/// That of a folder; no more of it is looked at than that takes.
+pub(crate) fn layout(path: &Path) -> Layout {
+    if [Part::Train, Part::Test].iter().any(|part| part_folder(path, *part).is_some()) {
+        return Layout::Parts;
+    }
+    let is_class = |folder: &Path| folder.is_dir() && has_images(folder);
+    match entries(path) {
+        Ok(inside) if inside.iter().any(|(_, folder)| is_class(folder)) => Layout::Classes,
+        _ => Layout::Other,
+    }
+}
+
+/// Whether a folder of this name beside others of its kind is a part.
+pub(crate) fn is_part_name(name: &str) -> bool {
+    FOLDERS.iter().any(|(_, names)| names.contains(&name))
+}
+
 /// What to say of folders that were meant for parts, perhaps, but have not the name for it.
 pub(super) fn misnamed(path: &Path) -> Option<String> {
     let name_meant = |name: &str| match name.to_lowercase().as_str() {

@@ -303,14 +303,16 @@ fn what_is_not_named_as_an_image_is_passed_over() {
     let folder = small();
     let at = |name: &str| folder.path().join(name);
     fs::copy(at("train/a/2.png"), at("train/a/3.JFIF")).unwrap();
+    // Whatever else a name ends in.
+    fs::copy(at("train/a/2.png"), at("train/a/Photo 12.30")).unwrap();
     for name in ["train/a/notes.txt", "train/b/labels.csv", "test/b/README.md"] {
         fs::write(at(name), "no image").unwrap();
     }
     let source = open(&folder).unwrap();
     let said = "ignored 3 file(s) in the class folders that are not named as images (`train/a/notes.txt`)";
     assert_eq!(source.warnings(), [format!("{}: {said}", folder.path().display())]);
-    assert_eq!((source.read_train(RGB).unwrap().len(), source.read_test(RGB).unwrap().len()), (4, 2));
-    for name in ["train/a/0.webp", "train/a/0.ppm"] {
+    assert_eq!((source.read_train(RGB).unwrap().len(), source.read_test(RGB).unwrap().len()), (5, 2));
+    for name in ["train/a/0.webp", "train/a/0.svg"] {
         fs::write(at(name), "an image of some other format").unwrap();
         let message = open(&folder).unwrap().read_train(RGB).unwrap_err().to_string();
         assert!(message.contains(&format!("{name}: not an image by its first bytes")), "{message}");
@@ -318,7 +320,7 @@ fn what_is_not_named_as_an_image_is_passed_over() {
     }
     // A name without an end says nothing.
     fs::rename(at("train/b/1.png"), at("train/b/1")).unwrap();
-    assert_eq!(open(&folder).unwrap().read_train(RGB).unwrap().len(), 4);
+    assert_eq!(open(&folder).unwrap().read_train(RGB).unwrap().len(), 5);
     fs::rename(at("train/b/1"), at("train/b/1.txt")).unwrap();
     let refused = refusal(&folder);
     assert!(
