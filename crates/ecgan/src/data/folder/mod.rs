@@ -2,8 +2,8 @@
 //!
 //! Class names are the folder names of `train`, sorted (where there is no `train`, those of the other parts together);
 //! images are in the order of their file names. Hidden files and what operating systems leave there (`Thumbs.db`) are
-//! skipped, other files that are not named as images are passed over with a warning, nothing below a class folder is entered, and
-//! what is named as an image, of whatever format, and cannot be read is an error. What is transparent is laid on white, 16-bit
+//! skipped, files whose names end in something that is no image (`.txt`) are passed over with a warning, nothing below a class folder is
+//! entered, and whatever else cannot be read is an error. What is transparent is laid on white, 16-bit
 //! values are rounded to 8, and an image is turned as its EXIF data says. `valid` and `validation` are other names of `val`.
 
 mod alpha;
