@@ -1,7 +1,7 @@
 //! The device and threads of a command that is not a training run.
 
 use crate::output::warn;
-use crate::settings_args::{named, within};
+use crate::values::{named, within};
 use clap::Args;
 use ecgan::Error;
 use ecgan::settings::{DeviceChoice, Precision};

@@ -13,6 +13,7 @@ mod interrupt;
 mod output;
 mod progress;
 mod settings_args;
+mod values;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};

@@ -2,7 +2,7 @@
 
 use crate::compute::ComputeArgs;
 use crate::output::{Output, Unwritten, many};
-use crate::settings_args::{choice, named, within};
+use crate::values::{choice, named, within};
 use clap::Args;
 use clap::builder::BoolValueParser;
 use ecgan::bench::bench;

@@ -2,7 +2,7 @@
 
 use super::train::TrainArgs;
 use crate::output::Output;
-use crate::settings_args::choice;
+use crate::values::choice;
 use clap::{Arg, Args, Command};
 use ecgan::settings::{Partial, Preset};
 

@@ -32,7 +32,7 @@ pub struct EvalArgs {
     data: Option<String>,
     /// The images to measure on: those of the test split, those the run trained on or validated on, or every one (all), as fits
     /// labelled images that the run was not trained on. Of test and all, some of the classes may have no image
-    #[arg(long, value_parser = crate::settings_args::choice::<SplitName>(), default_value = "test")]
+    #[arg(long, value_parser = crate::values::choice::<SplitName>(), default_value = "test")]
     split: SplitName,
     /// Write every image that was taken for another class into a table (RFC 4180), the surest mistakes first: among them are labels
     /// that are wrong

@@ -16,7 +16,7 @@ pub struct ExportArgs {
     #[command(flatten)]
     checkpoint: CheckpointArgs,
     /// Which of the checkpoint's networks; a bare classifier's has no generator and no discriminator
-    #[arg(long, value_parser = crate::settings_args::choice::<NetworkName>())]
+    #[arg(long, value_parser = crate::values::choice::<NetworkName>())]
     net: NetworkName,
     /// The file: a state dict if it ends in .safetensors, a graph if it ends in .onnx
     #[arg(long, value_name = "FILE")]

@@ -4,7 +4,7 @@ use crate::compute::ComputeArgs;
 use crate::interrupt;
 use crate::output::{Output, many};
 use crate::progress::Counted;
-use crate::settings_args::{integer, within};
+use crate::values::{integer, within};
 use clap::Args;
 use ecgan::Error;
 use ecgan::checkpoint::Checkpoint;

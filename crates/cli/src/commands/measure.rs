@@ -3,7 +3,7 @@
 use crate::compute::ComputeArgs;
 use crate::output::Output;
 use crate::progress::Counted;
-use crate::settings_args::{choice, integer, within};
+use crate::values::{choice, integer, within};
 use clap::Args;
 use ecgan::export::{FileKind, check_file};
 use ecgan::measure::{Agreement, Event, FeaturesOf, Measures, Options, measure};

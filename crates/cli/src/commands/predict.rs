@@ -3,7 +3,7 @@
 use crate::checkpoint_args::CheckpointArgs;
 use crate::compute::ComputeArgs;
 use crate::output::{Output, Unwritten, many, warn};
-use crate::settings_args::within;
+use crate::values::within;
 use clap::Args;
 use ecgan::Error;
 use ecgan::data::image_files;

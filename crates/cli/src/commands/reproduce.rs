@@ -2,7 +2,7 @@
 
 use super::sweep::{self, SweepArgs};
 use crate::output::tell;
-use crate::settings_args::{choice, number, within};
+use crate::values::{choice, number, within};
 use clap::{Args, Command, FromArgMatches};
 use ecgan::paper::Experiment;
 use ecgan::settings::SYNTHETIC;

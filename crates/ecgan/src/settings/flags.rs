@@ -28,22 +28,21 @@ impl Settings {
 
     /// Those of another preset and method on the same images: the same budget, seed, validation part and size, shown in the same way.
     pub fn on_the_same_data(&self, preset: Preset, method: Method) -> Self {
-        let Partial { data, samples, fraction, per_class, subset, val_fraction, .. } = self.to_partial();
-        let Partial { sampling, augment, channels, image_size, seed, .. } = self.to_partial();
+        let own = self.to_partial();
         Self::complete(Partial {
-            data,
             method: Some(method),
             preset: Some(preset),
-            samples,
-            fraction,
-            per_class,
-            subset,
-            val_fraction,
-            sampling,
-            augment,
-            channels,
-            image_size,
-            seed,
+            data: own.data,
+            samples: own.samples,
+            fraction: own.fraction,
+            per_class: own.per_class,
+            subset: own.subset,
+            val_fraction: own.val_fraction,
+            sampling: own.sampling,
+            augment: own.augment,
+            channels: own.channels,
+            image_size: own.image_size,
+            seed: own.seed,
             ..Partial::default()
         })
         .expect("settings have one budget, and a method goes with its preset's")

@@ -3,7 +3,8 @@
 mod runs;
 
 use crate::output::{Output, many, tell, warn};
-use crate::settings_args::{SettingsArgs, unknown_variables, warn_of_unused, within};
+use crate::settings_args::{SettingsArgs, unknown_variables, warn_of_unused};
+use crate::values::within;
 use crate::{compute, interrupt};
 use clap::builder::PossibleValue;
 use clap::{ArgMatches, Args, ValueEnum};
