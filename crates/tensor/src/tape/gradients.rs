@@ -49,7 +49,7 @@ impl<T: Real> Gathered<T> {
     }
 }
 
-/// Where a [`Backward`] puts its inputs' gradients.
+/// Where a [`Backward`](super::Backward) puts its inputs' gradients.
 pub struct Grads<'a, T: Real> {
     pub(super) device: &'a Device,
     pub(super) inputs: &'a [Option<(usize, Shape)>],
