@@ -320,14 +320,16 @@ fn images_that_changed_in_place_are_other_images() {
 
 /// It is odd about all of them alike.
 #[test]
-fn what_is_odd_about_the_data_is_told_once() {
+fn what_is_odd_about_the_data_or_the_settings_is_told_once() {
     let folder = tempfile::tempdir().unwrap();
     pets(&folder.path().join("pets"));
-    let arguments = ["sweep", "--data", "pets/train", "--arm", "a:lambda=0.1", "--arm", "b:lambda=0", "--expect"];
-    let output = small(folder.path(), &[&arguments[..], &["--seeds", "2", "--epochs", "1"]].concat()).output().unwrap();
+    let arms = ["--arm", "a:lambda=0.1", "--arm", "b:lambda=0", "--seeds", "2", "--epochs", "1", "--batch", "64"];
+    let arguments = [&["sweep", "--data", "pets/train", "--expect"], &arms[..]].concat();
+    let output = small(folder.path(), &arguments).output().unwrap();
     assert!(stdout(&output).contains("2 combinations, 2 seeds: 4 runs, of which 4 to train here\nabout "));
     let told = stderr(&output);
     assert_eq!(told.matches("pets/train: no train/ and test/ folders, so 3 of its 18 images").count(), 1, "{told}");
+    assert_eq!(told.matches("warning: batch 64 lowered to 14").count(), 1, "{told}");
 }
 
 #[test]

@@ -51,8 +51,8 @@ pub trait Observer {
     /// Something allowed but hardly meant.
     fn warning(&mut self, message: &str);
 
-    /// The same about the data, be it of another run on it too.
-    fn about_data(&mut self, message: &str) {
+    /// The same about data or settings, of other runs with them too.
+    fn about_input(&mut self, message: &str) {
         self.warning(message);
     }
 

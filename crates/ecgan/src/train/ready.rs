@@ -33,14 +33,14 @@ impl Ready {
         settings.validate()?;
         let device = settings.open_device()?;
         let source = Source::open(&settings.data, &settings.synthetic())?;
-        source.warnings().iter().for_each(|warning| observer.about_data(warning));
+        source.warnings().iter().for_each(|warning| observer.about_input(warning));
         let classes = source.classes().len();
-        settings.warnings(classes).iter().for_each(|warning| observer.warning(warning));
+        settings.warnings(classes).iter().for_each(|warning| observer.about_input(warning));
         let image = ImageShape { channels: settings.channels, size: settings.image_size };
         let format = Format { size: image.size, channels: image.channels };
         source.require(Part::Test)?; // now, not after hours of training
         let labelled = Labelled::read(&source, settings, format)?;
-        labelled.warnings.iter().for_each(|warning| observer.about_data(warning));
+        labelled.warnings.iter().for_each(|warning| observer.about_input(warning));
         check_test(&source, settings, format, observer)?;
         if observer.interrupted() {
             return Err(Error::Interrupted);
@@ -48,7 +48,7 @@ impl Ready {
         let n = labelled.split.train.len();
         let batch = settings.batch.min(n);
         if batch < settings.batch {
-            observer.warning(&format!("batch {} lowered to {batch}: that is all training images", settings.batch));
+            observer.about_input(&format!("batch {} lowered to {batch}: that is all training images", settings.batch));
         }
         if device.gpu().is_none() {
             let mut classifier = Builder::default();

@@ -118,7 +118,7 @@ fn work(settings: &Settings) -> String {
     Settings { lambda, threshold: 0.0, lr: 1.0, lr_c: 1.0, ..settings.clone() }.to_toml()
 }
 
-/// Says nothing but warnings while runs train; what is odd about the data, which it is for each of them, once.
+/// Says nothing but warnings while runs train; what is odd about data or settings, which it is for many of them, once.
 #[derive(Default)]
 pub struct Quiet {
     told: BTreeSet<String>,
@@ -131,7 +131,7 @@ impl Observer for Quiet {
         warn(message);
     }
 
-    fn about_data(&mut self, message: &str) {
+    fn about_input(&mut self, message: &str) {
         if self.told.insert(message.to_owned()) {
             warn(message);
         }

@@ -145,13 +145,12 @@ impl Reader for Cifar {
         if part == Part::Val {
             return Err(DataError::unfit(&self.folder, "CIFAR has no val part", "train or test"));
         }
-        match self.files(part).find(|path| !path.is_file()) {
-            None => Ok(()),
-            Some(missing) => {
-                let wrong = format!("no such file, which the {} part needs", part.name());
-                Err(DataError::unfit(&missing, wrong, self.version.looked_for))
-            }
-        }
+        let mut missing = self.files(part).filter(|path| !path.is_file());
+        let Some(first) = missing.next() else { return Ok(()) };
+        let others: String =
+            missing.filter_map(|path| Some(format!(", nor {}", path.file_name()?.display()))).collect();
+        let wrong = format!("no such file{others}, which the {} part needs", part.name());
+        Err(DataError::unfit(&first, wrong, self.version.looked_for))
     }
 
     fn open(&self, part: Part) -> Result<Arc<dyn Listing>, DataError> {

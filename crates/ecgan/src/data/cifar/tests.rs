@@ -129,6 +129,10 @@ fn labels_and_names_that_cannot_be() {
     }
     fs::remove_file(&batch).unwrap();
     assert!(refusal(folder.path(), "data_batch_2.bin").contains("no such file, which the train part needs"));
+    fs::remove_file(folder.path().join("data_batch_4.bin")).unwrap();
+    assert!(
+        refusal(folder.path(), "data_batch_2.bin").contains("no such file, nor data_batch_4.bin, which the train part")
+    );
     assert_eq!(open(folder.path()).unwrap().read_test(RGB).unwrap().len(), 1, "the test part is there");
     for names in ["", "a\nb\n", "a\n\nc\nd\ne\nf\ng\nh\ni\nj", "a\na\nc\nd\ne\nf\ng\nh\ni\nj"] {
         fs::write(folder.path().join("batches.meta.txt"), names).unwrap();
