@@ -52,10 +52,11 @@ pub struct Iterations {
     bytes: Bytes,
     staged: Staged,
     noise: Draws,
-    /// Iterations that were launched: the first loads every kernel and fills the pool, which a recording cannot.
-    launched: u64,
+    /// The parts of the last iteration, see [`Networks::parts`]. The first one of these parts is launched: it loads every
+    /// kernel and fills the pool, which a recording cannot.
+    last: Option<(bool, bool)>,
     recorded: Option<Recorded>,
-    /// The parts of the iterations that were not read, see [`Networks::parts`].
+    /// The parts of the iterations that were not read.
     parts: VecDeque<(bool, bool)>,
     /// A row for each iteration that was not read, and the number of the next.
     rows: Tensor,
@@ -76,8 +77,6 @@ enum Bytes {
 
 struct Recorded {
     graph: Graph,
-    /// The parts that it has.
-    parts: (bool, bool),
     /// By how much it moves [`counts`].
     counted: Vec<u64>,
 }
@@ -110,7 +109,7 @@ impl Iterations {
             bytes,
             staged: Staged::new(device, feed.batch),
             noise: Draws::new(device, Stream::Noise.start(feed.seed)),
-            launched: 0,
+            last: None,
             recorded: None,
             parts: VecDeque::new(),
             // Read as a whole, also before all of them are written.
@@ -124,7 +123,7 @@ impl Iterations {
 
     /// Draws noise on from this position; before the first iteration, so that a recorded one finds it.
     pub fn set_noise_position(&mut self, position: u64) {
-        assert_eq!(self.launched, 0, "noise goes on before the first iteration");
+        assert_eq!(self.last, None, "noise goes on before the first iteration");
         self.noise = Draws::new(&self.device, Stream::Noise.start(self.feed.seed).at(position));
     }
 
@@ -151,15 +150,12 @@ impl Iterations {
         self.run += 1;
         let parts = self.networks.parts();
         self.parts.push_back(parts);
-        if self.recorded.as_ref().is_some_and(|recorded| recorded.parts != parts) {
-            // Other kernels, which are not loaded yet, and memory of other sizes.
+        let recordable = self.feed.record && self.device.gpu().is_some();
+        if self.last.replace(parts) != Some(parts) || !recordable {
             self.recorded = None;
-            self.launched = 0;
+            return Ok(self.launch(images)?);
         }
         if self.recorded.is_none() {
-            if !(self.feed.record && self.launched > 0 && self.device.gpu().is_some()) {
-                return Ok(self.launch(images)?);
-            }
             self.recorded = Some(self.capture(images)?);
         }
         if let Some(Recorded { graph, counted, .. }) = &self.recorded {
@@ -210,7 +206,6 @@ impl Iterations {
         };
         let found = self.networks.step(&x, &labels, draw)?;
         found.record(&labels, feed.classes, &mut self.rows, &mut self.next);
-        self.launched += 1;
         Ok(())
     }
 
@@ -223,7 +218,7 @@ impl Iterations {
         launched?;
         let counted = self.counts().iter().zip(&before).map(|(after, before)| after - before).collect();
         self.set_counts(before);
-        Ok(Recorded { graph, parts: self.networks.parts(), counted })
+        Ok(Recorded { graph, counted })
     }
 
     /// What the host counts of an iteration: the words of noise, and the batches that each network has seen.

@@ -145,6 +145,21 @@ fn a_replay_of_every_method_gives_the_bits_of_launching() {
     }
 }
 
+/// Lambda is 0 in the first iteration alone: the second one's parts have not run yet.
+#[test]
+fn what_is_recorded_was_launched_before() {
+    for device in devices() {
+        let ramp = Some(0.5);
+        let given =
+            Partial { preset: Some(Preset::Paper), threshold: Some(0.0), lambda_ramp: ramp, ..Partial::default() };
+        let (launched, _) = train(&device, &given, false, None);
+        let (recorded, _) = train(&device.poisoned(), &given, true, None);
+        let fakes = launched.found.lines().filter(|line| line.contains("fake: Some")).count();
+        assert_eq!((fakes, &launched.found), (2, &recorded.found), "{device}");
+        assert!(launched.bits == recorded.bits, "{device}: bits");
+    }
+}
+
 /// The classifier's lane and the others' do not depend on each other: the stand-in runs them in three orders.
 #[cfg(feature = "cuda-host")]
 #[test]

@@ -118,7 +118,7 @@ impl Driver {
         let mut function = match loaded.functions.get(&kernel) {
             Some(&function) => function,
             None if self.capturing.load(Ordering::Relaxed) => {
-                return Err(CudaError::InCapture { what: format!("the first use of {}", kernel.name) });
+                return Err(kernel.first_use());
             }
             None => Function { handle: loaded.find(kernel)?, shared: 0 },
         };

@@ -1,13 +1,14 @@
 //! The stand-in: the kernels compiled by g++ (`kernels-cu/host`), run on the calling thread, for tests.
 //!
 //! It is stricter than a GPU: fresh memory is full of NaN, a write beside an allocation is found at the next wait, the
-//! sizes of a launch's arguments must be those of the kernel's parameters, and a recorded step runs only when replayed. What
-//! two lanes are given runs when they meet: one lane after the other, the other way round, or in turns, by the order.
+//! sizes of a launch's arguments must be those of the kernel's parameters, and a recorded step runs only when replayed. As there
+//! it may hold no kernel that did not run before. What two lanes are given runs when they meet: one lane after the other, the other
+//! way round, or in turns, by the order.
 
 use super::graph::Replay;
 use super::{Argument, CudaError, Grid, Kernel, Runtime};
 use std::alloc::{Layout, alloc, dealloc};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -81,6 +82,8 @@ struct Shared {
     order: Order,
     /// The allocations: address and bytes.
     live: Mutex<BTreeMap<u64, usize>>,
+    /// The kernels that have run: a driver has loaded them.
+    used: Mutex<HashSet<Kernel>>,
 }
 
 /// The stand-in for a device.
@@ -125,7 +128,7 @@ impl Parting {
 
 impl Host {
     pub(super) fn new(order: Order) -> Self {
-        let shared = Arc::new(Shared { order, live: Mutex::default() });
+        let shared = Arc::new(Shared { order, live: Mutex::default(), used: Mutex::default() });
         Self { shared, recording: Mutex::default(), lanes: Mutex::default() }
     }
 
@@ -147,6 +150,11 @@ impl Host {
         }
         drop(lanes);
         if let Some(tasks) = self.recording().as_mut() {
+            if let Task::Launch { kernel, .. } = &task
+                && !self.shared.used().contains(kernel)
+            {
+                return Err(kernel.first_use());
+            }
             tasks.push(task);
             return Ok(());
         }
@@ -158,6 +166,10 @@ impl Host {
 impl Shared {
     fn live(&self) -> MutexGuard<'_, BTreeMap<u64, usize>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn used(&self) -> MutexGuard<'_, HashSet<Kernel>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     unsafe fn run(&self, task: &Task) -> Result<(), CudaError> {
@@ -200,6 +212,7 @@ impl Shared {
             )
         };
         if failed == 0 {
+            self.used().insert(kernel);
             return Ok(());
         }
         // SAFETY: the library wrote a terminated text.

@@ -1,5 +1,6 @@
 //! A launch: which kernel, how many threads, and its arguments as `cuLaunchKernel` takes them.
 
+use super::CudaError;
 use crate::view::{DeviceSlice, DeviceSliceMut};
 use crate::{Element, Store};
 use std::ffi::c_void;
@@ -11,6 +12,13 @@ pub struct Kernel {
     pub module: &'static str,
     /// The function's name.
     pub name: &'static str,
+}
+
+impl Kernel {
+    /// What is said where a recorded step asks for a kernel that is not loaded.
+    pub(super) fn first_use(self) -> CudaError {
+        CudaError::InCapture { what: format!("the first use of {}", self.name) }
+    }
 }
 
 /// Threads of a block of the elementwise kernels, `BLOCK` of `common.cuh`.

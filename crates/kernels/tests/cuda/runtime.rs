@@ -269,6 +269,22 @@ fn a_step_that_allocates_or_copies_over_the_bus_cannot_be_recorded() {
     }
 }
 
+/// Its module is loaded then, which a recording cannot do.
+#[test]
+fn a_kernel_runs_before_it_is_recorded() {
+    for cuda in devices() {
+        let device = device(&cuda);
+        let mut y = up(&cuda, &[1.0f32]);
+        let mut step = || fill::constant(&device, 2.0, y.slice_mut::<f32>());
+        let refused = cuda.capture(&mut step).map(|_| ()).unwrap_err().to_string();
+        assert!(refused.starts_with("cuda: the first use of fill_"), "{refused}");
+        assert!(refused.ends_with(" inside a captured step"), "{refused}");
+        step();
+        cuda.capture(&mut step).unwrap().replay();
+        assert_eq!(down::<f32>(&cuda, &y), [2.0]);
+    }
+}
+
 #[cfg(feature = "cuda-host")]
 mod stand_in {
     use crate::common::up;
