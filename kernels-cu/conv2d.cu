@@ -1,5 +1,5 @@
-// arch: compute_80
-// Convolution in f32; see conv2d.cuh. Loads are asynchronous copies.
+// arch: compute_80 compute_75
+// Convolution in f32; see conv2d.cuh. Loads are asynchronous copies, which compute_75 does not have.
 #include "conv2d.cuh"
 
 typedef Fma<128, 128, 16, 3, 8, 8> Tile128x128;

@@ -150,7 +150,7 @@ struct Pixels : DepthSlots<ROWS, DEPTH, THREADS> {
                 continue;
             }
             if (whole) {
-                cp_async_cached(this->to(tile, i), from, valid);
+                cp_async<16, true>(this->to(tile, i), from, valid);
             } else {
                 cp_async<4>(reinterpret_cast<float*>(this->to(tile, i)) + offset, from, valid);
             }
@@ -190,7 +190,7 @@ struct MatrixRows : DepthSlots<ROWS, DEPTH, THREADS> {
                 continue;
             }
             if (four) {
-                cp_async_cached(this->to(tile, i), matrix + place, row < rows && k < depth);
+                cp_async<16, true>(this->to(tile, i), matrix + place, row < rows && k < depth);
             } else {
                 copy_each(this->to(tile, i), matrix, [&](int e) { return row < rows && k + e < depth; },
                           [&](int e) { return place + e; });
@@ -219,7 +219,7 @@ struct MatrixColumns : RowSlots<ROWS, DEPTH, THREADS> {
                 continue;
             }
             if (four) {
-                cp_async_cached(this->to(tile, i), matrix + place, row < left && within > 0);
+                cp_async<16, true>(this->to(tile, i), matrix + place, row < left && within > 0);
             } else {
                 copy_each(this->to(tile, i), matrix, [&](int e) { return row < left && e < within; },
                           [&](int e) { return place + e; });
@@ -255,7 +255,7 @@ struct PhaseWeights : RowSlots<ROWS, DEPTH, THREADS> {
             const bool within = at.y < taps_y;
             if (this->has(i)) {
                 if (four) {
-                    cp_async_cached(this->to(tile, i), w + place, within && column < c);
+                    cp_async<16, true>(this->to(tile, i), w + place, within && column < c);
                 } else {
                     copy_each(this->to(tile, i), w, [&](int e) { return within && column + e < c; },
                               [&](int e) { return place + e; });
@@ -313,7 +313,7 @@ struct TapColumns : RowSlots<ROWS, DEPTH, THREADS> {
         for (int i = 0; i < TapColumns::COUNT; i++) {
             if (this->has(i)) {
                 const bool valid = within && static_cast<u32>(left + i * apart) < static_cast<u32>(g.w);
-                cp_async_cached(this->to(tile, i), x + (place + i * apart * g.c), valid);
+                cp_async<16, true>(this->to(tile, i), x + (place + i * apart * g.c), valid);
             }
         }
     }
@@ -335,7 +335,7 @@ struct TapColumns : RowSlots<ROWS, DEPTH, THREADS> {
                 return ((image * g.h + y + tap.y) * g.w + left + tap.x) * g.c + tap.channel;
             };
             if (g.four_x) {
-                cp_async_cached(this->to(tile, i), x + place(taps[0]), valid(taps[0]));
+                cp_async<16, true>(this->to(tile, i), x + place(taps[0]), valid(taps[0]));
                 continue;
             }
             UNROLL

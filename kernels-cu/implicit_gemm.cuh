@@ -7,17 +7,6 @@
 #include "mma.cuh"
 #include "tile_layouts.cuh"
 
-// Sixteen bytes through L1, for operands that are read several times (a pixel under each tap).
-__device__ __forceinline__ void cp_async_cached(float4* shared, const float* global, bool valid) {
-#ifdef __CUDACC__
-    const u32 address = static_cast<u32>(__cvta_generic_to_shared(shared));
-    asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(global), "r"(valid ? 16 : 0)
-                 : "memory");
-#else
-    cp_async<16>(shared, global, valid);
-#endif
-}
-
 // The sums of an M x N tile by FMA: a thread has TM x TN of them. Along k its rows lie TY apart, so that neighbouring
 // threads read neighbouring rows; along rows they are groups of four.
 template <int M_, int N_, int DEPTH_, int STAGES_, int TM, int TN>

@@ -6,7 +6,7 @@
 //   tf32 b (8x8)      b[0] = (t, g), b[1] = (t + 4, g)
 //   bf16 a (16x16)    a[0] = (g, 2t .. 2t + 1), a[1] = (g + 8, ..), a[2] = (g, 2t + 8 .. 2t + 9), a[3] = (g + 8, ..)
 //   bf16 b (16x8)     b[0] = (2t .. 2t + 1, g), b[1] = (2t + 8 .. 2t + 9, g); of two in a register the first is lower
-// They need compute_80. Without a GPU the lanes exchange their fragments and each computes its own elements of c.
+// These instructions need compute_80. Without a GPU the lanes exchange their fragments and each computes its own elements of c.
 #pragma once
 #include "common.cuh"
 
@@ -63,31 +63,46 @@ __device__ __forceinline__ void ldmatrix_x4_trans(u32 (&r)[4], const void* row) 
                  : "memory");
 }
 
-// Begins to copy BYTES (4, 8 or 16; both sides aligned to them) into shared memory; zeros where `valid` is false, and
-// `global` is not read then. Done after cp_async_wait, for the own thread; for others after a barrier too.
-template <int BYTES>
+// Begins to copy BYTES (4 or 16; both sides aligned to them) into shared memory; zeros where `valid` is false, and
+// `global` is not read then. Done after cp_async_wait, for the own thread; for others after a barrier too. CACHED goes through L1,
+// for operands that are read several times (a pixel under each tap); 4 bytes always do. What is not compiled for compute_80 copies
+// at once.
+template <int BYTES, bool CACHED = BYTES == 4>
 __device__ __forceinline__ void cp_async(void* shared, const void* global, bool valid) {
+    static_assert(BYTES == 16 || (BYTES == 4 && CACHED), "4 bytes through L1, or 16");
+#if __CUDA_ARCH__ >= 800
     const u32 address = static_cast<u32>(__cvta_generic_to_shared(shared));
     const int bytes = valid ? BYTES : 0;
-    if constexpr (BYTES == 16) {
-        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(global), "r"(bytes)
-                     : "memory");
-    } else {
+    if constexpr (CACHED) {
         asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(address), "l"(global), "n"(BYTES),
                      "r"(bytes)
                      : "memory");
+    } else {
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(global), "r"(bytes)
+                     : "memory");
     }
+#else
+    if constexpr (BYTES == 16) {
+        *static_cast<float4*>(shared) = valid ? *static_cast<const float4*>(global) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+    } else {
+        *static_cast<float*>(shared) = valid ? *static_cast<const float*>(global) : 0.0f;
+    }
+#endif
 }
 
 // Ends a group of copies.
 __device__ __forceinline__ void cp_async_commit() {
+#if __CUDA_ARCH__ >= 800
     asm volatile("cp.async.commit_group;" ::: "memory");
+#endif
 }
 
 // Waits until at most PENDING groups of this thread's copies are under way.
 template <int PENDING>
 __device__ __forceinline__ void cp_async_wait() {
+#if __CUDA_ARCH__ >= 800
     asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
+#endif
 }
 
 #else

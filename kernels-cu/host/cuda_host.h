@@ -80,6 +80,7 @@ struct Pending {
     std::vector<std::size_t> groups;
 };
 Pending& pending();
+bool copies_land_at_once();
 
 template <class T>
 T shuffle(unsigned mask, T value, unsigned source) {

@@ -310,6 +310,8 @@ Pending& pending() {
     return m.running->pending[m.block_sanitizers == m.sanitizers[0] ? 0 : 1];
 }
 
+bool copies_land_at_once() { return machine->launch->order == 1; }
+
 void sync_block() {
     Machine& m = *machine;
     Thread& self = *m.running;

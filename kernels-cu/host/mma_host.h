@@ -1,7 +1,8 @@
 // The wrappers of mma.cuh for g++: the 32 fibers of a warp exchange fragments, each computes its own elements.
 //
 // Operands are rounded as the hardware rounds them; products are summed in f32 in the order of k, where the hardware's
-// order is unspecified. A copy lands when it is waited for, not before, so that a missing wait reads poison.
+// order is unspecified. A copy lands when it is waited for, not before, so that a missing wait reads poison; but in order 1 at
+// once, so that one which is begun too early overwrites what is still read (and as it does where it cannot be asynchronous).
 #pragma once
 #include "cuda_host.h"
 
@@ -57,6 +58,13 @@ inline void load_matrices(unsigned (&r)[4], const void* row, bool transposed) {
     exchange(Meet::Load, 0xFFFFFFFFu, &row, sizeof row);
 }
 
+inline void land(const Pending::Copy& copy) {
+    for (int word = 0; word < copy.bytes / 4; word++) {
+        static_cast<unsigned*>(copy.to)[word] =
+            copy.from == nullptr ? 0u : static_cast<const unsigned*>(copy.from)[word];
+    }
+}
+
 }  // namespace host
 
 inline unsigned to_tf32(float x) { return __float_as_uint(x * TO_TF32); }
@@ -78,13 +86,15 @@ inline void mma_m16n8k16_bf16(float (&c)[4], const unsigned (&a)[4], const unsig
 inline void ldmatrix_x4(unsigned (&r)[4], const void* row) { host::load_matrices(r, row, false); }
 inline void ldmatrix_x4_trans(unsigned (&r)[4], const void* row) { host::load_matrices(r, row, true); }
 
-template <int BYTES>
+template <int BYTES, bool CACHED = false>
 void cp_async(void* shared, const void* global, bool valid) {
-    static_assert(BYTES == 4 || BYTES == 8 || BYTES == 16, "cp.async copies 4, 8 or 16 bytes");
+    static_assert(BYTES == 4 || BYTES == 16, "4 or 16 bytes");
     if ((reinterpret_cast<std::uintptr_t>(shared) | (valid ? reinterpret_cast<std::uintptr_t>(global) : 0)) % BYTES != 0) {
         host::fail("cp_async of %d bytes: not aligned to them", BYTES);
     }
-    host::pending().copies.push_back({shared, valid ? global : nullptr, BYTES});
+    const host::Pending::Copy copy = {shared, valid ? global : nullptr, BYTES};
+    if (host::copies_land_at_once()) return host::land(copy);
+    host::pending().copies.push_back(copy);
 }
 inline void cp_async_commit() {
     host::Pending& pending = host::pending();
@@ -95,13 +105,7 @@ void cp_async_wait() {
     host::Pending& pending = host::pending();
     if (pending.groups.size() <= PENDING) return;
     const std::size_t groups = pending.groups.size() - PENDING, done = pending.groups[groups - 1];
-    for (std::size_t i = 0; i < done; i++) {
-        const host::Pending::Copy& copy = pending.copies[i];
-        for (int word = 0; word < copy.bytes / 4; word++) {
-            static_cast<unsigned*>(copy.to)[word] =
-                copy.from == nullptr ? 0u : static_cast<const unsigned*>(copy.from)[word];
-        }
-    }
+    for (std::size_t i = 0; i < done; i++) host::land(pending.copies[i]);
     pending.copies.erase(pending.copies.begin(), pending.copies.begin() + std::ptrdiff_t(done));
     pending.groups.erase(pending.groups.begin(), pending.groups.begin() + std::ptrdiff_t(groups));
     for (std::size_t& end : pending.groups) end -= done;

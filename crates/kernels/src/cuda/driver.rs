@@ -120,7 +120,7 @@ impl Driver {
             None if self.capturing.load(Ordering::Relaxed) => {
                 return Err(kernel.first_use());
             }
-            None => Function { handle: loaded.find(kernel)?, shared: 0 },
+            None => Function { handle: loaded.find(kernel, self.info.compute_capability)?, shared: 0 },
         };
         // Needed where it has more than 48 KB with what it declares.
         if shared > function.shared {
@@ -136,11 +136,12 @@ impl Driver {
 }
 
 impl Loaded {
-    fn find(&mut self, kernel: Kernel) -> Result<sys::CUfunction, CudaError> {
+    fn find(&mut self, kernel: Kernel, capability: [i32; 2]) -> Result<sys::CUfunction, CudaError> {
         let module = match self.modules.get(kernel.module) {
             Some(&module) => module,
             None => {
-                let ptx = modules::ptx(kernel.module).unwrap_or_else(|| panic!("no module {}", kernel.module));
+                let ptx = modules::ptx(kernel.module, capability);
+                let ptx = ptx.unwrap_or_else(|| panic!("no module {}", kernel.module));
                 let ptx = CString::new(ptx).expect("PTX is text");
                 // SAFETY: PTX that ends in a zero byte.
                 let module = unsafe { result::module::load_data(ptx.as_ptr().cast()) };

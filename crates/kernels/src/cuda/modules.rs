@@ -1,11 +1,17 @@
 //! The compiled kernels: PTX made ahead of time from `kernels-cu/<module>.cu` and committed, one text a module.
 
+/// What has asynchronous copies into shared memory.
+const ASYNCHRONOUS: [i32; 2] = [8, 0];
+
 /// Declares [`ptx`] for the modules named.
 macro_rules! modules {
     ($($module:literal),* $(,)?) => {
-        /// The PTX of a module.
-        pub(super) fn ptx(module: &str) -> Option<&'static str> {
+        /// The PTX of a module for a GPU of this compute capability.
+        pub(super) fn ptx(module: &str, capability: [i32; 2]) -> Option<&'static str> {
             match module {
+                "conv2d" if capability < ASYNCHRONOUS => {
+                    Some(include_str!("../../../../kernels-cu/ptx/conv2d.compute_75.ptx"))
+                }
                 $($module => Some(include_str!(concat!("../../../../kernels-cu/ptx/", $module, ".ptx"))),)*
                 _ => None,
             }
@@ -63,7 +69,19 @@ mod tests {
             sources.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
         assert_eq!(sources, NAMES.iter().map(|name| name.to_string()).collect());
         for name in NAMES {
-            assert!(ptx(name).unwrap().contains(&format!(".visible .entry {name}")), "{name}");
+            assert!(ptx(name, [9, 0]).unwrap().contains(&format!(".visible .entry {name}")), "{name}");
         }
+    }
+
+    /// All that a run in f32 needs.
+    #[test]
+    fn a_gpu_without_asynchronous_copies_gets_none() {
+        let f32s = NAMES.iter().filter(|name| !["conv2d_tf32", "conv2d_bf16"].contains(name));
+        for ptx in f32s.map(|name| ptx(name, [7, 5]).unwrap()) {
+            assert!(ptx.contains("\n.target sm_75\n") && !ptx.contains("cp.async"));
+        }
+        assert!(ptx("conv2d", [8, 0]).unwrap().contains("cp.async"));
+        let kernels = |capability| ptx("conv2d", capability).unwrap().matches(".visible .entry").count();
+        assert_eq!(kernels([7, 5]), kernels([8, 0]));
     }
 }

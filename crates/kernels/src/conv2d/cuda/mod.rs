@@ -2,7 +2,7 @@
 //!
 //! A pass is a product of an `M x K` and a `K x N` matrix. A block computes a tile of `M x N`; where the tiles are too
 //! few to fill a GPU, K is split, each split writes a partial result to the workspace, and a second kernel adds them in
-//! order. Both depend on the shape and precision alone, so the bits do too. They need compute capability 8.0.
+//! order. Both depend on the shape and precision alone, so the bits do too.
 //!
 //! On tensor cores, 3x3 kernels between 16 or 32 channels have tiles of another kind: pixels with their margin, copied once.
 
