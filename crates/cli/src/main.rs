@@ -102,7 +102,7 @@ fn main() -> ExitCode {
 
 /// Who names a folder alone means its images, where a command has a flag for these.
 fn with_tip(mut error: clap::Error) -> clap::Error {
-    let command = env::args().nth(1).and_then(|name| program().find_subcommand(name).cloned());
+    let command = env::args_os().nth(1).and_then(|name| program().find_subcommand(name.to_str()?).cloned());
     if !command.is_some_and(|command| command.get_arguments().any(|argument| argument.get_long() == Some("data"))) {
         return error;
     }

@@ -72,6 +72,27 @@ fn links_in_a_data_folder_that_lead_nowhere() {
     refused(here.path(), &["train", "--data", "pets"], 3, "a folder inside a class folder");
 }
 
+/// Neither what is typed nor where the program lies has to be text.
+#[test]
+fn a_command_line_that_is_no_text_is_refused_or_obeyed() {
+    let here = tempfile::tempdir().unwrap();
+    let no_text = OsStr::from_bytes(b"\xFF");
+    let mut refused = 0;
+    for arguments in [&[][..], &["train"], &["data", "fetch"], &["no-command"]] {
+        for more in [&[no_text][..], &[no_text, OsStr::new("--none")], &[OsStr::new("--none"), no_text]] {
+            let output = command(here.path(), arguments).args(more).output().unwrap();
+            let told = stderr(&output);
+            assert!(output.status.code() == Some(2) && !told.contains("panicked"), "{arguments:?} {more:?}: {told}");
+            refused += 1;
+        }
+    }
+    assert_eq!((refused, entries(here.path())), (12, 0));
+    for (arguments, code) in [(&["--help"][..], 0), (&["--none"], 2), (&["train", "--none"], 2)] {
+        let output = command(here.path(), arguments).arg0(here.path().join(no_text)).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
 /// Terminals obey some characters; no message may have one that comes from a name.
 #[test]
 fn names_are_printed_without_commands_to_the_terminal() {
