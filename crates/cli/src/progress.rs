@@ -66,8 +66,8 @@ impl Progress {
 
     /// Remaining seconds at the pace of the whole run so far, validation included.
     fn remaining(&self, step: u64, steps: u64) -> f64 {
-        let done = step.saturating_sub(self.run.as_ref().map_or(0, |run| run.done)).max(1);
-        self.began.elapsed().as_secs_f64() / done as f64 * steps.saturating_sub(step) as f64
+        let done = step.saturating_sub(self.run.as_ref().map_or(0, |run| run.done));
+        left(self.began.elapsed(), done as usize, steps.saturating_sub(step) as usize)
     }
 }
 
@@ -195,8 +195,12 @@ impl Drop for Counted {
 }
 
 fn counted_line(done: usize, of: usize, what: &str, elapsed: Duration) -> String {
-    let left = elapsed.as_secs_f64() * of.saturating_sub(done) as f64 / done.max(1) as f64;
-    format!("{done} of {of} {what}, {} left", duration(left))
+    format!("{done} of {of} {what}, {} left", duration(left(elapsed, done, of.saturating_sub(done))))
+}
+
+/// Seconds for so many more, where so many took that long. Before one is done it is taken to be.
+pub fn left(spent: Duration, done: usize, to_do: usize) -> f64 {
+    spent.as_secs_f64() / done.max(1) as f64 * to_do as f64
 }
 
 /// A bar of this template on a terminal; elsewhere, and on one that cannot move its cursor, lines have to do.
@@ -271,6 +275,8 @@ mod tests {
 
     #[test]
     fn what_is_left_follows_from_the_pace() {
+        assert_eq!([left(Duration::from_secs(30), 2, 4), left(Duration::from_secs(7), 0, 2)], [60.0, 14.0]);
+        assert_eq!(left(Duration::ZERO, 3, 4), 0.0);
         let line = |done, seconds| counted_line(done, 400, "images drawn", Duration::from_secs(seconds));
         assert_eq!(line(100, 20), "100 of 400 images drawn, 1 min 00 s left");
         assert_eq!(

@@ -29,6 +29,8 @@ mod running;
 #[cfg(target_os = "linux")]
 mod streams;
 mod sweep;
+#[cfg(unix)]
+mod sweep_ledger;
 mod tensors_file;
 mod usage;
 mod whole_runs;

@@ -92,6 +92,15 @@ impl Ledger {
         Ok(Self { path: Some(path.into()), lines: lines(path, &bytes[..without_torn(&bytes)])? })
     }
 
+    /// Checks that lines can be added to a file, which is there then, as the folders on the way to it are: before the work whose outcome is
+    /// to be added.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn check_can_grow(path: &Path) -> Result<(), Error> {
+        to_grow(path).map(drop)
+    }
+
     /// Gives `work` a ledger while no other process adds to it, so that what is made of it is made of all that there is.
     ///
     /// # Errors
@@ -136,7 +145,7 @@ impl Ledger {
 
     fn append(&mut self, path: &Path, line: Line) -> Result<(), Error> {
         let io = |error| Error::io(path, "write")(error);
-        let mut file = fs::OpenOptions::new().create(true).read(true).append(true).open(path).map_err(io)?;
+        let mut file = to_grow(path)?;
         // Another process may be adding its line, which is not torn.
         locked(file.lock()).map_err(io)?;
         let mut bytes = Vec::new();
@@ -154,6 +163,13 @@ impl Ledger {
         self.lines.push(line);
         Ok(())
     }
+}
+
+/// Opens a ledger that lines are to be added to.
+fn to_grow(path: &Path) -> Result<fs::File, Error> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.map_or(Ok(()), |folder| fs::create_dir_all(folder).map_err(Error::io(folder, "create")))?;
+    fs::OpenOptions::new().create(true).read(true).append(true).open(path).map_err(Error::io(path, "write"))
 }
 
 /// The lines of a ledger's text.

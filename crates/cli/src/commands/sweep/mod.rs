@@ -190,6 +190,9 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
         interrupt::begun();
         interrupt::listen()?;
         fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
+        if !runs.is_empty() {
+            Ledger::check_can_grow(&ledger_path)?;
+        }
         let trained = train_all(output, args.by.0, &runs, &distinct, &seeds, &folder, &mut ledger, &mut quiet);
         // Locked: the tables of whoever writes last have what all have finished.
         let finished = Ledger::locked(&ledger_path, |ledger| {

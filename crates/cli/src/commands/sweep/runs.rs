@@ -3,6 +3,7 @@
 use super::{Run, label};
 use crate::interrupt;
 use crate::output::{Output, many, warn};
+use crate::progress::left;
 use anyhow::anyhow;
 use ecgan::Error;
 use ecgan::duration::duration;
@@ -14,9 +15,11 @@ use ecgan::train::{plan, resume, train};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-/// Trains what is left. A run that diverges or fails does not stop the others; the first such failure is the outcome. Nor does
-/// a stdout that takes no more.
+/// Trains what is left, and adds combinations to the ledger as they are finished, also by others. Nothing but an interruption stops the
+/// runs that are still to come. The outcome is the first run that diverged or failed, or else that the ledger did not take what was finished,
+/// or else that stdout took no more.
 pub fn train_all(
     output: Output,
     by: By,
@@ -27,16 +30,19 @@ pub fn train_all(
     ledger: &mut Ledger,
     quiet: &mut Quiet,
 ) -> anyhow::Result<()> {
-    let mut failed = Vec::new();
-    let (mut spent, mut told) = (0.0, Ok(()));
-    Runs::list(folder)?.settle(cells, seeds, ledger)?;
+    let (mut failed, mut told) = (Vec::new(), Ok(()));
+    let (mut spent, mut finished) = (Duration::ZERO, 0);
+    let mut settle = |cells: &[&Cell]| Runs::list(folder)?.settle(cells, seeds, ledger);
+    let mut settled = settle(cells);
     for (i, run) in runs.iter().enumerate() {
         let what = format!("{}, seed {}", label(run.cell), run.seed);
         let path = Runs::list(folder)?.path(run.cell, run.seed);
+        let began = Instant::now();
         match train_one(run, folder, &path, quiet) {
             Ok(summary) => {
-                spent += summary.seconds;
-                let left = spent / (i + 1) as f64 * (runs.len() - i - 1) as f64;
+                // Not the summary's time, of which some may be that of the process that began the run.
+                (spent, finished) = (spent + began.elapsed(), finished + 1);
+                let left = left(spent, finished, runs.len() - i - 1);
                 // Not the best epoch's, but the last's: what the table has.
                 let last = || Ok::<_, Error>(outcome(&path)?.map(|o| o.last));
                 let accuracy = match by {
@@ -52,7 +58,7 @@ pub fn train_all(
                     duration(left)
                 ));
                 told = told.and(line);
-                Runs::list(folder)?.settle(&[run.cell], seeds, ledger)?;
+                settled = settled.and(settle(&[run.cell]));
             }
             Err(error @ Error::Interrupted) => return Err(error.into()),
             Err(error) => {
@@ -61,12 +67,15 @@ pub fn train_all(
             }
         }
     }
-    // Also what other processes have finished meanwhile.
-    Runs::list(folder)?.settle(cells, seeds, ledger)?;
+    // Also what other processes have finished meanwhile. Where it takes all, it has what could not be added before.
+    let settled = settle(cells).map_err(|last| settled.err().unwrap_or(last));
     let n = failed.len();
     match failed.into_iter().next() {
-        Some((what, error)) => Err(anyhow!(error).context(format!("{} failed, first {what}", many(n, "run")))),
-        None => Ok(told?),
+        Some((what, error)) => {
+            settled.unwrap_or_else(warn);
+            Err(anyhow!(error).context(format!("{} failed, first {what}", many(n, "run"))))
+        }
+        None => Ok(settled.map(|()| told)??),
     }
 }
 
