@@ -59,6 +59,13 @@ fn a_ledger_to_be_read_alone_shows_what_it_has() {
     fs::set_permissions(&ledger, fs::Permissions::from_mode(0o444)).unwrap();
     let shown = stdout(&sweep(here.path(), &["--ledger", "l.jsonl"]));
     assert!(shown.contains("1 run, of which 0 to train here\n\n| images |"), "{shown}");
+    // Tables that cannot be written are shown, and then told of.
+    fs::remove_file(here.path().join("s/table.csv")).unwrap();
+    fs::create_dir(here.path().join("s/table.csv")).unwrap();
+    let output = sweep(here.path(), &["--ledger", "l.jsonl"]);
+    let (shown, told) = (String::from_utf8(output.stdout.clone()).unwrap(), stderr(&output));
+    assert!(output.status.code() == Some(3) && told.contains("table.csv: cannot write: "), "{told}");
+    assert!(shown.contains("\n\n| images |") && !shown.contains("the same in"), "{shown}");
     // Root may write it.
     if File::options().append(true).open(&ledger).is_err() {
         let more = [&SWEEP[..], &["--ledger", "l.jsonl", "--seed", "1"]].concat();

@@ -7,6 +7,7 @@
 mod axis;
 mod baseline;
 mod data;
+mod folder;
 mod ledger;
 mod plot;
 mod runs;
@@ -16,6 +17,7 @@ mod table;
 pub use axis::{ARM, Axis, Value};
 pub use baseline::Baseline;
 pub use data::Sets;
+pub use folder::{check_folder, ledger_in};
 pub use ledger::{Ledger, Line};
 pub use runs::{Outcome, Runs, outcome};
 pub use statistics::Mean;

@@ -1,5 +1,6 @@
 //! The runs in a sweep's folder: found by what they are known by, and what the finished ones found.
 
+use super::folder::RUNS;
 use super::{Cell, Ledger, Line};
 use crate::Error;
 use crate::metrics::{EpochMetrics, Summary};
@@ -26,7 +27,7 @@ impl Runs {
     /// # Errors
     /// [`Error::Io`].
     pub fn list(sweep: &Path) -> Result<Self, Error> {
-        let folder = sweep.join("runs");
+        let folder = sweep.join(RUNS);
         let mut found: HashMap<String, BTreeMap<u64, PathBuf>> = HashMap::new();
         if folder.is_dir() {
             for entry in fs::read_dir(&folder).map_err(Error::io(&folder, "read"))? {
@@ -37,6 +38,11 @@ impl Runs {
             }
         }
         Ok(Self { folder, found })
+    }
+
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
     }
 
     /// The folder of one run: where one with this identity and seed is, or else a new name.

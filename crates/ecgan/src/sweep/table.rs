@@ -4,19 +4,19 @@ use super::{Baseline, Cell, Ledger, Line, Mean};
 use crate::data::Budget;
 use crate::metrics::csv::quoted;
 use crate::paper::reported;
+use crate::settings::choice;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-/// Which accuracy is compared. Settings are chosen by the validation part's; a table by that does not show the test's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum By {
-    /// The test's.
-    #[default]
-    Test,
-    /// The validation part's.
-    Val,
+choice! {
+    /// Which accuracy is compared. Settings are chosen by the validation part's; a table by that does not show the test's.
+    By {
+        /// The test's.
+        Test = "test",
+        /// The validation part's.
+        Val = "val",
+    }
 }
 
 impl By {

@@ -4,20 +4,17 @@ mod runs;
 
 use crate::output::{Output, many, tell, warn};
 use crate::settings_args::{SettingsArgs, unknown_variables, warn_of_unused};
-use crate::values::within;
+use crate::values::{choice, within};
 use crate::{compute, interrupt};
-use clap::builder::PossibleValue;
-use clap::{ArgMatches, Args, ValueEnum};
+use clap::{ArgMatches, Args};
 use ecgan::Error;
 use ecgan::data_place::{check_apart, check_there};
-use ecgan::run_folder::{check_new_or_empty, write_atomically};
 use ecgan::settings::{Lower, Method, Partial};
-use ecgan::sweep::{Axis, Baseline, By, Cell, Ledger, Runs, Sets, Table, cells, distinct};
+use ecgan::sweep::{Axis, Baseline, By, Cell, Ledger, Runs, Sets, Table, cells, check_folder, distinct, ledger_in};
 use runs::{Quiet, expected, train_all};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -40,8 +37,8 @@ pub struct SweepArgs {
     baseline: Option<String>,
     /// Which accuracy is compared: that on the test images, or that on the part of the budget that validates, by which
     /// settings are chosen; then no test accuracy is shown
-    #[arg(long, value_enum, default_value = "test", help_heading = "Sweep")]
-    by: Compared,
+    #[arg(long, value_parser = choice::<By>(), default_value = "test", help_heading = "Sweep")]
+    by: By,
     /// Train every Nth run only, beginning with the Ith: for N processes or machines that share --out
     #[arg(long, value_name = "I/N", help_heading = "Sweep")]
     shard: Option<Shard>,
@@ -72,20 +69,6 @@ Examples:
     --grid lambda=0.05,0.1,0.2 --grid threshold=0.5,0.7,0.9 \\
     --arm ec-gan: --arm bare:method=classifier
   ecgan sweep .. --shard $SLURM_ARRAY_TASK_ID/8";
-
-/// [`By`], as a flag.
-#[derive(Clone, Copy)]
-struct Compared(By);
-
-impl ValueEnum for Compared {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self(By::Test), Self(By::Val)]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(if self.0 == By::Test { "test" } else { "val" }))
-    }
-}
 
 /// The Ith of N, from 1.
 #[derive(Clone, Copy)]
@@ -137,47 +120,41 @@ struct Run<'a> {
     seed: u64,
 }
 
+/// A sweep as its arguments mean it.
+struct Sweep {
+    folder: PathBuf,
+    ledger: PathBuf,
+    cells: Vec<Cell>,
+    seeds: Vec<u64>,
+    baseline: Option<Baseline>,
+    by: By,
+    threads: Option<usize>,
+}
+
+impl Sweep {
+    /// What the ledger says of it.
+    fn table(&self, ledger: &Ledger) -> Table {
+        Table::new(&self.cells, &self.seeds, self.baseline.as_ref(), self.by, ledger)
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     let output = Output::new(args.json, false);
     unknown_variables().iter().for_each(warn);
-    let (flags, lower) = args.settings.sources(matches)?;
-    let given = lower.under(flags.clone());
-    let folder = given.out.clone().unwrap_or_else(|| "sweep".into());
-    let axes = args.axes()?;
-    let shared = |given| Partial { out: None, ..given };
-    let lower = Lower { variables: shared(lower.variables), file: shared(lower.file), ..lower };
-    let flags = shared(flags);
-    let cells = cells(&flags, &lower, &axes)?;
-    let methods: Vec<Method> = cells.iter().map(|cell| cell.settings.method).collect();
-    warn_of_unused(matches, &methods);
-    let baseline = args.baseline.as_deref().map(|name| Baseline::new(name, &axes)).transpose()?;
-    args.check_validation(&cells)?;
-    let seeds = args.seeds(given.seed.unwrap_or(0))?;
-    for data in cells.iter().map(|cell| &cell.settings.data).collect::<BTreeSet<_>>() {
-        check_apart(&folder, data)?;
-        let names_it = lower.file_of("data", &flags).filter(|_| lower.file.data.as_ref() == Some(data));
-        names_it.map_or(Ok(()), |file| check_there(file, data))?;
-    }
-    check_folder(&folder)?;
-    let ledger_path = args.ledger.clone().unwrap_or_else(|| folder.join("ledger.jsonl"));
-    let mut ledger = Ledger::open(&ledger_path)?;
-    let distinct = distinct(&cells);
-    let found = Runs::list(&folder)?;
-    let mut sets = Sets::default();
-    found.check_data(&distinct, &ledger, &mut sets)?;
-    let runs = args.runs(&distinct, &seeds, &ledger, &found)?;
-    // Now, not where its turn comes.
-    runs.iter().try_for_each(|run| sets.check(run.cell))?;
-    drop(sets);
+    let sweep = args.sweep(matches)?;
+    let mut ledger = Ledger::open(&sweep.ledger)?;
+    let cells = distinct(&sweep.cells);
+    let found = Runs::list(&sweep.folder)?;
+    let runs = args.runs(&cells, &sweep.seeds, &ledger, &found)?;
     output.line(format!(
         "{}, {}: {}, of which {} to train here",
-        many(cells.len(), "combination"),
-        many(seeds.len(), "seed"),
-        many(distinct.len() * seeds.len(), "run"),
+        many(sweep.cells.len(), "combination"),
+        many(sweep.seeds.len(), "seed"),
+        many(cells.len() * sweep.seeds.len(), "run"),
         runs.len()
     ))?;
-    compute::use_threads(given.threads)?;
+    compute::use_threads(sweep.threads)?;
     let mut quiet = Quiet::default();
     if args.expect && !runs.is_empty() {
         output.line(expected(&runs, &found, &mut quiet)?)?;
@@ -186,31 +163,73 @@ pub fn run(args: &SweepArgs, matches: &ArgMatches) -> anyhow::Result<()> {
         for Run { cell, seed } in &runs {
             output.line(format!("  {}, seed {seed}", label(cell)))?;
         }
-    } else {
-        interrupt::begun();
-        interrupt::listen()?;
-        fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
-        if !runs.is_empty() {
-            Ledger::check_can_grow(&ledger_path)?;
-        }
-        let trained = train_all(output, args.by.0, &runs, &distinct, &seeds, &folder, &mut ledger, &mut quiet);
-        // Locked: the tables of whoever writes last have what all have finished.
-        let finished = Ledger::locked(&ledger_path, |ledger| {
-            let table = Table::new(&cells, &seeds, baseline.as_ref(), args.by.0, ledger);
-            write(&folder, &table).map(|()| table)
-        });
-        let shown = finished.and_then(|table| show(args, output, &folder, &cells, &table));
-        if let Err(error) = &trained
-            && matches!(error.downcast_ref(), Some(Error::Interrupted))
-        {
-            tell(format!("what was trained until then is in {}; the same command goes on", folder.display()));
-        }
-        return trained.and(shown);
+        return show(args, output, &sweep, &sweep.table(&ledger), None);
     }
-    show(args, output, &folder, &cells, &Table::new(&cells, &seeds, baseline.as_ref(), args.by.0, &ledger))
+    train(args, output, &sweep, &cells, &runs, &mut ledger, &mut quiet)
+}
+
+/// Trains these runs; the tables are made of what is finished then, whatever became of the others.
+fn train(
+    args: &SweepArgs,
+    output: Output,
+    sweep: &Sweep,
+    cells: &[&Cell],
+    runs: &[Run],
+    ledger: &mut Ledger,
+    quiet: &mut Quiet,
+) -> anyhow::Result<()> {
+    interrupt::begun();
+    interrupt::listen()?;
+    let folder = &sweep.folder;
+    fs::create_dir_all(folder).map_err(Error::io(folder, "create"))?;
+    if !runs.is_empty() {
+        Ledger::check_can_grow(&sweep.ledger)?;
+    }
+    let trained = train_all(output, sweep.by, runs, cells, &sweep.seeds, folder, ledger, quiet);
+    // Locked: the tables of whoever writes last have what all have finished.
+    let tables = Ledger::locked(&sweep.ledger, |ledger| {
+        let table = sweep.table(ledger);
+        let written = table.write(folder);
+        Ok::<_, Error>((table, written))
+    });
+    let shown = tables.map_err(Into::into).and_then(|(table, written)| {
+        show(args, output, sweep, &table, written.as_deref().ok())?;
+        Ok(written.map(drop)?)
+    });
+    if let Err(error) = &trained
+        && matches!(error.downcast_ref(), Some(Error::Interrupted))
+    {
+        tell(format!("what was trained until then is in {}; the same command goes on", folder.display()));
+    }
+    trained.and(shown)
 }
 
 impl SweepArgs {
+    /// What these arguments, variables and files mean together, as far as it can be told without the images and the runs.
+    fn sweep(&self, matches: &ArgMatches) -> Result<Sweep, Error> {
+        let (flags, lower) = self.settings.sources(matches)?;
+        let given = lower.under(flags.clone());
+        let folder = given.out.clone().unwrap_or_else(|| "sweep".into());
+        let axes = self.axes()?;
+        let shared = |given| Partial { out: None, ..given };
+        let lower = Lower { variables: shared(lower.variables), file: shared(lower.file), ..lower };
+        let flags = shared(flags);
+        let cells = cells(&flags, &lower, &axes)?;
+        let methods: Vec<Method> = cells.iter().map(|cell| cell.settings.method).collect();
+        warn_of_unused(matches, &methods);
+        let baseline = self.baseline.as_deref().map(|name| Baseline::new(name, &axes)).transpose()?;
+        self.check_validation(&cells)?;
+        let seeds = self.seeds(given.seed.unwrap_or(0))?;
+        for data in cells.iter().map(|cell| &cell.settings.data).collect::<BTreeSet<_>>() {
+            check_apart(&folder, data)?;
+            let names_it = lower.file_of("data", &flags).filter(|_| lower.file.data.as_ref() == Some(data));
+            names_it.map_or(Ok(()), |file| check_there(file, data))?;
+        }
+        check_folder(&folder)?;
+        let ledger = self.ledger.clone().unwrap_or_else(|| ledger_in(&folder));
+        Ok(Sweep { folder, ledger, cells, seeds, baseline, by: self.by, threads: given.threads })
+    }
+
     fn seeds(&self, first: u64) -> Result<Vec<u64>, Error> {
         let seeds: Vec<u64> = (0..self.seeds).filter_map(|i| first.checked_add(i)).collect();
         // As far as TOML's integers go, which is how a run writes down its seed.
@@ -236,14 +255,15 @@ impl SweepArgs {
 
     /// What is compared by validation has a part that validates.
     fn check_validation(&self, cells: &[Cell]) -> Result<(), Error> {
-        let without = cells.iter().find(|cell| self.by.0 == By::Val && cell.settings.val_fraction == 0.0);
+        let without = cells.iter().find(|cell| self.by == By::Val && cell.settings.val_fraction == 0.0);
         without.map_or(Ok(()), |cell| {
             let expected = "a part that validates, above 0, to compare --by val".into();
             Err(Error::Setting { name: "val_fraction", expected, got: format!("0 ({})", label(cell)) })
         })
     }
 
-    /// What is left to train here, seed by seed so that a sweep that is cut short has something of each cell.
+    /// What is left to train here, seed by seed so that a sweep that is cut short has something of each cell. Of runs, ledger and images
+    /// what does not go together is refused now, not where its turn comes.
     fn runs<'a>(
         &self,
         cells: &[&'a Cell],
@@ -251,12 +271,15 @@ impl SweepArgs {
         ledger: &Ledger,
         found: &Runs,
     ) -> Result<Vec<Run<'a>>, Error> {
+        let mut sets = Sets::default();
+        found.check_data(cells, ledger, &mut sets)?;
         let cells: Vec<(&Cell, bool)> = cells.iter().map(|cell| (*cell, ledger.has(cell.identity(), seeds))).collect();
         let all = seeds.iter().flat_map(|&seed| cells.iter().map(move |&(cell, known)| (Run { cell, seed }, known)));
         let mut runs = Vec::new();
         for (i, (run, known)) in all.enumerate() {
             let ours = self.shard.is_none_or(|shard| shard.has(i, cells.len()));
             if ours && !known && found.outcome(run.cell, run.seed)?.is_none() {
+                sets.check(run.cell)?;
                 runs.push(run);
             }
         }
@@ -264,45 +287,16 @@ impl SweepArgs {
     }
 }
 
-/// Checks that a sweep may write into `folder`: into one of its own, that is, and not over tables of somebody's.
-fn check_folder(folder: &Path) -> Result<(), Error> {
-    let is_run = |entry: fs::DirEntry| entry.file_name().to_string_lossy().contains("-seed");
-    let ours = folder.join("ledger.jsonl").exists()
-        || fs::read_dir(folder.join("runs")).is_ok_and(|runs| runs.flatten().any(is_run))
-        || fs::read(folder.join("table.json")).is_ok_and(|text| is_table(&text));
-    if ours || check_new_or_empty("out", folder).is_ok() {
-        return Ok(());
-    }
-    let got = format!("{}, which holds something else", folder.display());
-    Err(Error::Setting { name: "out", expected: "a new or an empty folder, or one of a sweep".into(), got })
-}
-
-/// Whether this is a table of ours, as JSON.
-fn is_table(text: &[u8]) -> bool {
-    let value: serde_json::Value = serde_json::from_slice(text).unwrap_or_default();
-    ["axes", "rows", "unfinished"].iter().all(|key| value.get(key).is_some())
-}
-
-/// Writes the table into the sweep's folder.
-fn write(folder: &Path, table: &Table) -> anyhow::Result<()> {
-    let json = serde_json::to_string_pretty(table)? + "\n";
-    let plot = table.svg().map(|svg| ("plot.svg", svg));
-    let tables = [("table.md", table.markdown()), ("table.csv", table.csv()), ("table.json", json)];
-    for (name, text) in tables.into_iter().chain(plot) {
-        write_atomically(&folder.join(name), |file| file.write_all(text.as_bytes()))?;
-    }
-    Ok(())
-}
-
-fn show(args: &SweepArgs, output: Output, folder: &Path, cells: &[Cell], table: &Table) -> anyhow::Result<()> {
-    output.result(&Report { sweep: folder, table })?;
+/// Prints the table, which `written` is too.
+fn show(args: &SweepArgs, output: Output, sweep: &Sweep, table: &Table, written: Option<&Path>) -> anyhow::Result<()> {
+    output.result(&Report { sweep: &sweep.folder, table })?;
     if !table.rows.is_empty() {
         output.line("")?;
         table.markdown().lines().try_for_each(|line| output.line(line))?;
     }
     let alone =
         table.rows.iter().all(|row| row.difference.is_none()) && table.unfinished == 0 && args.baseline.is_none();
-    if alone && cells.iter().any(|cell| cell.settings.method != Method::Classifier) {
+    if alone && sweep.cells.iter().any(|cell| cell.settings.method != Method::Classifier) {
         output.line(
             "no differences: there is no bare classifier with these settings here (--arm bare:method=classifier beside an --arm for \
              these, or method=classifier,.. as a --grid), and no --baseline",
@@ -318,9 +312,8 @@ fn show(args: &SweepArgs, output: Output, folder: &Path, cells: &[Cell], table: 
             "not asked for now, but counted, as the ledger has them: {seeds} {others} (a ledger of its own, --ledger, leaves them out)"
         ))?;
     }
-    if !args.dry_run && !table.rows.is_empty() {
-        output
-            .line(format!("the same in {} (.csv, .json), as a picture plot.svg", folder.join("table.md").display()))?;
+    if let Some(path) = written.filter(|_| !table.rows.is_empty()) {
+        output.line(format!("the same in {} (.csv, .json), as a picture plot.svg", path.display()))?;
     }
     Ok(())
 }
