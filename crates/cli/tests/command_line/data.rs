@@ -240,4 +240,15 @@ fn fetch_leaves_what_is_there() {
         (&value["data"], &value["train"], &value["classes"]),
         (&"data/cifar100".into(), &100.into(), &100.into())
     );
+    // A folder that is called like the built-in set is none.
+    fs::rename(here.path().join("data/cifar100"), here.path().join("synthetic")).unwrap();
+    let again = ["data", "fetch", "cifar100", "--url", "http://127.0.0.1:1", "--dir", "synthetic"];
+    let text = stdout(&ecgan(here.path(), &again));
+    assert!(
+        text.starts_with("CIFAR-100 (binary, fine labels): 100 training and 1 test images of 100 classes\n"),
+        "{text}"
+    );
+    assert!(text.contains(" data inspect ./synthetic\n") && text.contains(" train --data ./synthetic --per"), "{text}");
+    assert_eq!(json(&ecgan(here.path(), &[&again[..], &["--json"]].concat()))["data"], "./synthetic");
+    assert!(stdout(&ecgan(here.path(), &["data", "inspect", "./synthetic"])).starts_with("./synthetic: CIFAR-100 "));
 }

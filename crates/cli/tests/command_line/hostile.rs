@@ -93,6 +93,17 @@ fn a_command_line_that_is_no_text_is_refused_or_obeyed() {
     }
 }
 
+/// `--data` is text, so what was downloaded there could not be named.
+#[test]
+fn a_download_goes_to_a_folder_whose_name_is_text() {
+    let here = tempfile::tempdir().unwrap();
+    let fetch = ["data", "fetch", "mnist", "--url", "http://127.0.0.1:1", "--dir"];
+    let output = command(here.path(), &fetch).arg(OsStr::from_bytes(b"d\xFF")).output().unwrap();
+    let message = "error: dir: expected a name that is UTF-8, as --data has to be, got d\u{fffd}\n";
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(2), message));
+    assert_eq!(entries(here.path()), 0);
+}
+
 /// Terminals obey some characters; no message may have one that comes from a name.
 #[test]
 fn names_are_printed_without_commands_to_the_terminal() {

@@ -5,6 +5,7 @@ use super::near::{has_folders_or_images, near};
 use super::{
     DataError, Format, Found, Images, Listing, Part, Reader, SyntheticOptions, cifar, folder, idx, svhn, synthetic,
 };
+use crate::settings::SYNTHETIC;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -85,10 +86,18 @@ impl Source {
     }
 
     fn find(data: &str, synthetic: &SyntheticOptions, least: usize) -> Result<Opened, DataError> {
-        if data == "synthetic" {
+        if data == SYNTHETIC {
             return Ok(Self::opened(synthetic::found(synthetic)?));
         }
-        let path = Path::new(data);
+        Self::find_in(Path::new(data), least)
+    }
+
+    /// [`Source::open`] of a folder, whatever it is called.
+    pub(super) fn open_folder(path: &Path) -> Result<Self, DataError> {
+        Self::find_in(path, TO_TRAIN)?.usable()
+    }
+
+    fn find_in(path: &Path, least: usize) -> Result<Opened, DataError> {
         let full = path.canonicalize().map_err(|e| match e.kind() {
             ErrorKind::NotFound => DataError::unfit(path, "no such folder", EXPECTED),
             _ => DataError::io(path, e),

@@ -57,6 +57,12 @@ fn set_parser() -> impl TypedValueParser<Value = PublishedSet> {
 /// Runs the command.
 pub fn run(args: &FetchArgs) -> anyhow::Result<()> {
     let folder = args.dir.clone().unwrap_or_else(|| PathBuf::from("data").join(args.set.name()));
+    if folder.to_str().is_none() {
+        // Before the download, which nothing could be done with.
+        let (expected, got) =
+            ("a name that is UTF-8, as --data has to be".into(), folder.to_string_lossy().into_owned());
+        return Err(Error::Setting { name: "dir", expected, got }.into());
+    }
     let mut progress = Progress::new(args.quiet);
     let fetched = fetch(args.set, &folder, args.url.as_deref(), &mut |event| progress.show(&event));
     drop(progress);

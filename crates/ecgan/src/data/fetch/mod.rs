@@ -19,7 +19,8 @@ mod unpack;
 
 pub use published::PublishedSet;
 
-use super::{DataError, Part, Source, SyntheticOptions};
+use super::{DataError, Part, Source};
+use crate::settings::SYNTHETIC;
 use download::Download;
 use part_file::PartFile;
 use published::{Archive, Published};
@@ -59,7 +60,7 @@ pub enum Event<'a> {
 /// A data set that was fetched.
 #[derive(Debug, Serialize)]
 pub struct Fetched {
-    /// Its folder, for `--data`.
+    /// Its folder, as `--data` takes it.
     pub data: PathBuf,
     /// What it was recognised as.
     pub format: &'static str,
@@ -144,10 +145,12 @@ fn unpack_alone(path: &Path, archive: &Archive, folder: &Path) -> Result<(), Dat
 
 /// Opens both parts as a run would.
 fn read_back(folder: &Path) -> Result<Fetched, DataError> {
-    let source = Source::open(&folder.to_string_lossy(), &SyntheticOptions { seed: 0, train: 0, test: 0 })?;
+    let source = Source::open_folder(folder)?;
     let count = |part| Ok::<_, DataError>(source.listing(part)?.labels().len());
+    // Of itself that name means the built-in set.
+    let data = if folder == Path::new(SYNTHETIC) { Path::new(".").join(folder) } else { folder.to_path_buf() };
     Ok(Fetched {
-        data: folder.to_path_buf(),
+        data,
         format: source.format(),
         train: count(Part::Train)?,
         test: count(Part::Test)?,

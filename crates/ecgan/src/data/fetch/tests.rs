@@ -78,6 +78,20 @@ fn all_files_arrive_and_once_only() {
     assert_eq!(fs::read(folder.path().join(&IMAGES[1..])).unwrap(), b"mine");
 }
 
+/// Neither a word for something else nor text, where it is only a folder's name.
+#[test]
+fn the_folder_may_have_any_name() {
+    let here = tempfile::tempdir().unwrap();
+    let server = Server::start(Behaviour::of(contents()));
+    #[cfg(unix)]
+    let no_text: std::ffi::OsString = std::os::unix::ffi::OsStringExt::from_vec(b"d\xFF".into());
+    #[cfg(not(unix))]
+    let no_text = std::ffi::OsString::from("d");
+    let folder = here.path().join(no_text);
+    let fetched = fetch_published(&published(), &folder, Some(&server.base), QUICK, &mut |_| {}).unwrap();
+    assert_eq!((fetched.train, fetched.data), (2, folder));
+}
+
 #[test]
 fn a_dropped_connection_goes_on_where_it_stopped() {
     let folder = tempfile::tempdir().unwrap();
