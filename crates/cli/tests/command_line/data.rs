@@ -234,7 +234,6 @@ fn fetch_leaves_what_is_there() {
     write("train.bin", (0..100).flat_map(record).collect());
     write("test.bin", record(5));
     write("fine_label_names.txt", (0..100).map(|i| format!("c{i}\n")).collect::<String>().into_bytes());
-    write("coarse_label_names.txt", b"all".to_vec());
     let value = json(&ecgan(here.path(), &["data", "fetch", "cifar100", "--url", "http://127.0.0.1:1", "--json"]));
     assert_eq!(
         (&value["data"], &value["train"], &value["classes"]),

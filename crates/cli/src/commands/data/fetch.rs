@@ -2,8 +2,8 @@
 
 use crate::output::{Output, program, tell};
 use crate::progress::{LINE_EVERY, bar};
+use crate::values::choice;
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ecgan::Error;
 use ecgan::data::fetch::{Event, PublishedSet, fetch};
 use ecgan::shell::quoted_path;
@@ -18,7 +18,7 @@ const BAR: &str = "{bar:24.cyan} {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}
 #[command(after_help = AFTER_HELP)]
 pub struct FetchArgs {
     /// Which one
-    #[arg(value_name = "SET", value_parser = set_parser())]
+    #[arg(value_name = "SET", value_parser = choice::<PublishedSet>())]
     set: PublishedSet,
     /// Where to [default: data/SET]
     #[arg(long, value_name = "DIR")]
@@ -48,11 +48,6 @@ Examples:
   ecgan data fetch mnist
   ecgan data fetch svhn --dir svhn
   ecgan data fetch cifar10 --url https://mirror.example/cifar";
-
-fn set_parser() -> impl TypedValueParser<Value = PublishedSet> {
-    let find = |name: String| PublishedSet::ALL.into_iter().find(|set| set.name() == name).ok_or("no such set");
-    PossibleValuesParser::new(PublishedSet::ALL.map(PublishedSet::name)).try_map(find)
-}
 
 /// Runs the command.
 pub fn run(args: &FetchArgs) -> anyhow::Result<()> {

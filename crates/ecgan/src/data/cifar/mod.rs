@@ -21,11 +21,11 @@ const LARGEST_NAMES: u64 = 1 << 16;
 const LARGEST_BATCH: u64 = 4 << 30;
 
 /// One of the two data sets.
-struct Version {
+pub(super) struct Version {
     format: &'static str,
     looked_for: &'static str,
     /// The folder that the archive unpacks to.
-    subfolder: &'static str,
+    pub(super) subfolder: &'static str,
     train: &'static [&'static str],
     test: &'static [&'static str],
     names: &'static str,
@@ -34,10 +34,17 @@ struct Version {
     labels: usize,
 }
 
+impl Version {
+    /// The names of all files that are read.
+    pub(super) fn files(&self) -> impl Iterator<Item = &'static str> {
+        self.train.iter().chain(self.test).copied().chain([self.names])
+    }
+}
+
 pub(super) const LOOKED_FOR_10: &str = CIFAR_10.looked_for;
 pub(super) const LOOKED_FOR_100: &str = CIFAR_100.looked_for;
 
-const CIFAR_10: Version = Version {
+pub(super) const CIFAR_10: Version = Version {
     format: "CIFAR-10 (binary)",
     looked_for: "data_batch_1.bin to data_batch_5.bin, test_batch.bin and batches.meta.txt (CIFAR-10, binary version)",
     subfolder: "cifar-10-batches-bin",
@@ -48,7 +55,7 @@ const CIFAR_10: Version = Version {
     labels: 1,
 };
 
-const CIFAR_100: Version = Version {
+pub(super) const CIFAR_100: Version = Version {
     format: "CIFAR-100 (binary, fine labels)",
     looked_for: "train.bin, test.bin and fine_label_names.txt (CIFAR-100, binary version)",
     subfolder: "cifar-100-binary",

@@ -2,17 +2,21 @@
 //!
 //! MD5 sums: CIFAR's are on its publisher's page; those of SVHN and MNIST are the ones that torchvision checks.
 
-/// A data set that can be fetched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PublishedSet {
-    /// Street View House Numbers, cropped digits (Netzer et al. 2011); for non-commercial use only.
-    Svhn,
-    /// CIFAR-10 (Krizhevsky 2009).
-    Cifar10,
-    /// CIFAR-100 (Krizhevsky 2009).
-    Cifar100,
-    /// MNIST (LeCun et al. 1998).
-    Mnist,
+use crate::data::cifar::{CIFAR_10, CIFAR_100, Version};
+use crate::settings::choice;
+
+choice! {
+    /// A data set that can be fetched.
+    PublishedSet {
+        /// Street View House Numbers, cropped digits (Netzer et al. 2011); for non-commercial use only.
+        Svhn = "svhn",
+        /// CIFAR-10 (Krizhevsky 2009).
+        Cifar10 = "cifar10",
+        /// CIFAR-100 (Krizhevsky 2009).
+        Cifar100 = "cifar100",
+        /// MNIST (LeCun et al. 1998).
+        Mnist = "mnist",
+    }
 }
 
 /// Where a data set's files are, and which.
@@ -39,19 +43,6 @@ pub struct Archive {
 }
 
 impl PublishedSet {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Svhn, Self::Cifar10, Self::Cifar100, Self::Mnist];
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Svhn => "svhn",
-            Self::Cifar10 => "cifar10",
-            Self::Cifar100 => "cifar100",
-            Self::Mnist => "mnist",
-        }
-    }
-
     pub(super) fn published(self) -> Published {
         let (base, files) = match self {
             Self::Svhn => ("http://ufldl.stanford.edu/housenumbers", svhn()),
@@ -83,26 +74,15 @@ fn mnist() -> Vec<File> {
     ]
 }
 
-fn archive(folder: &str, files: &[&str]) -> Option<Archive> {
-    Some(Archive { folder: folder.into(), files: files.iter().map(|name| (*name).to_owned()).collect() })
+fn cifar(version: &Version, name: &str, bytes: u64, md5: &str) -> File {
+    let files = version.files().map(ToOwned::to_owned).collect();
+    File { archive: Some(Archive { folder: version.subfolder.into(), files }), ..file(name, bytes, md5) }
 }
 
 fn cifar_10() -> File {
-    let files = [
-        "data_batch_1.bin",
-        "data_batch_2.bin",
-        "data_batch_3.bin",
-        "data_batch_4.bin",
-        "data_batch_5.bin",
-        "test_batch.bin",
-        "batches.meta.txt",
-    ];
-    let archive = archive("cifar-10-batches-bin", &files);
-    File { archive, ..file("cifar-10-binary.tar.gz", 170_052_171, "c32a1d4ab5d03f1284b67883e8d87530") }
+    cifar(&CIFAR_10, "cifar-10-binary.tar.gz", 170_052_171, "c32a1d4ab5d03f1284b67883e8d87530")
 }
 
 fn cifar_100() -> File {
-    let archive =
-        archive("cifar-100-binary", &["train.bin", "test.bin", "fine_label_names.txt", "coarse_label_names.txt"]);
-    File { archive, ..file("cifar-100-binary.tar.gz", 168_513_733, "03b5dce01913d631647c71ecec9e9cb8") }
+    cifar(&CIFAR_100, "cifar-100-binary.tar.gz", 168_513_733, "03b5dce01913d631647c71ecec9e9cb8")
 }

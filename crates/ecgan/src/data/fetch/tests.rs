@@ -255,7 +255,7 @@ fn an_archive_is_unpacked_read_and_removed() {
     add("train.bin", &[record(0), record(99)].concat());
     add("test.bin", &record(5));
     add("fine_label_names.txt", (0..100).map(|i| format!("c{i}\n")).collect::<String>().as_bytes());
-    add("coarse_label_names.txt", b"all\n");
+    add("coarse_label_names.txt", b"nobody reads it\n");
     let bytes = builder.into_inner().unwrap().finish().unwrap();
     let mut set = PublishedSet::Cifar100.published();
     let archive = set.files.remove(0);
@@ -277,6 +277,7 @@ fn an_archive_is_unpacked_read_and_removed() {
     let fetched = fetch().unwrap();
     assert_eq!((fetched.train, fetched.test, fetched.classes), (2, 1, 100));
     assert_eq!(names(&folder), ["cifar-100-binary"]);
+    assert_eq!(fs::read_dir(folder.path().join("cifar-100-binary")).unwrap().count(), 3);
     assert_eq!(server.requests().len(), 1);
     fetch().unwrap();
     assert!(server.requests().is_empty());
