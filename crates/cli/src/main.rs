@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod any_arguments;
+mod bar;
 mod checkpoint_args;
 mod commands;
 mod compute;

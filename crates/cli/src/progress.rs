@@ -1,16 +1,12 @@
 //! What training and other long work show while they run: a bar on a terminal, plain lines elsewhere, both on stderr.
 
+use crate::bar::Bar;
 use crate::interrupt;
-use crate::output::{many, tell, warn};
+use crate::output::{many, warn};
 use ecgan::duration::duration;
 use ecgan::metrics::{EpochMetrics, Observer, Started, StepMetrics};
-use ecgan::printable::printable_text;
-use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// How often a line tells how far it is, where there is no bar.
-pub const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Columns of the bar itself, and of one on a narrow terminal.
 const BAR: usize = 24;
 const NARROW_BAR: usize = 8;
@@ -20,37 +16,20 @@ const WIDE: usize = 60;
 /// Shows a run's progress.
 pub struct Progress {
     quiet: bool,
-    bar: Option<ProgressBar>,
+    bar: Bar,
     /// Columns of the bar and the space after it.
     bar_columns: usize,
     run: Option<Started>,
     began: Instant,
     epoch_began: Instant,
     epoch_steps: u64,
-    last_line: Instant,
 }
 
 impl Progress {
     /// With `quiet`, only warnings are shown.
     pub fn new(quiet: bool) -> Self {
         let now = Instant::now();
-        Self {
-            quiet,
-            bar: None,
-            bar_columns: 0,
-            run: None,
-            began: now,
-            epoch_began: now,
-            epoch_steps: 0,
-            last_line: now,
-        }
-    }
-
-    fn say(&self, line: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(printable_text(line)),
-            None => tell(line),
-        }
+        Self { quiet, bar: Bar::none(), bar_columns: 0, run: None, began: now, epoch_began: now, epoch_steps: 0 }
     }
 
     /// How far it is and how it does, the most wanted first.
@@ -75,12 +54,12 @@ impl Observer for Progress {
     fn started(&mut self, run: &Started) {
         interrupt::begun();
         let now = Instant::now();
-        (self.began, self.epoch_began, self.last_line) = (now, now, now);
+        (self.began, self.epoch_began) = (now, now);
         self.run = Some(run.clone());
         if self.quiet {
             return;
         }
-        self.say(&format!(
+        self.bar.say(&format!(
             "{}: {} training and {} validation images of {} classes; batch {}, steps {}, on {}",
             run.method,
             run.n_train,
@@ -91,45 +70,40 @@ impl Observer for Progress {
             run.device
         ));
         if run.done > 0 {
-            self.say(&format!("going on after {}", many(run.done as usize, "step")));
+            self.bar.say(&format!("going on after {}", many(run.done as usize, "step")));
         }
         let wide = columns().is_none_or(|columns| columns >= WIDE);
         let width = if wide { BAR } else { NARROW_BAR };
         self.bar_columns = width + 1;
-        self.bar = bar(&format!("{{bar:{width}.cyan}} {{wide_msg}}"), run.done, run.steps);
-        if let Some(bar) = &self.bar {
+        self.bar = Bar::new(&format!("{{bar:{width}.cyan}} {{wide_msg}}"), run.done, run.steps, now);
+        if let Some(bar) = self.bar.shown() {
             bar.set_message(format!("{}/{}", run.done, run.steps));
         }
     }
 
     fn warning(&mut self, message: &str) {
-        self.say(&format!("warning: {message}"));
+        self.bar.say(&format!("warning: {message}"));
     }
 
     fn step(&mut self, step: &StepMetrics) {
         self.epoch_steps += 1;
         let Some(run) = self.run.as_ref().filter(|_| !self.quiet) else { return };
-        match &self.bar {
-            Some(bar) => {
-                let room = columns().map_or(usize::MAX, |columns| columns.saturating_sub(self.bar_columns));
-                bar.set_message(fitting(&self.state(step, run), room));
-                bar.set_position(step.step);
-            }
-            None if self.last_line.elapsed() >= LINE_EVERY => {
-                self.say(&format!("step {}", self.state(step, run).join("  ")));
-                self.last_line = Instant::now();
-            }
-            None => {}
+        if let Some(bar) = self.bar.shown() {
+            let room = columns().map_or(usize::MAX, |columns| columns.saturating_sub(self.bar_columns));
+            bar.set_message(fitting(&self.state(step, run), room));
+            bar.set_position(step.step);
+        } else if self.bar.due() {
+            let line = format!("step {}", self.state(step, run).join("  "));
+            self.bar.say(&line);
         }
     }
 
     fn epoch(&mut self, epoch: &EpochMetrics) {
         if !self.quiet {
             let epochs = self.run.as_ref().map_or(epoch.epoch, |run| run.epochs);
-            self.say(&epoch_line(epoch, epochs));
+            self.bar.say(&epoch_line(epoch, epochs));
         }
-        let now = Instant::now();
-        (self.epoch_began, self.last_line, self.epoch_steps) = (now, now, 0);
+        (self.epoch_began, self.epoch_steps) = (Instant::now(), 0);
     }
 
     fn interrupted(&self) -> bool {
@@ -137,59 +111,36 @@ impl Observer for Progress {
     }
 }
 
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-/// How far work on many things is: a bar on a terminal, elsewhere a line now and then.
+/// How far work on many things is.
 pub struct Counted {
     /// What they are, and what is done to them.
     what: &'static str,
-    bar: Option<ProgressBar>,
+    bar: Option<Bar>,
     began: Instant,
-    last_line: Instant,
 }
 
 impl Counted {
     /// Work that begins now.
     pub fn new(what: &'static str) -> Self {
-        let now = Instant::now();
-        Self { what, bar: None, began: now, last_line: now }
+        Self { what, bar: None, began: Instant::now() }
     }
 
     /// A warning, above the bar.
-    pub fn warn(&self, message: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(printable_text(&format!("warning: {message}"))),
+    pub fn warn(&mut self, message: &str) {
+        match &mut self.bar {
+            Some(bar) => bar.say(&format!("warning: {message}")),
             None => warn(message),
         }
     }
 
     /// So many are done, of so many.
     pub fn show(&mut self, done: usize, of: usize) {
-        if self.bar.is_none() {
-            let template = format!("{{bar:{BAR}.cyan}} {{pos}}/{{len}} {} ETA {{eta}}", self.what);
-            self.bar = bar(&template, 0, of as u64).map(|bar| bar.with_elapsed(self.began.elapsed()));
-        }
-        match &self.bar {
-            Some(bar) => bar.set_position(done as u64),
-            None if self.last_line.elapsed() >= LINE_EVERY => {
-                tell(counted_line(done, of, self.what, self.began.elapsed()));
-                self.last_line = Instant::now();
-            }
-            None => {}
-        }
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        let template = || format!("{{bar:{BAR}.cyan}} {{pos}}/{{len}} {} ETA {{eta}}", self.what);
+        let bar = self.bar.get_or_insert_with(|| Bar::new(&template(), 0, of as u64, self.began));
+        if let Some(bar) = bar.shown() {
+            bar.set_position(done as u64);
+        } else if bar.due() {
+            bar.say(&counted_line(done, of, self.what, self.began.elapsed()));
         }
     }
 }
@@ -201,13 +152,6 @@ fn counted_line(done: usize, of: usize, what: &str, elapsed: Duration) -> String
 /// Seconds for so many more, where so many took that long. Before one is done it is taken to be.
 pub fn left(spent: Duration, done: usize, to_do: usize) -> f64 {
     spent.as_secs_f64() / done.max(1) as f64 * to_do as f64
-}
-
-/// A bar of this template on a terminal; elsewhere, and on one that cannot move its cursor, lines have to do.
-pub fn bar(template: &str, done: u64, total: u64) -> Option<ProgressBar> {
-    let style = ProgressStyle::with_template(template).expect("a constant template").progress_chars("=> ");
-    let bar = || ProgressBar::new(total).with_position(done).with_style(style);
-    std::io::stderr().is_terminal().then(bar).filter(|bar| !bar.is_hidden())
 }
 
 /// As many of these, from the first on, as fit into so many columns: half a number is a wrong one.

@@ -1,15 +1,14 @@
 //! `ecgan data fetch`.
 
-use crate::output::{Output, program, tell};
-use crate::progress::{LINE_EVERY, bar};
+use crate::bar::Bar;
+use crate::output::{Output, program};
 use crate::values::choice;
 use clap::Args;
 use ecgan::Error;
 use ecgan::data::fetch::{Event, PublishedSet, fetch};
 use ecgan::shell::quoted_path;
-use indicatif::ProgressBar;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const BAR: &str = "{bar:24.cyan} {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}";
 
@@ -74,25 +73,23 @@ pub fn run(args: &FetchArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A bar on a terminal, plain lines elsewhere, both on stderr.
+/// Shows what happens.
 struct Progress {
     quiet: bool,
-    bar: Option<ProgressBar>,
+    bar: Bar,
     total: u64,
-    last_line: Instant,
 }
 
 impl Progress {
     fn new(quiet: bool) -> Self {
-        Self { quiet, bar: None, total: 0, last_line: Instant::now() }
+        Self { quiet, bar: Bar::none(), total: 0 }
     }
 
+    /// A line in the place of the bar.
     fn say(&mut self, line: &str) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
+        self.bar = Bar::none();
         if !self.quiet {
-            tell(line);
+            self.bar.say(line);
         }
     }
 
@@ -102,30 +99,23 @@ impl Progress {
             Event::Begun { url, done, total } => {
                 let from = if *done > 0 { format!(", from byte {done} on") } else { String::new() };
                 self.say(&format!("{url}: {:.1} MB{from}", *total as f64 / 1e6));
-                (self.total, self.last_line) = (*total, Instant::now());
-                self.bar = bar(BAR, *done, *total).filter(|_| !self.quiet).map(|bar| bar.with_elapsed(Duration::ZERO));
-            }
-            Event::Arrived(done) => match &self.bar {
-                Some(bar) => bar.set_position(*done),
-                None if self.last_line.elapsed() >= LINE_EVERY => {
-                    self.say(&format!("{:.1} of {:.1} MB", *done as f64 / 1e6, self.total as f64 / 1e6));
-                    self.last_line = Instant::now();
+                self.total = *total;
+                if !self.quiet {
+                    self.bar = Bar::new(BAR, *done, *total, Instant::now());
                 }
-                None => {}
-            },
+            }
+            Event::Arrived(done) => {
+                if let Some(bar) = self.bar.shown() {
+                    bar.set_position(*done);
+                } else if self.bar.due() {
+                    self.say(&format!("{:.1} of {:.1} MB", *done as f64 / 1e6, self.total as f64 / 1e6));
+                }
+            }
             Event::Again { reason, pause } => {
                 self.say(&format!("{reason}; again in {:.0} s", pause.as_secs_f64()));
             }
             Event::Unpacking(path) => self.say(&format!("unpacking {}", path.display())),
             Event::Checking(path) => self.say(&format!("reading {}", path.display())),
-        }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
         }
     }
 }
