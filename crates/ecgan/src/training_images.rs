@@ -2,6 +2,7 @@
 
 use crate::checkpoint::Meta;
 use crate::data::Listing;
+use crate::digest::Digest;
 
 /// The training images of a data set, before a budget is drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ impl TrainingImages {
                 .zip(listing.file_name(index))
                 .map(|(names, name)| names.with(&label.to_le_bytes()).with(name.as_encoded_bytes()).with(&[0]));
         }
-        Self { of_each_class, names: names.map_or_else(String::new, |names| format!("{:016x}", names.0)) }
+        Self { of_each_class, names: names.map_or_else(String::new, |names| names.to_string()) }
     }
 
     /// Where these, of `data`, are not those that a checkpoint's run was begun with, what to say about it. Of a checkpoint that does not
@@ -39,33 +40,5 @@ impl TrainingImages {
         renamed.then(|| {
             format!("{data} has as many training images of each class as it had in training, but some under other names: replaced, or renamed")
         })
-    }
-}
-
-/// FNV-1a of 64 bits: the same on every machine, and enough to tell by accident changed names from unchanged ones.
-struct Digest(u64);
-
-impl Digest {
-    fn new() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-
-    fn with(self, bytes: &[u8]) -> Self {
-        let next = |digest: u64, &byte: &u8| (digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        Self(bytes.iter().fold(self.0, next))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_digest_is_fnv_1a() {
-        let of = |text: &str| Digest::new().with(text.as_bytes()).0;
-        assert_eq!(
-            (of(""), of("a"), of("foobar")),
-            (0xcbf2_9ce4_8422_2325, 0xaf63_dc4c_8601_ec8c, 0x8594_4171_f739_67e8)
-        );
     }
 }

@@ -3,6 +3,7 @@
 use crate::output::{Output, warn};
 use clap::Args;
 use ecgan::compare::{Compared, compare};
+use ecgan::markdown::{escaped, table};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -34,31 +35,26 @@ struct Report {
 pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
     let output = Output::new(args.json, false);
     let runs = compare(&args.runs, &mut |message| warn(message))?;
-    table(&runs).iter().try_for_each(|line| output.line(line))?;
+    lines(&runs).iter().try_for_each(|line| output.line(line))?;
     Ok(output.result(&Report { runs })?)
 }
 
-fn table(runs: &[Compared]) -> Vec<String> {
+fn lines(runs: &[Compared]) -> Vec<String> {
     let percent = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.2}"));
-    let lines = runs.iter().map(|Compared { run, summary, difference, paper }| {
-        let run = run.to_string_lossy().replace('|', "\\|");
-        let difference = difference.map_or_else(String::new, |d| format!("{d:+.2}"));
-        format!(
-            "| {run} | {} | {} + {} | {} | {} | {} | {difference} | {} | {} |",
-            summary.method,
-            summary.n_train,
-            summary.n_val,
-            summary.seed,
-            summary.epochs,
+    let head =
+        ["run", "method", "images", "seed", "epochs", "test, %", "to the first", "validation, %", "the paper's, %"];
+    let row = |Compared { run, summary, difference, paper }: &Compared| {
+        vec![
+            escaped(&run.to_string_lossy()),
+            summary.method.to_string(),
+            format!("{} + {}", summary.n_train, summary.n_val),
+            summary.seed.to_string(),
+            summary.epochs.to_string(),
             percent(summary.test_accuracy),
+            difference.map_or_else(String::new, |d| format!("{d:+.2}")),
             percent(summary.best_val_accuracy),
-            percent(*paper)
-        )
-    });
-    let head = [
-        "| run | method | images | seed | epochs | test, % | to the first | validation, % | the paper's, % |"
-            .to_owned(),
-        format!("|{}", "---|".repeat(9)),
-    ];
-    head.into_iter().chain(lines).collect()
+            percent(*paper),
+        ]
+    };
+    table(&head.map(String::from), runs.iter().map(row))
 }

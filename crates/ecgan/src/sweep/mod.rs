@@ -24,6 +24,7 @@ pub use statistics::Mean;
 pub use table::{By, Row, Table};
 
 use crate::Error;
+use crate::digest::Digest;
 use crate::run_folder::plain;
 use crate::settings::{Lower, Method, Partial, Preset, Settings};
 use std::collections::{BTreeSet, HashSet};
@@ -32,6 +33,9 @@ use std::path::PathBuf;
 /// The settings that a run's numbers depend on, as far as they are not those of preset `paper`; all but the seed. What a method
 /// does not use is left out, the data is its name alone, and device, threads and event files do not count.
 pub type Identity = toml::Table;
+
+/// Bytes of the labels in the name of a run's folder: of the 255 that a name can have they leave room for seed and key.
+const LONGEST_LABELS: usize = 200;
 
 /// One combination of settings.
 #[derive(Clone, Debug)]
@@ -74,12 +78,15 @@ impl Cell {
         Settings { seed, out: Some(out), data: place.unwrap_or(settings.data), ..settings }
     }
 
-    /// Its labels, for the name of a folder; where nothing is varied the method, as a name that begins with a dash is taken for a flag.
+    /// Its labels, for the name of a folder, as far as file systems have room for them; where nothing is varied the method, as a name
+    /// that begins with a dash is taken for a flag.
     fn plain_labels(&self) -> String {
-        match &self.labels[..] {
+        let mut name = match &self.labels[..] {
             [] => self.settings.method.to_string(),
             labels => labels.iter().map(|(_, label)| plain(label)).collect::<Vec<_>>().join("-"),
-        }
+        };
+        name.truncate(name.floor_char_boundary(LONGEST_LABELS));
+        name
     }
 }
 
@@ -149,12 +156,7 @@ fn identity(settings: &Settings) -> Identity {
 }
 
 fn key(identity: &Identity) -> String {
-    format!("{:016x}", fnv1a(&identity.to_string()))
-}
-
-/// FNV-1a, 64 bits (Fowler, Noll and Vo): the same on every machine and in every version.
-fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    Digest::new().with(identity.to_string().as_bytes()).to_string()
 }
 
 #[cfg(test)]

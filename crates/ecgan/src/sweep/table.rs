@@ -2,6 +2,7 @@
 
 use super::{Baseline, Cell, Ledger, Line, Mean};
 use crate::data::Budget;
+use crate::markdown::{escaped, table};
 use crate::metrics::csv::quoted;
 use crate::paper::reported;
 use crate::settings::choice;
@@ -113,9 +114,7 @@ impl Table {
         columns.extend((self.by == By::Test).then(|| "validation, %".into()));
         columns.push("kept, %".into());
         columns.extend(paper.then(|| "the paper's, %".into()));
-        let mut text = line(&columns) + &format!("|{}\n", "---|".repeat(columns.len()));
-        self.rows.iter().for_each(|row| text += &line(&self.cells(row, paper)));
-        text
+        table(&columns, self.rows.iter().map(|row| self.cells(row, paper))).join("\n") + "\n"
     }
 
     /// A row's columns, with or without what the paper reports.
@@ -210,14 +209,4 @@ fn spread(mean: Option<Mean>, factor: f64) -> String {
         Some(deviation) => format!("{:.1} ± {:.1}", factor * m.mean, factor * deviation),
         None => format!("{:.1}", factor * m.mean),
     })
-}
-
-/// A line of a table in Markdown.
-fn line(cells: &[String]) -> String {
-    format!("| {} |\n", cells.join(" | "))
-}
-
-/// Text that may hold anything, within a cell.
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('|', "\\|")
 }

@@ -107,6 +107,28 @@ fn a_run_is_found_under_whatever_name() {
     assert_ne!(runs().path(&cells[0], 5), renamed);
 }
 
+/// Names of file systems have 255 bytes at most; what is left out of the labels is in the key.
+#[test]
+fn labels_of_any_length_have_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let arms = [("\u{10400}", 0.2), ("\u{4e00}", 0.3)]
+        .map(|(letter, lambda)| format!("{}:lambda={lambda}", letter.repeat(60)));
+    let number = format!("0.1{}", "0".repeat(50));
+    let grid = |key: &str| Axis::grid(&format!("{key}={number}")).unwrap();
+    let axes = [Axis::arms(&arms).unwrap(), grid("lr"), grid("threshold"), grid("label_smoothing")];
+    let cells = cells(&Partial::default(), &Lower::default(), &axes).unwrap();
+    let [first, second] =
+        [&cells[0], &cells[1]].map(|cell| Runs::list(folder.path()).unwrap().path(cell, i64::MAX as u64));
+    for path in [&first, &second] {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!((200..=255).contains(&name.len()), "{name}");
+        fs::create_dir_all(path).unwrap();
+    }
+    let renamed = first.with_file_name(format!("x-seed{}-{}", i64::MAX, cells[0].key()));
+    fs::rename(&first, &renamed).unwrap();
+    assert_eq!(Runs::list(folder.path()).unwrap().path(&cells[0], i64::MAX as u64), renamed);
+}
+
 /// What is not needed is not read.
 #[test]
 fn the_first_seed_that_is_not_done_ends_the_search() {
