@@ -1,4 +1,4 @@
-//! The checkpoint of a command that uses a classifier, and what else its file may leave open.
+//! The checkpoint of `eval`, `predict` and `export`, and the size of images, which a state dict of PyTorch leaves open.
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};

@@ -1,4 +1,5 @@
-//! The device and threads of a command that is not a training run.
+//! What to compute with: device and threads of the commands that read a checkpoint or time iterations, and of all commands the pool of
+//! threads and the SIMD path that a variable forces.
 
 use crate::output::warn;
 use crate::values::{named, within};

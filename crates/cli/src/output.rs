@@ -6,7 +6,7 @@ use ecgan::shell::quoted;
 use serde::Serialize;
 use std::error::Error;
 use std::fmt::{self, Display};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Stdout, Write};
 
 /// A line, or several, for people on stderr. That nobody reads there, a closed pipe say, is no reason to end.
 pub fn tell(text: impl AsRef<str>) {
@@ -38,6 +38,26 @@ impl Error for Unwritten {}
 /// Bytes on stdout. Its end is told as [`Unwritten`] too: what is still to come would be for nobody.
 pub fn print(bytes: &[u8]) -> Result<(), Unwritten> {
     io::stdout().write_all(bytes).map_err(Unwritten)
+}
+
+/// A table of many rows on stdout, each with its line's end, which goes there in larger pieces. Like [`print`] it tells of the end.
+pub struct Rows(BufWriter<Stdout>);
+
+impl Rows {
+    /// None yet.
+    pub fn new() -> Self {
+        Self(BufWriter::new(io::stdout()))
+    }
+
+    /// One more, as it is.
+    pub fn print(&mut self, row: &str) -> Result<(), Unwritten> {
+        self.0.write_all(row.as_bytes()).map_err(Unwritten)
+    }
+
+    /// Prints what has not gone yet.
+    pub fn finish(mut self) -> Result<(), Unwritten> {
+        self.0.flush().map_err(Unwritten)
+    }
 }
 
 /// Prints a command's result. That the reader of a pipe has seen enough is no reason to end: work may be under way.

@@ -23,7 +23,7 @@ pub fn within<T: TryFrom<i64> + Clone + Send + Sync + 'static>(
     })
 }
 
-/// A whole number of at least 1; the settings say which of them are allowed, and that 0 is not.
+/// A whole number from 1 on. 0 passes too: the settings refuse it, as they say which numbers are allowed.
 pub fn count() -> impl TypedValueParser<Value = usize> {
     named(|text: &str| whole(text).ok_or_else(|| format!("expected {COUNT}")))
 }

@@ -16,7 +16,7 @@ use tensor::rng::Stream;
 /// Steps before timing begins: the first fills the pool, the second shows that it is full.
 const WARMUP: usize = 3;
 
-/// Iterations on a GPU between two readings of what they found.
+/// Iterations of a step on a GPU, which is waited for now and then only, as in training.
 const BURST: usize = 20;
 
 /// Images as the three networks of the paper take them.
@@ -24,9 +24,13 @@ const IMAGE: ImageShape = ImageShape { channels: 3, size: 32 };
 
 const CLASSES: usize = 10;
 
-/// Times `steps` iterations on random images, on a GPU as recorded where `record`; with `profile` as many again, kernel by
-/// kernel. The process began at
-/// `started`.
+/// Iterations that are timed together as one step, whose time is their mean.
+pub fn iterations_a_step(device: &Device) -> usize {
+    if device.gpu().is_some() { BURST } else { 1 }
+}
+
+/// Times `steps` steps, each of [`iterations_a_step`], on random images, on a GPU as recorded where `record`; with `profile` as many
+/// again, kernel by kernel. The process began at `started`.
 ///
 /// # Errors
 /// None that a user could cause.
@@ -57,8 +61,8 @@ pub fn bench(
     })
 }
 
-/// When the first iteration began, and the seconds of each of `steps` after some that do not count; nor are those in
-/// the device's profile.
+/// When the first iteration began, and the seconds of an iteration of each of `steps` after some that do not count; nor are those
+/// in the device's profile.
 fn time(batch: usize, width: usize, steps: usize, record: bool, device: &Device) -> Result<(Instant, Vec<f64>), Error> {
     let given = Partial { preset: Some(Preset::Paper), threshold: Some(0.0), ..Partial::default() };
     let settings = Settings::complete(given)?;
@@ -70,8 +74,7 @@ fn time(batch: usize, width: usize, steps: usize, record: bool, device: &Device)
     let feed = Feed { batch, augment: Augment::None, seed: 0, classes: CLASSES, record, resident: None };
     let mut iterations = Iterations::new(device, networks, &images, feed)?;
     let indices: Vec<usize> = (0..batch).collect();
-    // A GPU is waited for now and then only, as in training.
-    let burst = if device.gpu().is_some() { BURST } else { 1 };
+    let burst = iterations_a_step(device);
     let mut step = || {
         let began = Instant::now();
         for _ in 0..burst {
@@ -94,7 +97,7 @@ fn time(batch: usize, width: usize, steps: usize, record: bool, device: &Device)
 fn profile(batch: usize, width: usize, steps: usize, device: &Device) -> Result<Vec<ProfileRow>, Error> {
     let device = device.profiled();
     // Recorded steps have no kernels to time.
-    let burst = if device.gpu().is_some() { BURST } else { 1 };
+    let burst = iterations_a_step(&device);
     let seconds = time(batch, width, steps, false, &device)?.1.iter().sum::<f64>() * burst as f64;
     let kernels = device.profile().map(Profile::take).unwrap_or_default();
     Ok(ProfileRow::all(&kernels, steps * burst, seconds))

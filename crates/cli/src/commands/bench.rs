@@ -5,7 +5,7 @@ use crate::output::{Output, Unwritten, many};
 use crate::values::{choice, named, within};
 use clap::Args;
 use clap::builder::BoolValueParser;
-use ecgan::bench::bench;
+use ecgan::bench::{bench, iterations_a_step};
 use ecgan::metrics::{BenchReport, ProfileRow};
 use ecgan::settings::Precision;
 use std::time::Instant;
@@ -20,7 +20,7 @@ pub struct BenchArgs {
     /// Channels of the classifier's first stage
     #[arg(long, value_name = "W", default_value_t = 16, value_parser = within::<usize>(1..=1024))]
     width: usize,
-    /// Steps to time
+    /// Steps to time; on a GPU a step is 20 iterations, and its time their mean
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = within::<usize>(1..=i64::MAX))]
     steps: usize,
     /// Then run as many steps again and show where their time goes, kernel by kernel
@@ -48,6 +48,7 @@ Example:
 pub fn run(args: &BenchArgs, started: Instant) -> anyhow::Result<()> {
     let device = args.compute.open_in(args.precision)?;
     let BenchArgs { batch, width, steps, .. } = *args;
+    let timed = steps * iterations_a_step(&device);
     let report = kernels::on_a_worker(|| bench(batch, width, steps, args.profile, !args.no_graph, &device, started))?;
     let output = Output::new(args.json, false);
     output.result(&report)?;
@@ -57,7 +58,7 @@ pub fn run(args: &BenchArgs, started: Instant) -> anyhow::Result<()> {
     let memory = peak_rss_mb.map(|mb| format!(", {mb:.0} MiB at most")).unwrap_or_default();
     output.line(format!("{gflops:.1} GFLOP/s on {device} with {}{memory}", many(*threads, "thread")))?;
     if let Some(rows) = profile {
-        output.line(format!("\nA mean iteration of {} more, by kernel and geometry:", args.steps))?;
+        output.line(format!("\nA mean iteration of {timed} more, by kernel and geometry:"))?;
         table(output, rows)?;
         output.line("\nThe same by kernel:")?;
         table(output, &ProfileRow::by_op(rows))?;

@@ -2,7 +2,7 @@
 
 use crate::checkpoint_args::CheckpointArgs;
 use crate::compute::ComputeArgs;
-use crate::output::{Output, Unwritten, many, warn};
+use crate::output::{Output, Rows, many, warn};
 use crate::values::within;
 use clap::Args;
 use ecgan::Error;
@@ -11,7 +11,6 @@ use ecgan::metrics::csv::quoted;
 use ecgan::predict::{Prediction, Predictor};
 use ecgan::printable::printable;
 use serde::Serialize;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tensor::Device;
@@ -110,9 +109,9 @@ fn predict(args: &PredictArgs, files: Vec<PathBuf>, device: &Device) -> anyhow::
     let (mut predictions, mut failed) = (Vec::new(), Vec::new());
     let widths = Widths::new(&files, &classes);
     let started = Instant::now();
-    let mut out = io::BufWriter::new(io::stdout());
+    let mut rows = Rows::new();
     if args.csv {
-        out.write_all(csv_header(top).as_bytes()).map_err(Unwritten)?;
+        rows.print(&csv_header(top))?;
     }
     predictor.files(files, |path, prediction| -> anyhow::Result<()> {
         let name = path.to_string_lossy();
@@ -132,8 +131,8 @@ fn predict(args: &PredictArgs, files: Vec<PathBuf>, device: &Device) -> anyhow::
                     }
                     None if args.json => NO_TEXT.to_owned(),
                     _ => {
-                        let line = if args.csv { csv_row(path, &top) } else { widths.row(path, &top) };
-                        return Ok(out.write_all(line.as_bytes()).map_err(Unwritten)?);
+                        let row = if args.csv { csv_row(path, &top) } else { widths.row(path, &top) };
+                        return Ok(rows.print(&row)?);
                     }
                 }
             }
@@ -142,7 +141,7 @@ fn predict(args: &PredictArgs, files: Vec<PathBuf>, device: &Device) -> anyhow::
         failed.push(Failed { path: name.into_owned(), problem });
         Ok(())
     })?;
-    out.flush().map_err(Unwritten)?;
+    rows.finish()?;
     let seconds = started.elapsed().as_secs_f64();
     let unread = failed.len();
     let images_per_second = (total - unread) as f64 / seconds;
