@@ -17,9 +17,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Trains what is left, and adds combinations to the ledger as they are finished, also by others. Nothing but an interruption stops the
-/// runs that are still to come. The outcome is the first run that diverged or failed, or else that the ledger did not take what was finished,
-/// or else that stdout took no more.
+/// Trains what is left, and adds combinations to the ledger as they are finished, also by others. Only an interruption, or a folder that
+/// cannot be listed, stops the runs that are still to come. The outcome is the first run that diverged or failed, or else why the ledger has
+/// not all that is finished, or else that stdout took no more.
 pub fn train_all(
     output: Output,
     by: By,
@@ -43,11 +43,11 @@ pub fn train_all(
                 // Not the summary's time, of which some may be that of the process that began the run.
                 (spent, finished) = (spent + began.elapsed(), finished + 1);
                 let left = left(spent, finished, runs.len() - i - 1);
-                // Not the best epoch's, but the last's: what the table has.
-                let last = || Ok::<_, Error>(outcome(&path)?.map(|o| o.last));
+                // Not the best epoch's, but the last's: what the table has. Why it could not be read, settling tells.
+                let last = || outcome(&path).ok().flatten().map(|found| found.last);
                 let accuracy = match by {
                     By::Test => summary.test_accuracy,
-                    By::Val => last()?.and_then(|last| last.val_accuracy),
+                    By::Val => last().and_then(|last| last.val_accuracy),
                 };
                 let accuracy = accuracy.unwrap_or(f64::NAN);
                 let (of, took) = (runs.len(), duration(summary.seconds));
