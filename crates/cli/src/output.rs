@@ -40,7 +40,7 @@ pub fn print(bytes: &[u8]) -> Result<(), Unwritten> {
     io::stdout().write_all(bytes).map_err(Unwritten)
 }
 
-/// A table of many rows on stdout, each with its line's end, which goes there in larger pieces. Like [`print`] it tells of the end.
+/// A table of many rows on stdout, each with its line's end, which goes there in larger pieces. Like [`print()`] it tells of the end.
 pub struct Rows(BufWriter<Stdout>);
 
 impl Rows {

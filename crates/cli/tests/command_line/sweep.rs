@@ -329,7 +329,7 @@ fn what_is_odd_about_the_data_or_the_settings_is_told_once() {
     assert!(stdout(&output).contains("2 combinations, 2 seeds: 4 runs, of which 4 to train here\nabout "));
     let told = stderr(&output);
     assert_eq!(told.matches("pets/train: no train/ and test/ folders, so 3 of its 18 images").count(), 1, "{told}");
-    assert_eq!(told.matches("warning: batch 64 lowered to 14").count(), 1, "{told}");
+    assert_eq!(told.matches("warning: batch 64 lowered to 13").count(), 1, "{told}");
 }
 
 #[test]
