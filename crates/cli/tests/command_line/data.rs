@@ -249,5 +249,6 @@ fn fetch_leaves_what_is_there() {
     );
     assert!(text.contains(" data inspect ./synthetic\n") && text.contains(" train --data ./synthetic --per"), "{text}");
     assert_eq!(json(&ecgan(here.path(), &[&again[..], &["--json"]].concat()))["data"], "./synthetic");
-    assert!(stdout(&ecgan(here.path(), &["data", "inspect", "./synthetic"])).starts_with("./synthetic: CIFAR-100 "));
+    let seen = ecgan(here.path(), &["data", "inspect", "./synthetic"]).stdout;
+    assert!(String::from_utf8(seen).unwrap().starts_with("./synthetic: CIFAR-100 "));
 }
