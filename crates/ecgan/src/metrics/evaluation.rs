@@ -1,7 +1,8 @@
 //! Reports of `eval` and `bench`.
 
 use super::ProfileRow;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 
 /// How a classifier does on one split. Accuracies are in percent; precision, recall, F1, confidences and the calibration
 /// error in 0..1. A figure that would be a division by zero is `None`.
@@ -22,9 +23,16 @@ pub struct Evaluation {
     /// Every class, by index.
     pub per_class: Vec<ClassAccuracy>,
     /// `confusion[actual][predicted]`, in images.
+    #[serde(serialize_with = "rows")]
     pub confusion: Vec<Vec<usize>>,
     /// Bins of equal width of the confidence, the largest softmax.
     pub calibration: Vec<CalibrationBin>,
+}
+
+/// The same JSON, but each row on one line where the rest has one for each number.
+fn rows<S: Serializer>(table: &[Vec<usize>], serializer: S) -> Result<S::Ok, S::Error> {
+    let row = |row| -> Box<RawValue> { to_raw_value(row).expect("numbers are JSON") };
+    serializer.collect_seq(table.iter().map(row))
 }
 
 /// How a classifier does on the images of one class.

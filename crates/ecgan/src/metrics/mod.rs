@@ -13,7 +13,7 @@ pub use evaluation::{BenchReport, CalibrationBin, ClassAccuracy, Evaluation};
 pub use mirrors::Mirrors;
 pub use observer::{Observer, Started, StepMetrics};
 pub use profile::ProfileRow;
-pub use tally::{BINS, Guess, Tally};
+pub use tally::{BINS, Guess, MOST_CLASSES, Tally};
 
 use crate::settings::Method;
 use serde::{Deserialize, Serialize};

@@ -5,6 +5,9 @@ use super::evaluation::{CalibrationBin, ClassAccuracy, Evaluation};
 /// Bins of the confidence, of equal width, as in Guo et al. 2017.
 pub const BINS: usize = 15;
 
+/// Classes at most. Each is counted against each: of so many the counts take 800 MB, and 200 MB as text.
+pub const MOST_CLASSES: usize = 10_000;
+
 /// What an image is taken for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Guess {

@@ -187,9 +187,10 @@ impl RunFolder {
     }
 
     fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), Error> {
-        let mut text = serde_json::to_string_pretty(value).expect("numbers and words are JSON");
-        text.push('\n');
-        write_atomically(&self.path.join(name), |file| file.write_all(text.as_bytes()))
+        write_atomically(&self.path.join(name), |file| {
+            serde_json::to_writer_pretty(&mut *file, value)?;
+            file.write_all(b"\n")
+        })
     }
 
     /// Removes the folders made for this run as far as nothing has been written into them, so that a run that could

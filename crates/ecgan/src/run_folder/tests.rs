@@ -1,5 +1,6 @@
 use super::*;
 use crate::ErrorKind;
+use crate::metrics::Tally;
 use crate::settings::Partial;
 
 fn numbered(root: &Path, data: &str) -> String {
@@ -90,6 +91,13 @@ fn everything_lands_where_it_is_documented() {
     run.write_summary(&summary).unwrap();
     let text = fs::read_to_string(run.path().join("summary.json")).unwrap();
     assert_eq!(serde_json::from_str::<Summary>(&text).unwrap(), summary);
+    let mut tally = Tally::new(40);
+    tally.add(3, &[0.0; 40]);
+    let evaluation = tally.evaluation(&vec!["a".to_owned(); 40]);
+    run.write_evaluation(&evaluation).unwrap();
+    let text = fs::read_to_string(run.path().join("evaluation.json")).unwrap();
+    assert_eq!(serde_json::from_str::<Evaluation>(&text).unwrap(), evaluation);
+    assert!(text.contains(&format!("\n    [1{}],\n", ",0".repeat(39))), "a row of the confusion matrix has one line");
     let path = run.path().to_path_buf();
     for name in ["evaluation.json", "report.html"] {
         fs::write(path.join(name), "").unwrap();
