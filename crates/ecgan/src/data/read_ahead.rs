@@ -1,12 +1,13 @@
 //! Batches decoded by threads of their own, a few ahead of whoever uses them.
 //!
 //! The order is announced first. Each thread takes the next batch that nobody has taken and decodes it; no more batches
-//! than [`AHEAD`] a thread, and no more bytes than [`MOST_BYTES`], lie ready or in work, so memory is bounded whatever the size of the data set. What comes out
-//! depends on the order alone, not on the threads.
+//! than [`AHEAD`] a thread, and no more bytes than [`MOST_BYTES`], lie ready or in work, so memory is bounded whatever the size of the
+//! data set. What comes out depends on the order alone, not on the threads: where the system gives none, the trainer decodes.
 
 use super::images::Chosen;
 use super::{DataError, Format};
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
@@ -50,6 +51,16 @@ struct State {
 impl ReadAhead {
     /// Begins to decode these batches, in this order.
     pub fn start(images: Arc<Chosen>, format: Format, batches: Vec<Vec<usize>>) -> Self {
+        Self::start_on(images, format, batches, |work| thread::Builder::new().spawn(work))
+    }
+
+    /// The same with the threads that `spawn` gives.
+    fn start_on(
+        images: Arc<Chosen>,
+        format: Format,
+        batches: Vec<Vec<usize>>,
+        spawn: fn(Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>>,
+    ) -> Self {
         let threads = rayon::current_num_threads().clamp(1, MOST_THREADS).min(batches.len());
         let largest = batches.iter().map(Vec::len).max().unwrap_or(0) * format.bytes();
         let most = (threads * AHEAD).min(MOST_BYTES / largest.max(1)).max(2);
@@ -57,11 +68,12 @@ impl ReadAhead {
         let (state, changed) = (Mutex::new(state), Condvar::new());
         let stop = AtomicBool::new(false);
         let shared = Arc::new(Shared { images, format, batches, most, stop, state, changed });
+        // One that cannot be had ends before its work: what it was to run is dropped, and with it what says that it works.
         let start = |_| {
-            let shared = shared.clone();
-            thread::spawn(move || Working(&shared).decode())
+            let work = Working(shared.clone());
+            spawn(Box::new(move || work.decode())).ok()
         };
-        Self { threads: (0..threads).map(start).collect(), shared }
+        Self { threads: (0..threads).filter_map(start).collect(), shared }
     }
 
     /// The bytes of the next batch, if it is the one with these `indices`.
@@ -74,7 +86,8 @@ impl ReadAhead {
         }
         while !state.ready.contains_key(&wanted) {
             if state.working == 0 {
-                return None; // a thread panicked and the others stopped: the caller decodes, and meets the same image
+                // There never was a thread, or one panicked and the others stopped: the caller decodes, and meets the same image.
+                return None;
             }
             state = shared.changed.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
         }
@@ -139,9 +152,9 @@ impl Shared {
 }
 
 /// A thread at work; however it ends, nobody waits for it afterwards.
-struct Working<'a>(&'a Shared);
+struct Working(Arc<Shared>);
 
-impl Working<'_> {
+impl Working {
     fn decode(&self) {
         while let Some(number) = self.0.next() {
             let Some(bytes) = self.0.batch(number) else { return };
@@ -151,7 +164,7 @@ impl Working<'_> {
     }
 }
 
-impl Drop for Working<'_> {
+impl Drop for Working {
     fn drop(&mut self) {
         // The batch that this thread owes will never come, and the others would wait for room behind it.
         if thread::panicking() {
@@ -159,5 +172,18 @@ impl Drop for Working<'_> {
         }
         self.0.lock().working -= 1;
         self.0.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_no_thread_can_be_had_the_caller_decodes() {
+        let none = Arc::new(Chosen { parts: Vec::new(), order: Vec::new() });
+        let format = Format { size: 32, channels: 1 };
+        let mut ahead = ReadAhead::start_on(none, format, vec![vec![0]], |_| Err(io::ErrorKind::WouldBlock.into()));
+        assert!(ahead.take(&[0]).is_none() && ahead.threads.is_empty());
     }
 }
