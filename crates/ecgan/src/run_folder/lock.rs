@@ -1,7 +1,7 @@
 //! One process at a time in a run folder.
 
 use crate::Error;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -24,12 +24,11 @@ impl Lock {
         let path = folder.join(NAME);
         loop {
             let file = open(&path).map_err(Error::io(&path, "write"))?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: folder.to_path_buf() }),
-                // A file system without locks: as safe as without this.
-                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
-                Err(TryLockError::Error(error)) => return Err(Error::io(&path, "lock")(error)),
+            match where_there_are_locks(file.try_lock()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(Error::Locked { path: folder.to_path_buf() });
+                }
+                locked => locked.map_err(Error::io(&path, "lock"))?,
             }
             // Whoever had the lock may have removed the file between our opening and locking it.
             if is_at(&file, &path) {
@@ -56,6 +55,25 @@ impl Drop for Lock {
 
 fn open(path: &Path) -> io::Result<File> {
     File::options().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+/// "No locks available": what NFS says where no daemon for them runs, and what has no [`io::ErrorKind`].
+const NO_LOCKS: Option<i32> = if cfg!(target_os = "linux") {
+    Some(37)
+} else if cfg!(target_vendor = "apple") {
+    Some(77)
+} else {
+    None
+};
+
+/// What came of asking for a file's lock. Where the file system has no locks it counts as had: the chance is taken that another
+/// process is at it.
+pub(crate) fn where_there_are_locks<E: Into<io::Error>>(asked: Result<(), E>) -> io::Result<()> {
+    match asked.map_err(Into::into) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+        Err(error) if error.raw_os_error().is_some_and(|code| NO_LOCKS == Some(code)) => Ok(()),
+        asked => asked,
+    }
 }
 
 /// Whether `path` still names this very file.
@@ -91,5 +109,20 @@ mod tests {
         fs::write(folder.path().join(NAME), "").unwrap();
         drop(Lock::take(folder.path()).unwrap());
         assert!(Lock::take(&folder.path().join("none")).unwrap_err().to_string().contains(".lock: cannot write: "));
+    }
+
+    #[test]
+    fn a_file_system_without_locks_is_no_hindrance_and_another_refusal_is() {
+        let asked = |error: io::Error| where_there_are_locks(Err(error)).map_err(|error| error.kind());
+        for none in NO_LOCKS.map(io::Error::from_raw_os_error).into_iter().chain([io::ErrorKind::Unsupported.into()]) {
+            assert_eq!(asked(none), Ok(()));
+        }
+        for kind in [io::ErrorKind::WouldBlock, io::ErrorKind::PermissionDenied, io::ErrorKind::Other] {
+            assert_eq!(asked(kind.into()), Err(kind));
+        }
+        assert_eq!(
+            where_there_are_locks(Err(fs::TryLockError::WouldBlock)).unwrap_err().kind(),
+            io::ErrorKind::WouldBlock
+        );
     }
 }

@@ -11,7 +11,7 @@ mod reopen;
 
 pub(crate) use atomic::sync_folder;
 pub use atomic::write_atomically;
-pub(crate) use lock::is_at;
+pub(crate) use lock::{is_at, where_there_are_locks};
 pub use new_folder::NewFolder;
 pub use read::{divergence_of, summary_of};
 pub(crate) use read::{json, metrics_of};
@@ -218,7 +218,8 @@ pub fn png(image: &RgbImage, file: &mut impl Write) -> io::Result<()> {
     image.write_with_encoder(PngEncoder::new(file)).map_err(io::Error::other)
 }
 
-/// Characters of the data's name in the name of a run folder: of four bytes each they leave room for the rest.
+/// Characters of a name within that of a folder. Of four bytes each, those of one name leave room for what is put before it;
+/// whoever joins several has to see to the length of the whole.
 const LONGEST_NAME: usize = 50;
 
 /// Whether a run could begin in `path`, given as its `out`.

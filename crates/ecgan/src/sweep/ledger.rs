@@ -2,6 +2,7 @@
 //! is in it, and tables are made from it.
 
 use super::{Identity, Outcome};
+use crate::run_folder::where_there_are_locks;
 use crate::{Error, regular_file};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -108,7 +109,9 @@ impl Ledger {
     pub fn locked<T, E: From<Error>>(path: &Path, work: impl FnOnce(&Self) -> Result<T, E>) -> Result<T, E> {
         let file = fs::File::open(path).ok();
         // Shared: files that are open for reading have no other lock everywhere, and those that add wait for it.
-        file.as_ref().map_or(Ok(()), |file| locked(file.lock_shared())).map_err(Error::io(path, "lock"))?;
+        file.as_ref()
+            .map_or(Ok(()), |file| where_there_are_locks(file.lock_shared()))
+            .map_err(Error::io(path, "lock"))?;
         work(&Self::open(path)?)
     }
 
@@ -147,7 +150,7 @@ impl Ledger {
         let io = |error| Error::io(path, "write")(error);
         let mut file = to_grow(path)?;
         // Another process may be adding its line, which is not torn.
-        locked(file.lock()).map_err(io)?;
+        where_there_are_locks(file.lock()).map_err(io)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io)?;
         let whole = without_torn(&bytes);
@@ -182,14 +185,6 @@ fn lines(path: &Path, text: &[u8]) -> Result<Vec<Line>, Error> {
         })
     });
     lines.collect()
-}
-
-/// Where files have no locks, the chance is taken that another process is at it.
-fn locked(lock: io::Result<()>) -> io::Result<()> {
-    match lock {
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
-        locked => locked,
-    }
 }
 
 fn parse(text: &[u8]) -> serde_json::Result<Line> {

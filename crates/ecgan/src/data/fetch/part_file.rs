@@ -1,9 +1,9 @@
 //! What has arrived of a file, under a name of its own until it is whole.
 
 use super::DataError;
-use crate::run_folder::{is_at, sync_folder};
+use crate::run_folder::{is_at, sync_folder, where_there_are_locks};
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// A file under way, and where its bytes came from.
@@ -88,11 +88,13 @@ impl PartFile {
 /// Takes the lock of a file that was opened at `path`, and says whether it is still there: whoever had the lock may have
 /// given the file its name since, under which nobody may write it any more.
 fn lock(file: &File, path: &Path) -> Result<bool, DataError> {
-    if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
-        let expected = "one at a time; wait for it, or give another --dir";
-        return Err(DataError::unfit(path, "another download writes it", expected));
+    match where_there_are_locks(file.try_lock()) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            let expected = "one at a time; wait for it, or give another --dir";
+            Err(DataError::unfit(path, "another download writes it", expected))
+        }
+        locked => locked.map(|()| is_at(file, path)).map_err(|e| DataError::write(path, e)),
     }
-    Ok(is_at(file, path))
 }
 
 #[cfg(test)]
