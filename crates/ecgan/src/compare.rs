@@ -5,8 +5,7 @@ use crate::checkpoint::Checkpoint;
 use crate::metrics::Summary;
 use crate::paper::reported;
 use crate::run_folder::names::{CONFIG, LAST_CHECKPOINT};
-use crate::run_folder::{divergence_of, summary_of};
-use crate::settings::{Partial, Settings};
+use crate::run_folder::{divergence_of, settings_of, summary_of};
 use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -63,11 +62,30 @@ fn why_not(path: &Path) -> Result<String, Error> {
 
 /// What the paper reports for such a run.
 fn paper(run: &Path, summary: &Summary) -> Result<Option<f64>, Error> {
-    let config = run.join(CONFIG);
-    let settings = Settings::complete(Partial::from_file(&config)?)
-        .map_err(|error| Error::BadFile { path: config, problem: error.to_string() })?;
+    let settings = settings_of(run)?;
     // How many training images the data has, the last checkpoint knows, where it is still there.
     let last = Checkpoint::read(&run.join(LAST_CHECKPOINT));
     let all = last.map_or(0, |last| last.meta.images.iter().sum());
     Ok(reported(&settings, summary.n_train + summary.n_val, all))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_no_run_could_have_are_refused() {
+        let run = tempfile::tempdir().unwrap();
+        let counts = "\"n_train\":1,\"n_val\":0,\"n_test\":1,\"seed\":0,\"epochs\":2,\"steps\":2,\"seconds\":2.0";
+        let end = "\"ended_by\":\"epochs\",\"test_accuracy\":80.0,\"best_val_accuracy\":null";
+        fs::write(run.path().join("summary.json"), format!("{{\"method\":\"ec-gan\",\"data\":\"d\",{counts},{end}}}"))
+            .unwrap();
+        let compared = |config: &str| {
+            fs::write(run.path().join(CONFIG), config).unwrap();
+            compare(&[run.path().to_path_buf()], &mut |_| {}).map(|rows| rows.len()).map_err(|error| error.to_string())
+        };
+        assert_eq!(compared("lambda = 0.5"), Ok(1));
+        let message = compared("lambda = -0.5").unwrap_err();
+        assert!(message.contains("config.toml: lambda: expected"), "{message}");
+    }
 }

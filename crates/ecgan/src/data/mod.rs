@@ -1,7 +1,7 @@
 //! Labelled images from a folder or from a seed.
 //!
 //! ```text
-//! Source::open      what is there: name, classes, warnings     (files listed, nothing decoded)
+//! Source::open      what is there: format, classes, warnings   (files listed, nothing decoded)
 //! Labelled::read    the labelled budget: labels, and which train and which validate (`split`)
 //! Images            u8 [n, size, size, channels] of the budget (held in memory, or decoded ahead of use: `read_ahead`)
 //! augment           f32 [-1, 1] batches

@@ -1,4 +1,5 @@
-//! Sample grids: images side by side, each with its predicted class and confidence underneath.
+//! Grids of images side by side, each with a caption underneath: generated ones with predicted class and confidence, real ones with
+//! their class, mistakes with both.
 
 mod caption;
 mod font;

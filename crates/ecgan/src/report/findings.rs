@@ -4,6 +4,7 @@ use super::html::short;
 use super::run::Run;
 use super::wilson::wilson;
 use crate::metrics::{EpochMetrics, Evaluation};
+use crate::run_folder::names::BEST_CHECKPOINT;
 use crate::settings::{Augment, DiffAugment, Sampling, Schedule};
 
 /// Something to look at.
@@ -151,7 +152,7 @@ fn classifier(run: &Run, last: &EpochMetrics, add: &mut impl FnMut(String, &str)
     if let Some((epoch, best, val)) = fallen(run) {
         add(
             format!("Validation accuracy fell from {best:.1} % (epoch {epoch}) to {val:.1} %."),
-            "Use checkpoints/best.safetensors, or train for fewer --epochs.",
+            &format!("Use {BEST_CHECKPOINT}, or train for fewer --epochs."),
         );
     }
 }

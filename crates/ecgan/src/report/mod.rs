@@ -26,11 +26,11 @@ mod wilson;
 use crate::Error;
 use crate::data_place::{Written, check_outside};
 use crate::metrics::Observer;
-use crate::run_folder::names::{CONFIG, REPORT};
-use crate::run_folder::write_atomically;
+use crate::run_folder::names::REPORT;
+use crate::run_folder::{settings_of, write_atomically};
 pub(crate) use html::Escaped;
 pub(crate) use plot::round_step;
-use run::{Run, settings_in};
+use run::Run;
 use std::io::Write;
 use std::path::Path;
 
@@ -59,7 +59,7 @@ pub fn write_curves(run: &Path, out: &Path) -> Result<(), Error> {
 /// [`Error::Setting`] where it is.
 pub fn check_outside_data(run: &Path, name: &'static str, path: &Path) -> Result<(), Error> {
     // What is wrong with the settings, reading the run says.
-    settings_in(&run.join(CONFIG)).map_or(Ok(()), |settings| check_outside(name, path, &settings.data, Written::File))
+    settings_of(run).map_or(Ok(()), |settings| check_outside(name, path, &settings.data, Written::File))
 }
 
 /// Writes `report.html` into the folder of a run that is done; where that fails, the run is no worse for it.

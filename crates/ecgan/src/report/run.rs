@@ -3,9 +3,9 @@
 use crate::Error;
 use crate::checkpoint::Checkpoint;
 use crate::metrics::{Divergence, EpochMetrics, Evaluation, Summary};
-use crate::run_folder::names::{CONFIG, EVALUATION, LAST_CHECKPOINT, SAMPLES};
-use crate::run_folder::{divergence_of, json, metrics_of, summary_of};
-use crate::settings::{Partial, Settings};
+use crate::run_folder::names::{CONFIG, EVALUATION, LAST_CHECKPOINT, SAMPLES, epoch_of_samples};
+use crate::run_folder::{divergence_of, json, metrics_of, settings_of, summary_of};
+use crate::settings::Settings;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -36,8 +36,7 @@ impl Run {
     /// Reads `path`.
     pub fn read(path: &Path) -> Result<Self, Error> {
         fs::metadata(path).map_err(Error::io(path, "read"))?;
-        let config = path.join(CONFIG);
-        if !config.is_file() {
+        if !path.join(CONFIG).is_file() {
             let problem = "no config.toml in it; expected the folder of a run, such as runs/0001-ec-gan-synthetic";
             return Err(Error::BadFile { path: path.to_path_buf(), problem: problem.to_owned() });
         }
@@ -50,7 +49,7 @@ impl Run {
         }
         Ok(Self {
             path: path.to_path_buf(),
-            settings: settings_in(&config)?,
+            settings: settings_of(path)?,
             classes: classes(path, &epochs, evaluation.as_ref()),
             summary: summary_of(path)?,
             divergence: divergence_of(path)?,
@@ -84,12 +83,6 @@ impl Run {
     }
 }
 
-/// Those that a run wrote down.
-pub fn settings_in(config: &Path) -> Result<Settings, Error> {
-    let settings = Settings::without_device(Partial::from_file(config)?);
-    settings.map_err(|error| Error::BadFile { path: config.into(), problem: error.to_string() })
-}
-
 fn is_square(Evaluation { per_class, confusion, .. }: &Evaluation) -> bool {
     let classes = per_class.len();
     confusion.len() == classes && confusion.iter().all(|row| row.len() == classes)
@@ -109,12 +102,11 @@ fn classes(run: &Path, epochs: &[EpochMetrics], evaluation: Option<&Evaluation>)
 
 /// `epoch-NNNN.png` up to the epoch `last`, in order: a run that went on from an older checkpoint may have later ones.
 fn samples(folder: &Path, last: usize) -> Vec<(usize, PathBuf)> {
-    let number = |name: &str| name.strip_prefix("epoch-")?.strip_suffix(".png")?.parse().ok();
     let mut found: Vec<(usize, PathBuf)> = fs::read_dir(folder)
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|entry| Some((number(&entry.file_name().to_string_lossy())?, entry.path())))
+        .filter_map(|entry| Some((epoch_of_samples(&entry.file_name().to_string_lossy())?, entry.path())))
         .filter(|(epoch, _)| *epoch <= last)
         .collect();
     found.sort();

@@ -1,11 +1,10 @@
 //! Sample grids over time as pictures within the page: real images first, then the same noise at epochs evenly chosen.
 
 use super::html::Escaped;
-use super::plot::put;
 use super::run::Run;
 use crate::data::decoded;
 use crate::grid::row_height;
-use crate::run_folder::names::MISTAKES_PICTURE;
+use crate::run_folder::names::{MISTAKES_PICTURE, REAL_SAMPLES};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use image::RgbImage;
@@ -20,7 +19,7 @@ const BUDGET: usize = 1_200_000;
 /// The section's HTML; `None` where there are no pictures.
 pub fn section(run: &Run) -> Option<String> {
     let mut pictures: Vec<(String, PathBuf)> = Vec::new();
-    let real = run.path.join("samples/real.png");
+    let real = run.path.join(REAL_SAMPLES);
     if real.is_file() {
         pictures.push(("Real training images".into(), real));
     }
@@ -34,11 +33,11 @@ pub fn section(run: &Run) -> Option<String> {
             Some(png) => {
                 let also = if caption.starts_with("Gen") { " and confidence as the classifier has them" } else { "" };
                 let image = image(&png, &format!("{caption}: a grid of small images, under each its class{also}"));
-                put(&mut html, format_args!("<figure>{image}<figcaption>{caption}</figcaption></figure>"));
+                html += &format!("<figure>{image}<figcaption>{caption}</figcaption></figure>");
             }
             None => {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
-                put(&mut html, format_args!("<p>{} is no picture that can be read.</p>", Escaped(&name)));
+                html += &format!("<p>{} is no picture that can be read.</p>", Escaped(&name));
             }
         }
     }

@@ -14,7 +14,7 @@ pub use atomic::write_atomically;
 pub(crate) use lock::{is_at, where_there_are_locks};
 pub use new_folder::NewFolder;
 pub use read::{divergence_of, summary_of};
-pub(crate) use read::{json, metrics_of};
+pub(crate) use read::{json, metrics_of, settings_of};
 pub use reopen::find;
 
 use crate::Error;
@@ -25,7 +25,10 @@ use crate::shell::quoted_path;
 use image::RgbImage;
 use image::codecs::png::PngEncoder;
 use lock::Lock;
-use names::{CONFIG, DIVERGED, EVALUATION, LAST_CHECKPOINT, METRICS, MISTAKES, MISTAKES_PICTURE, SUMMARY};
+use names::{
+    BEST_CHECKPOINT, CONFIG, DIVERGED, EVALUATION, LAST_CHECKPOINT, METRICS, MISTAKES, MISTAKES_PICTURE, REAL_SAMPLES,
+    SUMMARY,
+};
 use serde::Serialize;
 use std::ffi::OsStr;
 use std::fs;
@@ -94,12 +97,12 @@ impl RunFolder {
 
     /// `checkpoints/best.safetensors`: best by the validation part.
     pub fn best_checkpoint(&self) -> PathBuf {
-        self.path.join("checkpoints/best.safetensors")
+        self.path.join(BEST_CHECKPOINT)
     }
 
     /// `checkpoints/epoch-NNNN.safetensors`: one that stays.
     pub fn epoch_checkpoint(&self, epoch: u64) -> PathBuf {
-        self.path.join(format!("checkpoints/epoch-{epoch:04}.safetensors"))
+        self.path.join(names::epoch_checkpoint(epoch))
     }
 
     /// `config.toml`; once it is there, the run can be resumed.
@@ -141,7 +144,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Io`].
     pub fn write_samples(&self, epoch: usize, grid: &RgbImage) -> Result<(), Error> {
-        write_png(&self.path.join(format!("samples/epoch-{epoch:04}.png")), grid)
+        write_png(&self.path.join(names::epoch_samples(epoch)), grid)
     }
 
     /// Writes `samples/real.png`.
@@ -149,7 +152,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Io`].
     pub fn write_reals(&self, grid: &RgbImage) -> Result<(), Error> {
-        write_png(&self.path.join("samples/real.png"), grid)
+        write_png(&self.path.join(REAL_SAMPLES), grid)
     }
 
     /// Writes `summary.json`.

@@ -1,12 +1,23 @@
 //! What a run's folder says, also while somebody else has it.
 
-use super::names::{DIVERGED, METRICS, SUMMARY};
+use super::names::{CONFIG, DIVERGED, METRICS, SUMMARY};
 use crate::Error;
 use crate::metrics::{Divergence, EpochMetrics, Summary};
 use crate::regular_file;
+use crate::settings::{Partial, Settings};
 use serde::de::DeserializeOwned;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// `config.toml` of a run's folder, on whatever machine the run was.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::BadFile`], also where a value is not one that a run could have.
+pub(crate) fn settings_of(run: &Path) -> Result<Settings, Error> {
+    let path = run.join(CONFIG);
+    let settings = Settings::without_device(Partial::from_file(&path)?);
+    settings.map_err(|error| Error::BadFile { path, problem: error.to_string() })
+}
 
 /// `summary.json` of a run's folder, also while somebody else has it; `None` where the run has not come to an end.
 ///

@@ -167,7 +167,8 @@ impl Settings {
         Ok(settings)
     }
 
-    /// [`Settings::resolve`] without the checks and without the device: for settings that were checked before.
+    /// [`Settings::resolve`] without the device, and without the checks but for what stands in the way of completing: for settings that
+    /// were checked before, that are only compared, or whose values are the program's own.
     pub(crate) fn complete(given: Partial) -> Result<Self, Error> {
         let preset = given.preset.unwrap_or(Preset::Quick);
         let mut defaults = preset.values();

@@ -8,6 +8,7 @@ mod record;
 
 use crate::Error;
 use crate::metrics::EpochMetrics;
+use crate::run_folder::names::{REAL_SAMPLES, epoch_samples};
 use crate::run_folder::write_atomically;
 use message::{Event, Value};
 use std::fs;
@@ -80,8 +81,8 @@ impl Events {
     }
 
     fn pictures(&self, epoch: usize) -> impl Iterator<Item = (&'static str, String)> {
-        let real = (epoch == 1).then(|| ("samples/real", "samples/real.png".to_owned()));
-        real.into_iter().chain([("samples/generated", format!("samples/epoch-{epoch:04}.png"))])
+        let real = (epoch == 1).then(|| ("samples/real", REAL_SAMPLES.to_owned()));
+        real.into_iter().chain([("samples/generated", epoch_samples(epoch))])
     }
 }
 
