@@ -1,7 +1,6 @@
 //! The test class by class: confusion as a heat table, what is confused most, precision and recall.
 
 use super::html::{Escaped, grouped};
-use super::plot::put;
 use crate::metrics::{ClassAccuracy, Evaluation};
 use std::cmp::Reverse;
 
@@ -27,7 +26,7 @@ pub fn matrix(evaluation: &Evaluation) -> String {
     );
     for (actual, row) in evaluation.confusion.iter().enumerate() {
         let total: usize = row.iter().sum();
-        put(&mut html, format_args!("<tr><th scope=\"row\">{}</th>", Escaped(names[actual])));
+        html += &format!("<tr><th scope=\"row\">{}</th>", Escaped(names[actual]));
         for (predicted, &count) in row.iter().enumerate() {
             cell(&mut html, (names[actual], names[predicted]), actual == predicted, count, total);
         }
@@ -44,16 +43,13 @@ fn cell(html: &mut String, (actual, predicted): (&str, &str), right: bool, count
     // A few wrong ones are what one looks for, so they begin visible. On more of a colour than this a number in the page's
     // ink would have a contrast below 4.5, light or dark.
     let (colour, alpha) = if right { ("hit", 0.6 * part) } else { ("miss", 0.08 + 0.5 * part) };
-    put(
-        html,
-        format_args!(
-            "<td style=\"background:rgb(var(--{colour})/{alpha:.2})\" title=\"{} taken for {}: {count} of \
+    *html += &format!(
+        "<td style=\"background:rgb(var(--{colour})/{alpha:.2})\" title=\"{} taken for {}: {count} of \
              {total} ({:.1} %)\">{}</td>",
-            Escaped(actual),
-            Escaped(predicted),
-            100.0 * part,
-            grouped(count)
-        ),
+        Escaped(actual),
+        Escaped(predicted),
+        100.0 * part,
+        grouped(count)
     );
 }
 
@@ -93,16 +89,13 @@ pub fn table(evaluation: &Evaluation) -> String {
          <th scope=\"col\">precision</th><th scope=\"col\">recall</th><th scope=\"col\">F1</th></tr></thead><tbody>"
     );
     for class in classes {
-        put(
-            &mut html,
-            format_args!(
-                "<tr><th scope=\"row\">{}</th><td>{}</td>{}{}{}</tr>",
-                Escaped(&class.class),
-                grouped(class.total),
-                bar(class.precision),
-                bar(class.recall),
-                bar(class.f1)
-            ),
+        html += &format!(
+            "<tr><th scope=\"row\">{}</th><td>{}</td>{}{}{}</tr>",
+            Escaped(&class.class),
+            grouped(class.total),
+            bar(class.precision),
+            bar(class.recall),
+            bar(class.f1)
         );
     }
     html + "</tbody></table></div>"

@@ -1,6 +1,6 @@
 //! The charts of a run: which quantities go together, and in which colours.
 
-use super::plot::{Chart, HEIGHT, Range, Series, WIDTH, put};
+use super::plot::{Chart, HEIGHT, Range, Series, WIDTH};
 use super::run::Run;
 use crate::metrics::EpochMetrics;
 
@@ -78,7 +78,7 @@ pub fn picture(run: &Run) -> String {
     for (i, chart) in charts.iter().enumerate() {
         let (x, y) = (GAP + (i % 2) as f64 * (WIDTH + GAP), GAP + (i / 2) as f64 * (HEIGHT + GAP));
         let place = format!("x=\"{x}\" y=\"{y}\" width=\"{WIDTH}\" height=\"{HEIGHT}\"");
-        put(&mut svg, format_args!("{}\n", chart.svg(&place)));
+        svg += &format!("{}\n", chart.svg(&place));
     }
     svg + "</svg>\n"
 }

@@ -1,7 +1,7 @@
 //! Kept fakes by class and epoch as a heat map: a row a class, a column an epoch, darker where more were kept.
 
 use super::html::{Escaped, grouped};
-use super::plot::{WIDTH, put};
+use super::plot::WIDTH;
 use super::run::Run;
 
 /// Rows at most; of more classes those with most kept fakes are shown.
@@ -46,28 +46,25 @@ fn draw(run: &Run, columns: &[(usize, &[u64])], rows: &[usize], classes: usize) 
         let y = TOP + height * row as f64;
         let text: String = label(class).chars().take(14).collect();
         let (x, base) = (left - 7.0, y + height / 2.0 + 4.0);
-        put(&mut svg, format_args!("<text class=\"n e\" x=\"{x:.1}\" y=\"{base:.1}\">{}</text>", Escaped(&text)));
+        svg += &format!("<text class=\"n e\" x=\"{x:.1}\" y=\"{base:.1}\">{}</text>", Escaped(&text));
         for (column, (epoch, kept)) in columns.iter().enumerate() {
             let count = kept.get(class).copied().unwrap_or(0);
             let alpha = 0.04 + 0.9 * count as f64 / most as f64;
             let title = format!("epoch {epoch}\n{}: {} kept", label(class), grouped(count as usize));
-            put(
-                &mut svg,
-                format_args!(
-                    "<g class=\"at cell\"><title>{}</title><rect x=\"{:.1}\" y=\"{y:.1}\" width=\"{:.1}\" \
+            svg += &format!(
+                "<g class=\"at cell\"><title>{}</title><rect x=\"{:.1}\" y=\"{y:.1}\" width=\"{:.1}\" \
                      height=\"{:.1}\" style=\"fill:rgb(var(--hit)/{alpha:.2})\"/></g>",
-                    Escaped(&title),
-                    left + cell * column as f64,
-                    (cell - 1.0).max(0.5),
-                    height - 1.0
-                ),
+                Escaped(&title),
+                left + cell * column as f64,
+                (cell - 1.0).max(0.5),
+                height - 1.0
             );
         }
     }
     let every = columns.len().div_ceil(10);
     for (column, (epoch, _)) in columns.iter().enumerate().filter(|(column, _)| column % every == 0) {
         let x = left + cell * (column as f64 + 0.5);
-        put(&mut svg, format_args!("<text class=\"n m\" x=\"{x:.1}\" y=\"{:.1}\">{epoch}</text>", bottom + 16.0));
+        svg += &format!("<text class=\"n m\" x=\"{x:.1}\" y=\"{:.1}\">{epoch}</text>", bottom + 16.0);
     }
     svg + "</svg>"
 }

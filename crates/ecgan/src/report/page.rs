@@ -2,7 +2,6 @@
 
 use super::findings::{Finding, findings};
 use super::html::{Escaped, grouped, short};
-use super::plot::put;
 use super::run::Run;
 use super::wilson::wilson;
 use super::{classes, curves, heat, recipe, reliability, samples};
@@ -38,19 +37,16 @@ pub fn page(run: &Run) -> String {
     section(&mut page, "Samples", samples::section(run).map(|grids| sample_note(run) + &grids));
     section(&mut page, "Test", run.evaluation.as_ref().map(|test| test_section(test) + &mistakes(run)));
     section(&mut page, "Settings", Some(recipe::section(run)));
-    put(
-        &mut page,
-        format_args!(
-            "</main><footer>Written by ecgan {}</footer><script>{SCRIPT}</script></body></html>\n",
-            env!("CARGO_PKG_VERSION")
-        ),
+    page += &format!(
+        "</main><footer>Written by ecgan {}</footer><script>{SCRIPT}</script></body></html>\n",
+        env!("CARGO_PKG_VERSION")
     );
     page
 }
 
 fn section(page: &mut String, title: &str, contents: Option<String>) {
     if let Some(contents) = contents {
-        put(page, format_args!("\n<section><h2>{title}</h2>{contents}</section>"));
+        *page += &format!("\n<section><h2>{title}</h2>{contents}</section>");
     }
 }
 
@@ -77,10 +73,7 @@ fn subtitle(run: &Run) -> String {
 fn figures(run: &Run) -> String {
     let mut html = String::from("<dl class=\"tiles\">");
     let mut tile = |name: &str, value: String, detail: String| {
-        put(
-            &mut html,
-            format_args!("<div><dt>{name}</dt><dd>{value}</dd><dd class=\"soft\">{}</dd></div>", Escaped(&detail)),
-        );
+        html += &format!("<div><dt>{name}</dt><dd>{value}</dd><dd class=\"soft\">{}</dd></div>", Escaped(&detail));
     };
     if let Some(test) = &run.evaluation {
         let [low, high] = wilson(test.correct, test.total);

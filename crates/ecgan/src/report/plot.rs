@@ -3,7 +3,6 @@
 //! Colours are classes of `style.css`, so that they follow the reader's light or dark scheme.
 
 use super::html::{Escaped, short};
-use std::fmt::Write;
 
 pub const WIDTH: f64 = 460.0;
 pub const HEIGHT: f64 = 270.0;
@@ -73,9 +72,9 @@ impl Chart {
         );
         for &tick in &ticks {
             let (line, text) = (y(tick), y(tick) + 4.0);
-            put(&mut svg, format_args!("<path class=\"grid\" d=\"M{LEFT} {line:.1}H{RIGHT}\"/>"));
+            svg += &format!("<path class=\"grid\" d=\"M{LEFT} {line:.1}H{RIGHT}\"/>");
             let label = label(tick, ticks[1] - ticks[0]);
-            put(&mut svg, format_args!("<text class=\"n e\" x=\"{}\" y=\"{text:.1}\">{label}</text>", LEFT - 7.0));
+            svg += &format!("<text class=\"n e\" x=\"{}\" y=\"{text:.1}\">{label}</text>", LEFT - 7.0);
         }
         self.epoch_axis(&mut svg);
         for series in &self.series {
@@ -114,7 +113,7 @@ impl Chart {
             let crowded = i > 0 && i + 1 < n && self.x(i) - self.x(0) < 22.0;
             if due && !crowded {
                 let (x, y) = (self.x(i), BOTTOM + 17.0);
-                put(svg, format_args!("<text class=\"n m\" x=\"{x:.1}\" y=\"{y}\">{epoch}</text>"));
+                *svg += &format!("<text class=\"n m\" x=\"{x:.1}\" y=\"{y}\">{epoch}</text>");
             }
         }
     }
@@ -126,21 +125,18 @@ impl Chart {
         for (i, value) in series.values.iter().enumerate() {
             match value {
                 Some(v) => {
-                    put(&mut path, format_args!("{pen}{:.1} {:.1}", self.x(i), y(*v)));
+                    path += &format!("{pen}{:.1} {:.1}", self.x(i), y(*v));
                     pen = 'L';
                 }
                 None => pen = 'M',
             }
         }
-        put(svg, format_args!("<path class=\"line c{}\" d=\"{path}\"/>", series.colour));
+        *svg += &format!("<path class=\"line c{}\" d=\"{path}\"/>", series.colour);
         if self.epochs.len() <= DOTS {
             for (i, value) in series.values.iter().enumerate() {
                 if let Some(v) = value {
                     let (x, y) = (self.x(i), y(*v));
-                    put(
-                        svg,
-                        format_args!("<circle class=\"c{}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.4\"/>", series.colour),
-                    );
+                    *svg += &format!("<circle class=\"c{}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.4\"/>", series.colour);
                 }
             }
         }
@@ -154,15 +150,12 @@ impl Chart {
             let x = self.x(i);
             let values = self.series.iter().filter_map(|s| Some(format!("{} {}", s.name, short(s.values[i]?))));
             let text = format!("epoch {}\n{}", self.epochs[i], values.collect::<Vec<_>>().join("\n"));
-            put(
-                svg,
-                format_args!(
-                    "<g class=\"at\"><title>{}</title><path class=\"cross\" d=\"M{x:.1} {TOP}V{BOTTOM}\"/>\
+            *svg += &format!(
+                "<g class=\"at\"><title>{}</title><path class=\"cross\" d=\"M{x:.1} {TOP}V{BOTTOM}\"/>\
                      <rect x=\"{:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{:.1}\"/></g>",
-                    Escaped(&text),
-                    x - width / 2.0,
-                    BOTTOM - TOP
-                ),
+                Escaped(&text),
+                x - width / 2.0,
+                BOTTOM - TOP
             );
         }
     }
@@ -173,14 +166,11 @@ impl Chart {
         for series in &self.series {
             let last = series.values.iter().rev().flatten().next().map(|v| short(*v)).unwrap_or_default();
             let (y, colour) = (HEIGHT - 10.0, series.colour);
-            put(svg, format_args!("<path class=\"line c{colour}\" d=\"M{x:.1} {}h16\"/>", y - 4.0));
-            put(
-                svg,
-                format_args!(
-                    "<text class=\"l\" x=\"{:.1}\" y=\"{y}\">{} <tspan class=\"b\">{last}</tspan></text>",
-                    x + 21.0,
-                    series.name
-                ),
+            *svg += &format!("<path class=\"line c{colour}\" d=\"M{x:.1} {}h16\"/>", y - 4.0);
+            *svg += &format!(
+                "<text class=\"l\" x=\"{:.1}\" y=\"{y}\">{} <tspan class=\"b\">{last}</tspan></text>",
+                x + 21.0,
+                series.name
             );
             x += 21.0 + 6.4 * (series.name.len() + 1) as f64 + 7.0 * last.len() as f64 + 14.0;
         }
@@ -193,16 +183,11 @@ impl Chart {
             let mut known = series.values.iter().flatten();
             if let Some(first) = known.next() {
                 let last = known.next_back().unwrap_or(first);
-                put(&mut text, format_args!("; {} from {} to {}", series.name, short(*first), short(*last)));
+                text += &format!("; {} from {} to {}", series.name, short(*first), short(*last));
             }
         }
         text
     }
-}
-
-/// Writes into a string, which takes everything.
-pub fn put(text: &mut String, what: std::fmt::Arguments<'_>) {
-    text.write_fmt(what).expect("a string takes everything");
 }
 
 /// 1, 2 or 5 times a power of ten, at least `least`.

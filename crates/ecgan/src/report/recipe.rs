@@ -1,7 +1,6 @@
 //! The settings of a run, those that differ from its preset first, and the command that repeats it.
 
 use super::html::Escaped;
-use super::plot::put;
 use super::run::Run;
 use crate::run_folder::names::CONFIG;
 use crate::settings::Partial;
@@ -37,12 +36,9 @@ pub fn section(run: &Run) -> String {
     let rest: String = keys().filter(|key| !changed.contains_key(**key)).map(|key| row(key)).collect();
     let preset = run.settings.preset;
     if own.is_empty() {
-        put(&mut html, format_args!("<p>Every setting is that of preset <code>{preset}</code>.</p>"));
+        html += &format!("<p>Every setting is that of preset <code>{preset}</code>.</p>");
     } else {
-        put(
-            &mut html,
-            format_args!("<h3>Not as in preset <code>{preset}</code></h3><table class=\"settings\">{own}</table>"),
-        );
+        html += &format!("<h3>Not as in preset <code>{preset}</code></h3><table class=\"settings\">{own}</table>");
     }
     html + &format!("<details><summary>The other settings</summary><table class=\"settings\">{rest}</table></details>")
 }

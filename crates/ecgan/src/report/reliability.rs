@@ -2,7 +2,7 @@
 //! many images each bin has.
 
 use super::html::{Escaped, grouped};
-use super::plot::{WIDTH, put};
+use super::plot::WIDTH;
 use crate::metrics::Evaluation;
 
 const LEFT: f64 = 46.0;
@@ -24,17 +24,14 @@ pub fn svg(evaluation: &Evaluation) -> String {
     );
     for k in 0..=5 {
         let (percent, part) = (20.0 * f64::from(k), f64::from(k) / 5.0);
-        put(
-            &mut svg,
-            format_args!(
-                "<path class=\"grid\" d=\"M{LEFT} {line:.1}H{RIGHT}\"/><text class=\"n e\" x=\"{}\" y=\"{:.1}\">\
+        svg += &format!(
+            "<path class=\"grid\" d=\"M{LEFT} {line:.1}H{RIGHT}\"/><text class=\"n e\" x=\"{}\" y=\"{:.1}\">\
                  {percent}</text><text class=\"n m\" x=\"{:.1}\" y=\"{}\">{percent}</text>",
-                LEFT - 7.0,
-                y(percent) + 4.0,
-                x(part),
-                COUNTS[1] + 17.0,
-                line = y(percent)
-            ),
+            LEFT - 7.0,
+            y(percent) + 4.0,
+            x(part),
+            COUNTS[1] + 17.0,
+            line = y(percent)
         );
     }
     let most = evaluation.calibration.iter().map(|bin| bin.count).max().unwrap_or(0).max(1);
@@ -49,42 +46,36 @@ pub fn svg(evaluation: &Evaluation) -> String {
             grouped(bin.count),
             100.0 * confidence
         );
-        put(
-            &mut svg,
-            format_args!(
-                "<g class=\"at bin\"><title>{}</title><rect class=\"c1\" x=\"{left:.1}\" y=\"{:.1}\" \
+        svg += &format!(
+            "<g class=\"at bin\"><title>{}</title><rect class=\"c1\" x=\"{left:.1}\" y=\"{:.1}\" \
                  width=\"{width:.1}\" height=\"{:.1}\"/><path class=\"line c2\" d=\"M{left:.1} {:.1}h{width:.1}\"/>\
                  <rect class=\"c1 count\" x=\"{left:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{:.1}\"/></g>",
-                Escaped(&title),
-                y(accuracy),
-                BOTTOM - y(accuracy),
-                y(100.0 * confidence),
-                COUNTS[1] - tall.max(1.0),
-                tall.max(1.0)
-            ),
+            Escaped(&title),
+            y(accuracy),
+            BOTTOM - y(accuracy),
+            y(100.0 * confidence),
+            COUNTS[1] - tall.max(1.0),
+            tall.max(1.0)
         );
     }
-    put(&mut svg, format_args!("<path class=\"axis\" d=\"M{LEFT} {BOTTOM}L{RIGHT} {TOP}\"/>"));
-    put(
-        &mut svg,
-        format_args!(
-            "<path class=\"grid\" d=\"M{LEFT} {}H{RIGHT}\"/><text class=\"n e\" x=\"{}\" y=\"{}\">{}</text>\
+    svg += &format!("<path class=\"axis\" d=\"M{LEFT} {BOTTOM}L{RIGHT} {TOP}\"/>");
+    svg += &format!(
+        "<path class=\"grid\" d=\"M{LEFT} {}H{RIGHT}\"/><text class=\"n e\" x=\"{}\" y=\"{}\">{}</text>\
              <text class=\"n\" x=\"{LEFT}\" y=\"{}\">images in each bin</text><rect class=\"c1\" x=\"{LEFT}\" \
              y=\"{}\" width=\"12\" height=\"9\"/><text class=\"l\" x=\"{}\" y=\"{}\">right</text>\
              <path class=\"line c2\" d=\"M{} {}h16\"/><text class=\"l\" x=\"{}\" y=\"{}\">how sure</text>",
-            COUNTS[1],
-            LEFT - 7.0,
-            COUNTS[0] + 8.0,
-            grouped(most),
-            COUNTS[0] - 8.0,
-            HEIGHT - 15.0,
-            LEFT + 18.0,
-            HEIGHT - 6.0,
-            LEFT + 72.0,
-            HEIGHT - 10.0,
-            LEFT + 94.0,
-            HEIGHT - 6.0
-        ),
+        COUNTS[1],
+        LEFT - 7.0,
+        COUNTS[0] + 8.0,
+        grouped(most),
+        COUNTS[0] - 8.0,
+        HEIGHT - 15.0,
+        LEFT + 18.0,
+        HEIGHT - 6.0,
+        LEFT + 72.0,
+        HEIGHT - 10.0,
+        LEFT + 94.0,
+        HEIGHT - 6.0
     );
     svg + "</svg>"
 }
