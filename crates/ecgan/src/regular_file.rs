@@ -26,7 +26,10 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads a file that is text.
-pub fn read_to_string(path: &Path) -> io::Result<String> {
-    String::from_utf8(read(path, u64::MAX)?).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+/// Reads a file of any length; `None` where there is none.
+pub fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match read(path, u64::MAX) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        bytes => bytes.map(Some),
+    }
 }

@@ -5,13 +5,12 @@ use super::{Meta, Position};
 use crate::Error;
 use crate::methods::Thresholds;
 use crate::networks::Networks;
-use crate::run_folder::write_atomically;
+use crate::run_folder::write_bytes;
 use crate::settings::NetworkName;
 use nn::{Network, StateDict, StateTensor};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::Path;
 
 /// What the names of spectral norm's two directions end in.
@@ -98,7 +97,7 @@ fn write(path: &Path, tensors: &[Stored], meta: Option<&Meta>) -> Result<(), Err
     let metadata = meta.map(|meta| HashMap::from([(KEY.to_owned(), json(meta))]));
     let bytes = safetensors::serialize(views, metadata)
         .map_err(|error| Error::BadFile { path: path.to_path_buf(), problem: error.to_string() })?;
-    write_atomically(path, |file| file.write_all(&bytes))
+    write_bytes(path, bytes)
 }
 
 /// A tensor as it is written.

@@ -5,11 +5,10 @@ mod target;
 pub use target::{FileKind, check_file};
 
 use crate::checkpoint::{Checkpoint, save_one};
-use crate::run_folder::write_atomically;
+use crate::run_folder::write_bytes;
 use crate::settings::NetworkName;
 use crate::{Error, onnx};
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use tensor::Device;
 
@@ -66,8 +65,7 @@ pub fn export(read: &Checkpoint, name: NetworkName, out: &Path, replace: bool) -
             return Err(setting("a .safetensors file, as this network is over the 2 GiB of an ONNX file", out));
         }
         Format::Onnx => {
-            let model = onnx::model(name, &network.state_dict()?, &read.meta);
-            write_atomically(out, |file| file.write_all(&model))?;
+            write_bytes(out, onnx::model(name, &network.state_dict()?, &read.meta))?;
         }
     }
     let bytes = fs::metadata(out).map_err(Error::io(out, "read"))?.len();

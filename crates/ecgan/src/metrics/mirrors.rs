@@ -3,7 +3,7 @@
 use super::{EpochMetrics, csv};
 use crate::Error;
 use crate::run_folder::names::METRICS_TABLE;
-use crate::run_folder::{RunFolder, write_atomically};
+use crate::run_folder::{RunFolder, write_bytes};
 use crate::tensorboard::Events;
 use std::fs;
 use std::io::Write;
@@ -30,7 +30,7 @@ impl Mirrors {
     ) -> Result<Self, Error> {
         let csv = folder.path().join(METRICS_TABLE);
         let text = kept.iter().fold(csv::header(classes), |text, epoch| text + &csv::row(epoch, classes.len()));
-        write_atomically(&csv, |file| file.write_all(text.as_bytes()))?;
+        write_bytes(&csv, text)?;
         let events = tensorboard.then(|| Events::start(folder.path(), classes, kept)).transpose()?;
         Ok(Self { csv, classes: classes.len(), events })
     }

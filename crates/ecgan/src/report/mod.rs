@@ -27,11 +27,10 @@ use crate::Error;
 use crate::data_place::{Written, check_outside};
 use crate::metrics::Observer;
 use crate::run_folder::names::REPORT;
-use crate::run_folder::{settings_of, write_atomically};
+use crate::run_folder::{settings_of, write_bytes};
 pub(crate) use html::Escaped;
 pub(crate) use plot::round_step;
 use run::Run;
-use std::io::Write;
 use std::path::Path;
 
 /// Writes the report of the run in the folder `run`, finished or not, to `out`.
@@ -39,8 +38,7 @@ use std::path::Path;
 /// # Errors
 /// [`Error::BadFile`] where `run` is no run folder or a file in it is damaged; [`Error::Io`].
 pub fn write(run: &Path, out: &Path) -> Result<(), Error> {
-    let page = page::page(&Run::read(run)?);
-    write_atomically(out, |file| file.write_all(page.as_bytes()))
+    write_bytes(out, page::page(&Run::read(run)?))
 }
 
 /// Writes the curves of losses and accuracies alone, as an SVG picture, to `out`.
@@ -48,8 +46,7 @@ pub fn write(run: &Path, out: &Path) -> Result<(), Error> {
 /// # Errors
 /// As [`write()`].
 pub fn write_curves(run: &Path, out: &Path) -> Result<(), Error> {
-    let picture = curves::picture(&Run::read(run)?);
-    write_atomically(out, |file| file.write_all(picture.as_bytes()))
+    write_bytes(out, curves::picture(&Run::read(run)?))
 }
 
 /// Checks that `path`, which the setting `name` gives, is not inside the data folder of the run in the folder `run`, where that is

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use std::fs::{self, File};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 /// How the name of a file or folder begins that is being written.
@@ -19,15 +19,12 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<File>) ->
 }
 
 fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = beside(path);
     fs::create_dir_all(folder)?;
     if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
         return Err(io::Error::other("there is something that is no regular file; choose another name"));
     }
-    let (file, temporary) = create_in(folder)?.into_parts();
+    let (file, temporary) = temporary(0o666).tempfile_in(folder).map_err(reason)?.into_parts();
     let mut writer = BufWriter::new(file);
     write(&mut writer)?;
     let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -36,16 +33,29 @@ fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<(
     sync_folder(folder)
 }
 
-/// A temporary file is private by default; this one becomes an ordinary file, with the user's own mask.
-fn create_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+/// Writes a file of these bytes as [`write_atomically`] does.
+///
+/// # Errors
+/// As there.
+pub fn write_bytes(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), Error> {
+    write_atomically(path, |file| file.write_all(bytes.as_ref()))
+}
+
+/// The folder that holds `path`, as a path that can be opened.
+pub(super) fn beside(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// What makes a temporary file or folder. That is private by default; this one becomes an ordinary one of this `mode`, less the
+/// user's own mask, where there are modes.
+pub(super) fn temporary(mode: u32) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(UNFINISHED);
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder).map_err(reason)
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+    #[cfg(not(unix))]
+    let _ = mode;
+    builder
 }
 
 /// The system's reason alone, without the temporary name.
@@ -65,7 +75,6 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
 
     #[test]
     fn a_failed_write_leaves_the_old_file_and_nothing_else() {

@@ -10,7 +10,7 @@ mod read;
 mod reopen;
 
 pub(crate) use atomic::sync_folder;
-pub use atomic::write_atomically;
+pub use atomic::{write_atomically, write_bytes};
 pub(crate) use lock::{is_at, where_there_are_locks};
 pub use new_folder::NewFolder;
 pub use read::{divergence_of, summary_of};
@@ -120,7 +120,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Io`].
     pub fn write_config(&self, settings: &Settings) -> Result<(), Error> {
-        write_atomically(&self.config_file(), |file| file.write_all(settings.to_toml().as_bytes()))
+        write_bytes(&self.config_file(), settings.to_toml())
     }
 
     /// Appends one line to `metrics.jsonl` and syncs it: a checkpoint of this epoch never lasts without it.
@@ -177,7 +177,7 @@ impl RunFolder {
     /// [`Error::Io`]; an image that cannot be decoded any more.
     pub fn write_mistakes(&self, mistakes: &Mistakes) -> Result<(), Error> {
         let [table, picture] = [MISTAKES, MISTAKES_PICTURE].map(|name| self.path.join(name));
-        write_atomically(&table, |file| file.write_all(mistakes.csv().as_bytes()))?;
+        write_bytes(&table, mistakes.csv())?;
         mistakes.picture()?.map_or(Ok(()), |image| write_png(&picture, &image))
     }
 

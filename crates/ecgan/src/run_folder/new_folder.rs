@@ -1,6 +1,6 @@
 //! A folder of files that appear together.
 
-use super::atomic::{UNFINISHED, reason, sync_folder};
+use super::atomic::{beside, reason, sync_folder, temporary};
 use super::{check_new_or_empty, missing, remove_if_empty};
 use crate::Error;
 use std::fs::{self, File, OpenOptions};
@@ -46,8 +46,9 @@ impl NewFolder {
         let there = path.is_dir();
         let within = if there { path } else { beside(path) };
         let made = Made(missing(within));
-        let temporary =
-            fs::create_dir_all(within).and_then(|()| create_in(within)).map_err(Error::io(path, "create"))?;
+        let temporary = fs::create_dir_all(within)
+            .and_then(|()| temporary(0o777).tempdir_in(within).map_err(reason))
+            .map_err(Error::io(path, "create"))?;
         Ok(Self { path: path.to_path_buf(), there, temporary, files: Vec::new(), _made: made })
     }
 
@@ -110,24 +111,9 @@ impl NewFolder {
     }
 }
 
-fn beside(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// A temporary folder is private by default; this one becomes an ordinary one, with the user's own mask.
-fn create_in(folder: &Path) -> io::Result<TempDir> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(UNFINISHED);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o777));
-    }
-    builder.tempdir_in(folder).map_err(reason)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::atomic::UNFINISHED;
     use super::*;
     use std::io::Write;
 

@@ -3,10 +3,9 @@
 use super::names::{CONFIG, DIVERGED, METRICS, SUMMARY};
 use crate::Error;
 use crate::metrics::{Divergence, EpochMetrics, Summary};
-use crate::regular_file;
+use crate::regular_file::read_if_there;
 use crate::settings::{Partial, Settings};
 use serde::de::DeserializeOwned;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// `config.toml` of a run's folder, on whatever machine the run was.
@@ -40,11 +39,8 @@ pub fn divergence_of(run: &Path) -> Result<Option<Divergence>, Error> {
 /// # Errors
 /// [`Error::Io`] and [`Error::BadFile`].
 pub(crate) fn json<T: DeserializeOwned>(path: PathBuf, without: &str) -> Result<Option<T>, Error> {
-    let text = match regular_file::read_to_string(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        text => text.map_err(Error::io(&path, "read"))?,
-    };
-    serde_json::from_str(&text).map(Some).map_err(|error| {
+    let Some(bytes) = read_if_there(&path).map_err(Error::io(&path, "read"))? else { return Ok(None) };
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
         let problem = format!("{error}; expected what `ecgan train` wrote; without the file {without}");
         Error::BadFile { path, problem }
     })
@@ -56,18 +52,21 @@ pub(crate) fn json<T: DeserializeOwned>(path: PathBuf, without: &str) -> Result<
 /// [`Error::Io`]; [`Error::BadFile`] naming a line that is none of ours.
 pub(crate) fn metrics_of(run: &Path) -> Result<Vec<EpochMetrics>, Error> {
     let path = run.join(METRICS);
-    let text = match regular_file::read(&path, u64::MAX) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        text => text.map_err(Error::io(&path, "read"))?,
-    };
-    let whole = text.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"));
-    whole.enumerate().map(|(number, line)| epoch(&path, number, line)).collect()
+    let bytes = read_if_there(&path).map_err(Error::io(&path, "read"))?.unwrap_or_default();
+    whole_lines(&path, &bytes).map(|line| Ok(line?.1)).collect()
 }
 
-/// Line `number`, from 0, of the metrics.
-pub(super) fn epoch(path: &Path, number: usize, line: &[u8]) -> Result<EpochMetrics, Error> {
-    serde_json::from_slice(line).map_err(|error| {
-        let problem = format!("line {}: {error}; expected what `ecgan train` wrote, an epoch a line", number + 1);
-        Error::BadFile { path: path.into(), problem }
+/// The lines of the metrics at `path` that were written whole, with their epochs.
+pub(super) fn whole_lines<'a>(
+    path: &'a Path,
+    bytes: &'a [u8],
+) -> impl Iterator<Item = Result<(&'a [u8], EpochMetrics), Error>> {
+    let whole = bytes.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    whole.enumerate().map(|(number, line)| {
+        let epoch = serde_json::from_slice(line).map_err(|error| {
+            let problem = format!("line {}: {error}; expected what `ecgan train` wrote, an epoch a line", number + 1);
+            Error::BadFile { path: path.into(), problem }
+        })?;
+        Ok((line, epoch))
     })
 }

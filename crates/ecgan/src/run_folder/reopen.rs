@@ -3,13 +3,13 @@
 use super::names::{
     CHECKPOINTS, CONFIG, DIVERGED, EVALUATION, LAST, MISTAKES, MISTAKES_PICTURE, REPORT, SAMPLES, SUMMARY,
 };
-use super::read::{epoch, summary_of};
-use super::{Lock, RunFolder, lock, write_atomically};
+use super::read::whole_lines;
+use super::{Lock, RunFolder, lock, write_bytes};
 use crate::Error;
-use crate::metrics::{EpochMetrics, Summary};
-use crate::regular_file;
+use crate::metrics::EpochMetrics;
+use crate::regular_file::read_if_there;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The run folder that `path` means: the folder itself, its `config.toml` or its last checkpoint.
@@ -60,14 +60,6 @@ impl RunFolder {
         Ok(Self { path: path.to_path_buf(), made: Vec::new(), lock })
     }
 
-    /// `summary.json`, where the run has come to an end.
-    ///
-    /// # Errors
-    /// [`Error::Io`] and [`Error::BadFile`].
-    pub fn summary(&self) -> Result<Option<Summary>, Error> {
-        summary_of(&self.path)
-    }
-
     /// Removes what only a run has that ended, where it is there: the summary, the test and its mistakes, the report, and where it diverged.
     ///
     /// # Errors
@@ -110,16 +102,10 @@ impl RunFolder {
     /// [`Error::Io`]; [`Error::BadFile`] naming a line that is none of ours.
     pub fn keep_metrics(&self, keep: impl Fn(&EpochMetrics) -> bool) -> Result<Vec<EpochMetrics>, Error> {
         let path = self.metrics_file();
-        let bytes = match regular_file::read(&path, u64::MAX) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            bytes => bytes.map_err(Error::io(&path, "read"))?,
-        };
+        let Some(bytes) = read_if_there(&path).map_err(Error::io(&path, "read"))? else { return Ok(Vec::new()) };
         let (mut kept, mut lines) = (Vec::new(), Vec::new());
-        for (number, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
-            if line.last() != Some(&b'\n') {
-                break;
-            }
-            let epoch = epoch(&path, number, line)?;
+        for line in whole_lines(&path, &bytes) {
+            let (line, epoch) = line?;
             if keep(&epoch) {
                 kept.extend_from_slice(line);
                 lines.push(epoch);
@@ -128,7 +114,7 @@ impl RunFolder {
         if kept.is_empty() {
             fs::remove_file(&path).map_err(Error::io(&path, "write"))?;
         } else if kept != bytes {
-            write_atomically(&path, |file| file.write_all(&kept))?;
+            write_bytes(&path, kept)?;
         }
         Ok(lines)
     }

@@ -2,12 +2,13 @@
 //! is in it, and tables are made from it.
 
 use super::{Identity, Outcome};
+use crate::Error;
+use crate::regular_file::read_if_there;
 use crate::run_folder::where_there_are_locks;
-use crate::{Error, regular_file};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 /// One cell, finished.
@@ -86,10 +87,7 @@ impl Ledger {
     /// # Errors
     /// [`Error::Io`]; [`Error::BadFile`] naming the line that is none.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let bytes = match regular_file::read(path, u64::MAX) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            bytes => bytes.map_err(Error::io(path, "read"))?,
-        };
+        let bytes = read_if_there(path).map_err(Error::io(path, "read"))?.unwrap_or_default();
         Ok(Self { path: Some(path.into()), lines: lines(path, &bytes[..without_torn(&bytes)])? })
     }
 

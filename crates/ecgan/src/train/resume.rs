@@ -4,10 +4,9 @@ use super::Run;
 use crate::Error;
 use crate::checkpoint::{Checkpoint, Position};
 use crate::metrics::{Ending, Observer, Summary};
-use crate::run_folder::{RunFolder, divergence_of, write_atomically};
+use crate::run_folder::{RunFolder, divergence_of, summary_of, write_bytes};
 use crate::settings::{Partial, Settings};
 use std::fs;
-use std::io::Write;
 
 /// The summary of a run that has come to its end by these settings, so that resuming it would change nothing. One that
 /// [`Ending::MaxTime`] ended is not at its end.
@@ -15,7 +14,7 @@ use std::io::Write;
 /// # Errors
 /// [`Error::Io`] and [`Error::BadFile`].
 pub fn finished(settings: &Settings, folder: &RunFolder) -> Result<Option<Summary>, Error> {
-    let Some(summary) = folder.summary()? else { return Ok(None) };
+    let Some(summary) = summary_of(folder.path())? else { return Ok(None) };
     let Position { epoch, step, best, .. } = Checkpoint::read(&folder.last_checkpoint())?.position()?;
     let waited = best.map_or(0, |best| epoch.saturating_sub(best.epoch));
     let Settings { epochs, max_steps, patience, .. } = *settings;
@@ -79,7 +78,7 @@ impl Run<'_> {
         let before = self.position.best.map(|best| self.folder.epoch_checkpoint(best.epoch));
         if let Some(kept) = before.filter(|kept| kept.exists()) {
             let bytes = fs::read(&kept).map_err(Error::io(&kept, "read"))?;
-            return write_atomically(&path, |file| file.write_all(&bytes));
+            return write_bytes(&path, bytes);
         }
         observer.warning(&format!(
             "best.safetensors is removed: it is of epoch {epoch}, which the run ends before, and had taken the place of the best \
