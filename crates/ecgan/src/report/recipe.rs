@@ -3,9 +3,8 @@
 use super::html::Escaped;
 use super::run::Run;
 use crate::run_folder::names::CONFIG;
-use crate::settings::Partial;
+use crate::settings::{Partial, shown};
 use crate::shell::quoted_path;
-use toml::{Table, Value};
 
 /// A command's HTML, whose lines may end between its flags, not within one.
 fn unbroken(command: &str) -> String {
@@ -15,7 +14,7 @@ fn unbroken(command: &str) -> String {
 
 /// The section's HTML.
 pub fn section(run: &Run) -> String {
-    let (all, changed) = (table(&run.settings.to_partial()), run.settings.changed());
+    let (all, changed) = (run.settings.to_partial().table(), run.settings.changed());
     let mut html = format!(
         "<p>This repeats the run:</p><pre tabindex=\"0\"><code><span>{}</span></code></pre><p class=\"soft\">With <code>--config {}\
          </code> alone it does so bit for bit, on the same kind of processor. Add <code>--seed</code> for another \
@@ -24,11 +23,7 @@ pub fn section(run: &Run) -> String {
         Escaped(&quoted_path(run.path.join(CONFIG)))
     );
     let row = |key: &str| {
-        let text = |value: &Value| match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        let value = all.get(key).map(text).unwrap_or_default();
+        let value = all.get(key).map(shown).unwrap_or_default();
         format!("<tr><th scope=\"row\"><code>{key}</code></th><td>{}</td></tr>", Escaped(&value))
     };
     let keys = || Partial::KEYS.iter().filter(|key| all.contains_key(**key));
@@ -41,8 +36,4 @@ pub fn section(run: &Run) -> String {
         html += &format!("<h3>Not as in preset <code>{preset}</code></h3><table class=\"settings\">{own}</table>");
     }
     html + &format!("<details><summary>The other settings</summary><table class=\"settings\">{rest}</table></details>")
-}
-
-fn table(settings: &Partial) -> Table {
-    Table::try_from(settings).expect("numbers and words are TOML")
 }

@@ -56,7 +56,7 @@ impl Settings {
             Self::complete(given).expect("a preset has one budget")
         };
         // What the method does not use, or what follows from it, is no flag.
-        let (mut all, defaults) = (table(&self.used()), table(&start(Some(self.method)).used()));
+        let (mut all, defaults) = (self.used().table(), start(Some(self.method)).used().table());
         let method = start(None).method;
         let differs = |key: &str, value: &Value| match key {
             "data" => self.data != SYNTHETIC,
@@ -68,7 +68,7 @@ impl Settings {
             all.iter().filter(|(key, value)| differs(key, value)).map(|(key, _)| key.clone()).collect();
         keys.retain(|key| !MACHINE.contains(&key.as_str()));
         // Given for all networks, these hide what the preset says about the classifier's own.
-        for (general, own) in [("lr", "lr_c"), ("weight_decay", "weight_decay_c")] {
+        for (general, own) in Partial::PAIRS {
             if keys.iter().any(|key| key == general) && !keys.iter().any(|key| key == own) {
                 keys.push(own.to_owned());
             }
@@ -76,10 +76,6 @@ impl Settings {
         all.retain(|key, _| keys.iter().any(|changed| changed == key));
         all
     }
-}
-
-fn table(settings: &Partial) -> Table {
-    Table::try_from(settings).expect("numbers and words are TOML")
 }
 
 #[cfg(test)]

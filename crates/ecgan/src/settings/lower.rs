@@ -4,7 +4,6 @@ use super::{Partial, Settings};
 use crate::Error;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use toml::Table;
 
 /// The sources below the flags: variables, and below these a file.
 #[derive(Clone, Debug, Default)]
@@ -62,13 +61,12 @@ impl Partial {
         let (preset, data, method) = (self.preset, self.data.clone(), self.method);
         let of_preset = |method| Settings::complete(Self { preset, data: data.clone(), method, ..Self::default() });
         let (Some(_), Ok(taken), Ok(default)) = (preset, of_preset(method), of_preset(None)) else { return self };
-        // A path need not be text, as a table's is, and no preset has one.
-        let table = |given| Table::try_from(given).expect("numbers and words are TOML");
-        let (out, mut given) = (self.out.clone(), table(Self { out: None, preset: None, ..self }));
-        let taken = table(Self { method: Some(default.method), data: None, ..taken.to_partial() });
+        // No preset has a folder, which need not be text.
+        let (out, mut given) = (self.out.clone(), Self { out: None, preset: None, ..self }.table());
+        let taken = Self { method: Some(default.method), data: None, ..taken.to_partial() }.table();
         let mut stays: BTreeSet<String> =
             given.iter().filter(|(key, value)| taken.get(*key) != Some(*value)).map(|(key, _)| key.clone()).collect();
-        for (general, own) in [("lr", "lr_c"), ("weight_decay", "weight_decay_c")] {
+        for (general, own) in Self::PAIRS {
             if stays.contains(general) || stays.contains(own) {
                 stays.extend([general, own].map(String::from));
             }

@@ -30,6 +30,7 @@ pub use lower::Lower;
 pub use nearest::nearest;
 pub use partial::{Partial, SimdChoice};
 pub use preset::SYNTHETIC;
+pub(crate) use resumed::shown;
 pub use time_limit::TimeLimit;
 
 use crate::Error;

@@ -38,17 +38,17 @@ impl Partial {
             let expected = "nothing, as a resumed run stays in its folder".into();
             return Err(Error::Setting { name: "out", expected, got: out.display().to_string() });
         }
-        // A path need not be text, as a table's is.
-        let without_out = |given: &Self| table(&Self { out: None, ..given.clone() });
+        // It need not be text.
+        let without_out = |given: &Self| Self { out: None, ..given.clone() }.table();
         let (flags, variables) = (without_out(&flags), without_out(variables));
-        let mut all = table(&self);
+        let mut all = self.table();
         let spans = spans(&all);
         let mut warnings = Vec::new();
         for (key, value) in variables {
             if OF_THE_MACHINE.contains(&key.as_str()) {
                 all.insert(key, value);
             } else if all.get(&key) != Some(&value) && !flags.contains_key(&key) {
-                let (name, own) = (key.to_uppercase(), shown(all.get(&key)));
+                let (name, own) = (key.to_uppercase(), or_nothing(all.get(&key)));
                 warnings.push(format!("ECGAN_{name}: not heeded; a resumed run keeps its {key}, {own}"));
             }
         }
@@ -66,7 +66,7 @@ impl Partial {
     /// # Errors
     /// As [`Partial::resumed`].
     pub fn continues(&self, before: &Self) -> Result<(), Error> {
-        let (now, mut before) = (table(self), table(before));
+        let (now, mut before) = (self.table(), before.table());
         let spans = spans(&before);
         for (key, value) in now {
             match before.remove(&key) {
@@ -92,25 +92,24 @@ fn may_differ(key: &str, spans: Option<&str>, was: Option<&Value>, now: &Value) 
     let name = Partial::KEYS.iter().find(|name| **name == key).expect("a field is a key");
     let why = match spans {
         Some(what) if LENGTH.contains(&key) => {
-            format!("{}, as the run was begun with: {what} on the run's length", shown(was))
+            format!("{}, as the run was begun with: {what} on the run's length", or_nothing(was))
         }
         _ if FREE.contains(&key) => return Ok(()),
-        _ => format!("{}, as the run was begun with: another one needs a new run (--config)", shown(was)),
+        _ => format!("{}, as the run was begun with: another one needs a new run (--config)", or_nothing(was)),
     };
-    Err(Error::Setting { name, expected: why, got: shown(Some(now)) })
+    Err(Error::Setting { name, expected: why, got: shown(now) })
+}
+
+fn or_nothing(value: Option<&Value>) -> String {
+    value.map_or_else(|| "nothing".into(), shown)
 }
 
 /// A value as a flag has it.
-fn shown(value: Option<&Value>) -> String {
+pub(crate) fn shown(value: &Value) -> String {
     match value {
-        None => "nothing".into(),
-        Some(Value::String(text)) => text.clone(),
-        Some(value) => value.to_string(),
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
     }
-}
-
-fn table(partial: &Partial) -> Table {
-    Table::try_from(partial).expect("numbers and words are TOML")
 }
 
 #[cfg(test)]

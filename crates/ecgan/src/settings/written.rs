@@ -1,6 +1,20 @@
 //! Settings as they are written down: in `config.toml`, in a checkpoint, and for all who compare them.
 
 use super::{Budget, Partial, Settings, SimdChoice, architecture, fake_labels};
+use toml::Table;
+
+impl Partial {
+    /// Keys for several networks, each with the one that the classifier has of its own.
+    pub(super) const PAIRS: [(&'static str, &'static str); 2] = [("lr", "lr_c"), ("weight_decay", "weight_decay_c")];
+
+    /// What is given, by key.
+    ///
+    /// # Panics
+    /// If `out` is given and not text, which a path need not be.
+    pub(crate) fn table(&self) -> Table {
+        Table::try_from(self).expect("numbers and words are TOML")
+    }
+}
 
 impl Settings {
     /// `config.toml`: [`Settings::used`], which reads back as a settings file that gives the same run, and with another method
@@ -21,7 +35,7 @@ impl Settings {
             (method.is_shared() && self.lambda_start == 0.0, &["lambda_start"]),
         ];
         let follows = follows.iter().filter(|(follows, _)| *follows).flat_map(|(_, keys)| *keys);
-        let mut all = toml::Table::try_from(self.to_partial()).expect("numbers and words are TOML");
+        let mut all = self.to_partial().table();
         method.unused().iter().chain(follows).for_each(|key| drop(all.remove(*key)));
         all.try_into().expect("they were settings")
     }
