@@ -192,15 +192,19 @@ impl Networks {
         self.count_averages();
     }
 
+    /// The moving averages, by the names of the networks that they follow, each after that network.
+    fn followed(&mut self) -> impl Iterator<Item = (&'static str, &Network, &mut Average)> {
+        let (c, gan) = self.split_mut();
+        let classifier = c.average.as_mut().map(|average| ("classifier", &c.network, average));
+        let generator = gan.and_then(|gan| Some(("generator", &gan.generator, gan.average.as_mut()?)));
+        classifier.into_iter().chain(generator)
+    }
+
     /// A moving average has seen as many batches as what it follows.
     fn count_averages(&mut self) {
-        let (classifier, gan) = self.split_mut();
-        if let Some(average) = &mut classifier.average {
-            average.network.set_batches_tracked(classifier.network.batches_tracked());
-        }
-        if let Some(Gan { generator, average: Some(average), .. }) = gan {
-            average.network.set_batches_tracked(generator.batches_tracked());
-        }
+        self.followed().for_each(|(_, network, average)| {
+            average.network.set_batches_tracked(network.batches_tracked());
+        });
     }
 
     /// Sets the learning rates to those of the settings times `factor`.
@@ -217,12 +221,11 @@ impl Networks {
     /// them; the generator's for as many batches as that has seen, which are fewer where it is not trained from the
     /// beginning.
     pub fn set_decays(&mut self, settings: &Settings, steps: u64) {
-        let (classifier, gan) = self.split_mut();
-        if let Some(average) = &mut classifier.average {
-            average.set_decay(decay_after(settings.ema_c, steps));
-        }
-        if let Some(Gan { generator, average: Some(average), .. }) = gan {
-            average.set_decay(decay_after(settings.ema_g, generator.batches_tracked()));
+        for (name, network, average) in self.followed() {
+            average.set_decay(match name {
+                "classifier" => decay_after(settings.ema_c, steps),
+                _ => decay_after(settings.ema_g, network.batches_tracked()),
+            });
         }
     }
 
@@ -236,13 +239,7 @@ impl Networks {
 
     /// The moving average of the network of this name, where there is one.
     pub(crate) fn average_mut(&mut self, name: &str) -> Option<&mut Network> {
-        let (classifier, gan) = self.split_mut();
-        let average = match name {
-            "classifier" => classifier.average.as_mut(),
-            "generator" => gan?.average.as_mut(),
-            _ => None,
-        };
-        average.map(|average| &mut average.network)
+        self.followed().find(|(followed, ..)| *followed == name).map(|(.., average)| &mut average.network)
     }
 
     /// The classifier.
