@@ -71,8 +71,7 @@ impl Predictor {
         let files = Arc::new(Files::new(files));
         let images = Images::read(Chosen::all(files.clone()), self.format, 0).map_err(Error::from)?;
         let all: Vec<usize> = (0..images.len()).collect();
-        images.read_ahead(&all, BATCH);
-        for part in all.chunks(BATCH) {
+        for part in images.in_batches(&all, BATCH) {
             let logits = self.logits(&images, part)?;
             for (&index, row) in part.iter().zip(logits.chunks_exact(self.classes.len())) {
                 let prediction = files.take_failure(index).map_or_else(|| Ok(Prediction::new(row)), |e| Err(e.into()));

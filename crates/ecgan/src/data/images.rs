@@ -4,6 +4,7 @@ use super::read_ahead::ReadAhead;
 use super::{DataError, Listing};
 use rayon::prelude::*;
 use std::fmt;
+use std::slice::Chunks;
 use std::sync::{Arc, Mutex};
 
 /// The shape that every image of a run has.
@@ -153,6 +154,12 @@ impl Images {
             *ahead = None; // its threads end before others begin
             *ahead = Some(ReadAhead::start(images.clone(), self.format(), batches));
         }
+    }
+
+    /// The images of `order` in batches, which [`Images::read_ahead`] was told of: to be asked for one after the other.
+    pub fn in_batches<'a>(&self, order: &'a [usize], batch: usize) -> Chunks<'a, usize> {
+        self.read_ahead(order, batch);
+        order.chunks(batch)
     }
 
     /// The pixels of the images at `indices`, `[indices, size, size, channels]`.

@@ -62,8 +62,7 @@ pub fn of_classifier(
     device: &Device,
 ) -> Result<(Features, Vec<usize>), Error> {
     let (mut values, mut d, mut labels) = (Vec::new(), 1, Vec::with_capacity(indices.len()));
-    images.read_ahead(indices, BATCH);
-    for part in indices.chunks(BATCH) {
+    for part in images.in_batches(indices, BATCH) {
         let [features, logits] = network.evaluate_with_features(augment::plain(device, images, part)?)?;
         d = features.shape().last().copied().unwrap_or(1);
         averaged(&features, &mut values)?;

@@ -76,8 +76,7 @@ fn check_test(source: &Source, settings: &Settings, format: Format, observer: &d
     }
     let images = source.read_test(format)?;
     let all: Vec<usize> = (0..images.len()).collect();
-    images.read_ahead(&all, BATCH);
-    for part in all.chunks(BATCH) {
+    for part in images.in_batches(&all, BATCH) {
         images.batch(part)?;
         if observer.interrupted() {
             return Err(Error::Interrupted);

@@ -48,8 +48,7 @@ impl Inception {
     /// An image that cannot be decoded.
     pub fn features(&self, images: &Images, indices: &[usize], done: &mut dyn FnMut(usize)) -> Result<Features, Error> {
         let mut values = Vec::with_capacity(indices.len() * FEATURES);
-        images.read_ahead(indices, BATCH);
-        for part in indices.chunks(BATCH) {
+        for part in images.in_batches(indices, BATCH) {
             let x = resized(&images.batch(part)?, images.size, images.channels);
             let x = Tensor::from_slice(&self.device, [part.len(), SIDE, SIDE, 3], &x)?;
             let y = layers::run(&self.steps, x)?; // [n,8,8,2048]
