@@ -84,42 +84,59 @@ pub fn draw(
     device: &Device,
     done: &mut dyn FnMut(usize),
 ) -> Result<Generated, Error> {
-    let (mut pixels, mut labels, mut confidences) = (Vec::new(), Vec::new(), Vec::new());
-    each_batch(generator, given.as_deref(), n, seed, device, |x, _| {
-        pixels.extend(bytes(&x)?);
-        // Thresholds do not matter here: labels and confidences are all that is asked for.
-        let predicted = pseudo_labels(&classifier.evaluate(x)?, &Tensor::zeros(device, [classes.len()]), None);
-        labels.extend(predicted.labels.to_vec()?.iter().map(|&label| label as usize));
-        confidences.extend(predicted.confidence.to_vec()?);
-        done(confidences.len());
-        Ok(())
-    })?;
+    // Thresholds do not matter here: labels and confidences are all that is asked for.
+    let thresholds = Tensor::zeros(device, [classes.len()]);
+    let Drawn { pixels, labels, confidences, .. } =
+        draw_labelled(generator, classifier, given.as_deref(), false, &thresholds, n, seed, done)?;
     let images = Images::new(pixels, [n, image.size, image.size, image.channels]);
     Ok(Generated { images, labels, confidences, given, classes: classes.to_vec() })
 }
 
-/// Gives `each` batch of `n` images that the generator makes with its running statistics: `[batch,size,size,channels]` in
-/// [-1, 1], and the classes `[batch]` of those that a conditional generator is `given`, one an image. The noise is a pure
-/// function of `seed`.
-pub(crate) fn each_batch(
+/// Generated images and their labels.
+#[derive(Default)]
+pub(crate) struct Drawn {
+    /// `[n, size, size, channels]`, in 0..=255.
+    pub pixels: Vec<u8>,
+    /// The class of each.
+    pub labels: Vec<usize>,
+    /// What the classifier gives that class.
+    pub confidences: Vec<f32>,
+    /// Whether that is above the class's threshold.
+    pub kept: Vec<bool>,
+}
+
+/// Draws `n` images and labels them as a run does: with the classes `given`, one an image, to a conditional generator where these are
+/// taken as `known`, else with the classifier's most probable ones; kept above `thresholds` `[classes]`. Both networks use their running
+/// statistics, and the noise is a pure function of `seed`. `done` is told how many are drawn, some at a time.
+pub(crate) fn draw_labelled(
     generator: &mut Network,
+    classifier: &mut Network,
     given: Option<&[usize]>,
+    known: bool,
+    thresholds: &Tensor,
     n: usize,
     seed: u64,
-    device: &Device,
-    mut each: impl FnMut(Tensor, Option<&Tensor<i32>>) -> Result<(), Error>,
-) -> Result<(), Error> {
+    done: &mut dyn FnMut(usize),
+) -> Result<Drawn, Error> {
+    let device = thresholds.device();
     let mut stream = Stream::Samples.start(seed);
+    let mut drawn = Drawn::default();
     for first in (0..n).step_by(BATCH) {
         let count = BATCH.min(n - first);
         let of_batch = |given: &[usize]| given[first..][..count].iter().map(|&class| class as i32).collect::<Vec<_>>();
         let given = given.map(of_batch).map(|given| Tensor::from_slice(device, [count], &given)).transpose()?;
-        each(generator.evaluate_given(noise(device, &mut stream, count), given.as_ref())?, given.as_ref())?;
+        let x = generator.evaluate_given(noise(device, &mut stream, count), given.as_ref())?;
+        drawn.pixels.extend(bytes(&x)?);
+        let found = pseudo_labels(&classifier.evaluate(x)?, thresholds, given.as_ref().filter(|_| known));
+        drawn.labels.extend(found.labels.to_vec()?.iter().map(|&label| label as usize));
+        drawn.confidences.extend(found.confidence.to_vec()?);
+        drawn.kept.extend(found.weights.to_vec()?.iter().map(|&weight| weight != 0.0));
+        done(drawn.labels.len());
     }
-    Ok(())
+    Ok(drawn)
 }
 
 /// Generated images in 0..=255, rounded; tanh never leaves [-1, 1].
-pub(crate) fn bytes(x: &Tensor) -> Result<Vec<u8>, Error> {
+fn bytes(x: &Tensor) -> Result<Vec<u8>, Error> {
     Ok(x.to_vec()?.iter().map(|v| ((v + 1.0) * 127.5).round() as u8).collect())
 }

@@ -13,7 +13,6 @@ use crate::metrics::{Evaluation, Tally};
 use crate::mistakes::{Mistake, Mistakes};
 use crate::settings::{Partial, Settings, SplitName};
 use nn::Network;
-use std::path::Path;
 use tensor::Device;
 
 /// Images a pass.
@@ -31,8 +30,7 @@ pub fn measure(
     device: &Device,
 ) -> Result<(Evaluation, Vec<Mistake>), Error> {
     let (mut tally, mut mistakes) = (Tally::new(classes.len()), Vec::new());
-    images.read_ahead(indices, BATCH);
-    for part in indices.chunks(BATCH) {
+    for part in images.in_batches(indices, BATCH) {
         let logits = network.evaluate(augment::plain(device, images, part)?)?.to_vec()?; // [part, classes]
         check_finite(&logits)?;
         for (&index, row) in part.iter().zip(logits.chunks_exact(classes.len())) {
@@ -53,28 +51,15 @@ pub(crate) fn check_finite(logits: &[f32]) -> Result<(), Error> {
 }
 
 /// Measures a checkpoint's classifier on one split of `data`, or else of the run's own, resized and converted to what it was trained on.
+/// A checkpoint without metadata has no class names: it takes those of `data`, without which it cannot do.
 ///
 /// The splits of the training images are those of the run that wrote the checkpoint. `warning` is given what is odd about
 /// the data, a sentence each.
 ///
 /// # Errors
 /// [`Error::Dataset`] and [`Error::BadFile`]; also where the classes are not those of the checkpoint.
-/// [`Error::Setting`] for the validation part of a run that had none.
-pub fn evaluate(
-    checkpoint: &Path,
-    data: Option<&str>,
-    split: SplitName,
-    device: &Device,
-    warning: &mut dyn FnMut(&str),
-) -> Result<(Evaluation, Mistakes), Error> {
-    evaluate_read(&Checkpoint::read(checkpoint)?, data, split, device, warning)
-}
-
-/// The same for a checkpoint that was read already. One without metadata has no class names: it takes those of `data`, without
-/// which it cannot do.
-///
-/// # Errors
-/// As [`evaluate`]; [`Error::Setting`] for a split of the training images where the checkpoint does not say which they were.
+/// [`Error::Setting`] for the validation part of a run that had none, and for a split of the training images where the checkpoint does
+/// not say which they were.
 pub fn evaluate_read(
     read: &Checkpoint,
     data: Option<&str>,
@@ -86,9 +71,10 @@ pub fn evaluate_read(
         let expected = "test or all, as a state dict does not say which images it was trained on".into();
         return Err(Error::Setting { name: "split", expected, got: split.to_string() });
     }
-    data_of(read, data)?;
+    check_named(read, data)?;
+    let settings = on_data(read, data)?;
     let mut network = read.classifier(device)?;
-    let Split { images, indices, classes } = Split::read(read, data, split, warning)?;
+    let Split { images, indices, classes } = Split::read(read, &settings, split, warning)?;
     let (evaluation, found) = measure(&mut network, &images, &indices, &classes, device)?;
     Ok((evaluation, Mistakes::new(images, &classes, found)))
 }
@@ -98,20 +84,26 @@ pub fn evaluate_read(
 /// # Errors
 /// [`Error::Setting`] where nothing says which, [`Error::BadFile`] where the run's are not there.
 pub fn data_of(read: &Checkpoint, given: Option<&str>) -> Result<String, Error> {
+    check_named(read, given)?;
+    Ok(on_data(read, given)?.data)
+}
+
+/// Refuses a checkpoint that does not say what it was trained on where nothing else says what to measure it on.
+fn check_named(read: &Checkpoint, given: Option<&str>) -> Result<(), Error> {
     if read.is_bare() && given.is_none() {
         let expected = "a folder or `synthetic`, as a state dict does not say what it was trained on".into();
         return Err(Error::Setting { name: "data", expected, got: "nothing".into() });
     }
-    place(read, given)
+    Ok(())
 }
 
-/// The same of a checkpoint with metadata.
-pub(crate) fn place(read: &Checkpoint, given: Option<&str>) -> Result<String, Error> {
-    let data = settings(read, given)?.data;
+/// The settings of the run that wrote a checkpoint, on the data `given`, or else on its own, which are there.
+pub(crate) fn on_data(read: &Checkpoint, given: Option<&str>) -> Result<Settings, Error> {
+    let settings = settings(read, given)?;
     if given.is_none() {
-        check_there(&read.path, &data)?;
+        check_there(&read.path, &settings.data)?;
     }
-    Ok(data)
+    Ok(settings)
 }
 
 /// The settings of the run that wrote a checkpoint, on `data` where that is given.

@@ -24,17 +24,16 @@ pub(crate) struct Split {
 }
 
 impl Split {
-    /// Those of `data`, or else of the data that the run had; the splits of its training images are those of the run.
+    /// Those of the data of these settings, which are the run's on whatever data; the splits of its training images are those of the run.
     ///
     /// # Errors
-    /// As [`evaluate`](super::evaluate).
+    /// As [`evaluate_read`](super::evaluate_read).
     pub fn read(
         read: &Checkpoint,
-        data: Option<&str>,
+        settings: &Settings,
         split: SplitName,
         warning: &mut dyn FnMut(&str),
     ) -> Result<Self, Error> {
-        let settings = settings(read, data)?;
         let open = match split {
             SplitName::Test | SplitName::All => Source::open_to_measure,
             SplitName::Train | SplitName::Val => Source::open,
@@ -83,7 +82,7 @@ impl Split {
     }
 
     /// Those that the run trained or validated on.
-    fn of_the_run(read: &Checkpoint, source: &Source, settings: Settings, split: SplitName) -> Result<Self, Error> {
+    fn of_the_run(read: &Checkpoint, source: &Source, settings: &Settings, split: SplitName) -> Result<Self, Error> {
         let classes = source.classes().to_vec();
         check_classes(read, &classes, &settings.data)?;
         // The split is drawn from the training images: of others it would be another one.
@@ -94,7 +93,7 @@ impl Split {
             return Err(read.bad(format!("{problem}; {expected}")));
         }
         // Used once: decoded as they are used, as those of the other splits.
-        let labelled = Labelled::read(source, &Settings { memory_limit: Some(0), ..settings }, format(read))?;
+        let labelled = Labelled::read(source, &Settings { memory_limit: Some(0), ..settings.clone() }, format(read))?;
         let indices = if split == SplitName::Val { labelled.split.val } else { labelled.split.train };
         if indices.is_empty() {
             let expected = "test or train, as the run kept nothing for validation (val_fraction 0)".into();

@@ -26,9 +26,8 @@ use crate::Error;
 use crate::checkpoint::Checkpoint;
 use crate::data::Images;
 use crate::data_place::{Written, check_outside};
-use crate::evaluate::{Split, check_finite, place, settings};
-use crate::generate::{bytes, each_batch};
-use crate::pseudo_label::pseudo_labels;
+use crate::evaluate::{Split, check_finite, on_data};
+use crate::generate::draw_labelled;
 use crate::settings::{ClassThreshold, FakeLabels, Settings, SplitName};
 use features::of_classifier;
 use inception::Inception;
@@ -46,7 +45,7 @@ pub struct Options<'a> {
     pub judge: Option<&'a Path>,
     /// A data set with the run's classes; the run's own where none is given.
     pub data: Option<&'a str>,
-    /// Which real images, as in [`crate::evaluate::evaluate`].
+    /// Which real images, as in [`crate::evaluate::evaluate_read`].
     pub split: SplitName,
     /// Generated images, 2 at least.
     pub n: usize,
@@ -141,20 +140,20 @@ pub fn measure(options: &Options<'_>, device: &Device, event: &mut dyn FnMut(Eve
         return Err(Error::Setting { name: "n", expected: "at least 2 images".into(), got: n.to_string() });
     }
     let read = Checkpoint::read(options.checkpoint)?;
-    let data = place(&read, options.data)?;
-    options.outputs.iter().try_for_each(|(name, path)| check_outside(name, path, &data, Written::File))?;
+    let settings = on_data(&read, options.data)?;
+    options.outputs.iter().try_for_each(|(name, path)| check_outside(name, path, &settings.data, Written::File))?;
     let (mut generator, mut classifier) = (read.generator(device)?, read.classifier(device)?);
     let mut judge = options.judge.map(|path| judge::read(path, &read, device)).transpose()?;
     // In f64, and what Inception has, on the processor.
     let cpu = if device.gpu().is_some() { &Device::cpu() } else { device };
     let inception = options.inception.map(|path| Inception::read(path, cpu)).transpose()?;
     let warning = &mut |message: &str| event(Event::Warning(message));
-    let Split { images: reals, indices: real_indices, .. } = Split::read(&read, options.data, split, warning)?;
+    let Split { images: reals, indices: real_indices, .. } = Split::read(&read, &settings, split, warning)?;
     if real_indices.len() < 2 {
         let expected = "a part with at least 2 images".into();
         return Err(Error::Setting { name: "split", expected, got: format!("{split} with {}", real_indices.len()) });
     }
-    let (generated, labels, threshold) = draw(&mut generator, &mut classifier, &read, n, seed, device)?;
+    let (generated, labels) = draw(&mut generator, &mut classifier, &read, &settings, n, seed, device)?;
     let all: Vec<usize> = (0..n).collect();
     let features_of = match (&inception, &judge) {
         (Some(_), _) => FeaturesOf::Inception,
@@ -163,14 +162,9 @@ pub fn measure(options: &Options<'_>, device: &Device, event: &mut dyn FnMut(Eve
     };
     let network = judge.as_mut().unwrap_or(&mut classifier);
     let (of_generated, judged) = of_classifier(network, &generated, &all, device)?;
-    let (of_generated, of_real) = match &inception {
-        Some(inception) => {
-            let mut done = |images| event(Event::Images { done: images, of: n + real_indices.len() });
-            let of_generated = inception.features(&generated, &all, &mut done)?;
-            let of_real = inception.features(&reals, &real_indices, &mut |images| done(n + images))?;
-            (of_generated, of_real)
-        }
-        None => (of_generated, of_classifier(network, &reals, &real_indices, device)?.0),
+    let [of_generated, of_real] = match &inception {
+        Some(inception) => of_inception(inception, [(&generated, &all), (&reals, &real_indices)], event)?,
+        None => [of_generated, of_classifier(network, &reals, &real_indices, device)?.0],
     };
     if !of_generated.values.iter().chain(&of_real.values).all(|v| v.is_finite()) {
         let whose = options.inception.or(options.judge).unwrap_or(options.checkpoint);
@@ -196,9 +190,22 @@ pub fn measure(options: &Options<'_>, device: &Device, event: &mut dyn FnMut(Eve
         frechet_distance: frechet_distance(&of_generated, &of_real, cpu),
         kernel_distance: kernel_distance(&of_generated, &of_real, seed, cpu),
         neighbours,
-        pseudo_labels: Labels::new(&labels, judged, &read.meta.classes, threshold),
+        pseudo_labels: Labels::new(&labels, judged, &read.meta.classes, settings.threshold),
     };
     Ok(Measured { measures, generated, reals, real_indices, nearest, of_generated, of_real })
+}
+
+/// The features that an Inception v3 has of two sets of images, each given with which of them.
+fn of_inception(
+    inception: &Inception,
+    [a, b]: [(&Images, &[usize]); 2],
+    event: &mut dyn FnMut(Event<'_>),
+) -> Result<[Features; 2], Error> {
+    let (first, of) = (a.1.len(), a.1.len() + b.1.len());
+    let mut done = |done| event(Event::Images { done, of });
+    let of_a = inception.features(a.0, a.1, &mut done)?;
+    let of_b = inception.features(b.0, b.1, &mut |images| done(first + images))?;
+    Ok([of_a, of_b])
 }
 
 /// The threshold of each class where the run stood.
@@ -212,31 +219,23 @@ fn thresholds(read: &Checkpoint, settings: &Settings) -> Result<Vec<f32>, Error>
     Ok(average.iter().map(|p| threshold * (p / largest)).collect())
 }
 
-/// Generated images, the label of each with which the run would train on it, and the threshold for that. Both networks use
-/// their running statistics.
+/// Generated images, and the label of each with which a run of these settings would train on it.
 fn draw(
     generator: &mut Network,
     classifier: &mut Network,
     read: &Checkpoint,
+    settings: &Settings,
     n: usize,
     seed: u64,
     device: &Device,
-) -> Result<(Images, Vec<Label>, f64), Error> {
-    let settings = settings(read, None)?;
-    let threshold = settings.threshold;
+) -> Result<(Images, Vec<Label>), Error> {
     let given = read.meta.condition.map(|condition| condition.in_turn(n));
-    let thresholds = thresholds(read, &settings)?;
+    let known = settings.fake_labels == FakeLabels::Known;
+    let thresholds = thresholds(read, settings)?;
     let thresholds = Tensor::from_slice(device, [thresholds.len()], &thresholds)?;
-    let (mut pixels, mut labels) = (Vec::new(), Vec::with_capacity(n));
-    each_batch(generator, given.as_deref(), n, seed, device, |x, given| {
-        pixels.extend(bytes(&x)?);
-        let known = given.filter(|_| settings.fake_labels == FakeLabels::Known);
-        let found = pseudo_labels(&classifier.evaluate(x)?, &thresholds, known);
-        check_finite(&found.confidence.to_vec()?)?;
-        let of = |(class, weight): (i32, f32)| Label { class: class as usize, kept: weight != 0.0 };
-        labels.extend(found.labels.to_vec()?.into_iter().zip(found.weights.to_vec()?).map(of));
-        Ok(())
-    })?;
-    let classes = labels.iter().map(|label| label.class as i32).collect();
-    Ok((Images::held(pixels, classes, read.meta.image_size, read.meta.channels), labels, threshold))
+    let drawn = draw_labelled(generator, classifier, given.as_deref(), known, &thresholds, n, seed, &mut |_| {})?;
+    check_finite(&drawn.confidences)?;
+    let classes = drawn.labels.iter().map(|&class| class as i32).collect();
+    let labels = drawn.labels.iter().zip(drawn.kept).map(|(&class, kept)| Label { class, kept }).collect();
+    Ok((Images::held(drawn.pixels, classes, read.meta.image_size, read.meta.channels), labels))
 }

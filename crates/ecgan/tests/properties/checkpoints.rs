@@ -2,7 +2,7 @@
 
 use crate::{Silent, run, settings, tensors};
 use ecgan::checkpoint::{self, Checkpoint, Meta, Position};
-use ecgan::evaluate::evaluate;
+use ecgan::evaluate::evaluate_read;
 use ecgan::export::export;
 use ecgan::methods::Noise;
 use ecgan::models::{ImageShape, ResNet18, noise};
@@ -28,7 +28,8 @@ fn an_evaluated_checkpoint_has_the_accuracies_of_its_run() {
     let (_root, folder, result) = run(&settings, &mut Silent);
     let summary = result.expect("the run ends well");
     let accuracy = |checkpoint: &Path, split| {
-        evaluate(checkpoint, Some("synthetic"), split, &Device::cpu(), &mut |_| ())
+        Checkpoint::read(checkpoint)
+            .and_then(|read| evaluate_read(&read, Some("synthetic"), split, &Device::cpu(), &mut |_| ()))
             .expect("a checkpoint of ours")
             .0
             .accuracy

@@ -2,7 +2,7 @@
 
 use crate::{run, settings, tensors};
 use ecgan::checkpoint::Checkpoint;
-use ecgan::evaluate::evaluate;
+use ecgan::evaluate::evaluate_read;
 use ecgan::metrics::{EpochMetrics, Observer, Started, StepMetrics};
 use ecgan::settings::{Method, Partial, SplitName};
 use ecgan::{Error, ErrorKind};
@@ -59,8 +59,9 @@ fn a_diverging_run_keeps_its_last_good_checkpoint() {
             let finite = bytes.as_chunks::<4>().0.iter().all(|&b| f32::from_le_bytes(b).is_finite());
             assert!(finite || !is_f32, "{method}: {name} is not finite");
         }
-        Checkpoint::read(&last).and_then(|read| read.classifier(&Device::cpu())).expect("it loads");
-        match evaluate(&last, Some("synthetic"), SplitName::Val, &Device::cpu(), &mut |_| ()) {
+        let read = Checkpoint::read(&last).expect("it loads");
+        read.classifier(&Device::cpu()).expect("it fits");
+        match evaluate_read(&read, Some("synthetic"), SplitName::Val, &Device::cpu(), &mut |_| ()) {
             Ok(_) | Err(Error::NotFinite { .. }) => {}
             Err(error) => panic!("{error}"),
         }

@@ -2,7 +2,7 @@
 
 use crate::{Silent, settings};
 use ecgan::checkpoint::{self, Checkpoint, Meta, Position};
-use ecgan::evaluate::evaluate;
+use ecgan::evaluate::evaluate_read;
 use ecgan::models::{ImageShape, ResNet18};
 use ecgan::networks::Networks;
 use ecgan::run_folder::RunFolder;
@@ -66,7 +66,8 @@ impl Files {
             .and_then(|read| read.generator(&device));
         let error = opened.err().expect("a checkpoint that must be refused");
         assert!(matches!(error, Error::BadFile { .. }) && error.kind() == ErrorKind::Data, "{error:?}");
-        let evaluated = evaluate(&path, Some("synthetic"), SplitName::Val, &device, &mut |_| ());
+        let evaluated = Checkpoint::read(&path)
+            .and_then(|read| evaluate_read(&read, Some("synthetic"), SplitName::Val, &device, &mut |_| ()));
         assert!(evaluated.is_ok() || evaluated.unwrap_err().kind() == ErrorKind::Data);
         let (message, name) = (error.to_string(), path.display().to_string());
         message.strip_prefix(&name).unwrap_or_else(|| panic!("`{message}` does not begin with the file")).to_owned()
@@ -152,9 +153,9 @@ fn metadata_that_is_not_ours_is_refused() {
 
     let mut parts = files.parts.clone();
     parts.meta["config"] = json!("lr = 'fast'");
-    let error =
-        evaluate(&files.write(&parts.serialize()), Some("synthetic"), SplitName::Val, &Device::cpu(), &mut |_| ())
-            .unwrap_err();
+    let error = Checkpoint::read(&files.write(&parts.serialize()))
+        .and_then(|read| evaluate_read(&read, Some("synthetic"), SplitName::Val, &Device::cpu(), &mut |_| ()))
+        .unwrap_err();
     assert!(error.to_string().contains("bad.safetensors: metadata: config:"), "{error}");
 }
 
