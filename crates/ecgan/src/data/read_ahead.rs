@@ -23,6 +23,9 @@ const MOST_THREADS: usize = 16;
 
 type Bytes = Result<Vec<u8>, DataError>;
 
+/// What a thread runs.
+type Work = Box<dyn FnOnce() + Send>;
+
 /// Batches under way.
 pub struct ReadAhead {
     shared: Arc<Shared>,
@@ -59,7 +62,7 @@ impl ReadAhead {
         images: Arc<Chosen>,
         format: Format,
         batches: Vec<Vec<usize>>,
-        spawn: fn(Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>>,
+        spawn: fn(Work) -> io::Result<JoinHandle<()>>,
     ) -> Self {
         let threads = rayon::current_num_threads().clamp(1, MOST_THREADS).min(batches.len());
         let largest = batches.iter().map(Vec::len).max().unwrap_or(0) * format.bytes();
