@@ -3,7 +3,8 @@
 use crate::checkpoint_tensors::{CLASSES, Parts, parts};
 use crate::data_sets;
 use ecgan::ErrorKind;
-use ecgan::evaluate::evaluate;
+use ecgan::checkpoint::Checkpoint;
+use ecgan::evaluate::evaluate_read;
 use ecgan::settings::{Partial, Settings, SplitName};
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -34,8 +35,13 @@ pub fn read(data: &[u8]) {
 pub fn measure(checkpoint: &[u8], choice: u8) {
     let split = [SplitName::Test, SplitName::Train, SplitName::Val][usize::from(choice & 3).min(2)];
     let path = crate::file("checkpoint", checkpoint);
-    match evaluate(&path, Some(DATA.to_str().expect("plain names")), split, &Device::cpu(), &mut |_| ()) {
-        Ok((found, _)) => assert!(found.total > 0 && found.correct <= found.total && found.per_class.len() == CLASSES.len()),
+    let data = DATA.to_str().expect("plain names");
+    let measured =
+        Checkpoint::read(&path).and_then(|read| evaluate_read(&read, Some(data), split, &Device::cpu(), &mut |_| ()));
+    match measured {
+        Ok((found, _)) => {
+            assert!(found.total > 0 && found.correct <= found.total && found.per_class.len() == CLASSES.len())
+        }
         Err(error) => assert!(matches!(error.kind(), ErrorKind::Data | ErrorKind::Usage), "{error:?}"),
     }
 }
