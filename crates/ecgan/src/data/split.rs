@@ -4,6 +4,7 @@
 //! lower class first on a tie) with at least one each, so they sum to n exactly.
 
 use super::DataError;
+use crate::metrics::MOST_CLASSES;
 use std::path::Path;
 use tensor::rng::Stream;
 
@@ -46,7 +47,7 @@ pub struct Split {
 /// class, the last.
 ///
 /// # Errors
-/// A class without images, a budget larger than what there is or smaller than one image a class, a validation
+/// More classes than a test can count, a class without images, a budget larger than what there is or smaller than one image a class, a validation
 /// part that rounds to nothing or leaves a class without a training image. They name the data and the class.
 ///
 /// # Panics
@@ -64,7 +65,7 @@ pub fn split(
         members[label as usize].push(i);
     }
     let counts: Vec<usize> = members.iter().map(Vec::len).collect();
-    every_class(data, &counts, classes)?;
+    can_train(data, &counts, classes)?;
     if let Order::Seed(seed) = order {
         let mut random = Stream::Split.start(seed);
         members.iter_mut().for_each(|class| random.shuffle(class));
@@ -82,11 +83,15 @@ pub fn split(
     Ok(split)
 }
 
-/// Refuses training images of `data`, so many of each class, where a class has none.
+/// Refuses training images of `data`, so many of each class, where there are more classes than a test can count, or one has no image.
 ///
 /// # Errors
-/// They name the data and the first such class.
-pub(super) fn every_class(data: &str, counts: &[usize], classes: &[String]) -> Result<(), DataError> {
+/// They name the data, and the first class without an image.
+pub(super) fn can_train(data: &str, counts: &[usize], classes: &[String]) -> Result<(), DataError> {
+    if classes.len() > MOST_CLASSES {
+        let expected = format!("at most {MOST_CLASSES}, as the test counts each against each");
+        return Err(DataError::unfit(Path::new(data), format!("{} classes", classes.len()), expected));
+    }
     let mut without = counts.iter().zip(classes).filter(|(count, _)| **count == 0).map(|(_, class)| class);
     let Some(class) = without.next() else { return Ok(()) };
     let others = match without.count() {
@@ -233,6 +238,18 @@ mod tests {
         let split = cut(&labels, Budget::Samples(4), Order::First, 0.0).unwrap();
         assert_eq!(counts(&labels, &split.train), [2, 1, 1]);
         assert!(split.val.is_empty());
+    }
+
+    #[test]
+    fn more_classes_than_a_test_can_count_are_refused() {
+        let cut = |n: usize| {
+            let classes: Vec<String> = (0..n).map(|class| class.to_string()).collect();
+            let labels: Vec<i32> = (0..n as i32).collect();
+            split("pets", &labels, &classes, Budget::All, Order::First, 0.0).map_err(|error| error.to_string())
+        };
+        assert_eq!(cut(MOST_CLASSES).unwrap().train.len(), MOST_CLASSES);
+        let expected = "pets: 10001 classes; expected at most 10000, as the test counts each against each";
+        assert_eq!(cut(MOST_CLASSES + 1).unwrap_err(), expected);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{Feed, Iterations};
 use crate::Error;
 use crate::data::{Format, Part, Source, free_memory};
 use crate::labelled::Labelled;
-use crate::metrics::{MOST_CLASSES, Observer};
+use crate::metrics::Observer;
 use crate::models::{Classifier, ImageShape};
 use crate::networks::Networks;
 use crate::settings::Settings;
@@ -35,7 +35,6 @@ impl Ready {
         let source = Source::open(&settings.data, &settings.synthetic())?;
         source.warnings().iter().for_each(|warning| observer.about_input(warning));
         let classes = source.classes().len();
-        check_classes(classes, &settings.data)?;
         settings.warnings(classes).iter().for_each(|warning| observer.about_input(warning));
         let image = ImageShape { channels: settings.channels, size: settings.image_size };
         let format = Format { size: image.size, channels: image.channels };
@@ -86,15 +85,6 @@ fn check_test(source: &Source, settings: &Settings, format: Format, observer: &d
     Ok(())
 }
 
-/// Refuses so many classes of `data` that the test, which counts each against each, could not be held.
-fn check_classes(classes: usize, data: &str) -> Result<(), Error> {
-    if classes <= MOST_CLASSES {
-        return Ok(());
-    }
-    let expected = format!("a set of at most {MOST_CLASSES} classes, as the test counts each of them against each");
-    Err(Error::Setting { name: "data", expected, got: format!("{data} with {classes}") })
-}
-
 /// Refuses a classifier of so many numbers where `free` bytes are too few for it: an allocation that fails ends the process
 /// without a word of what to do.
 fn check_memory(numbers: usize, free: Option<usize>) -> Result<(), Error> {
@@ -113,15 +103,6 @@ fn check_memory(numbers: usize, free: Option<usize>) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn classes_beyond_what_the_test_can_count_are_refused() {
-        check_classes(MOST_CLASSES, "pets").unwrap();
-        assert_eq!(
-            check_classes(MOST_CLASSES + 1, "pets").unwrap_err().to_string(),
-            "data: expected a set of at most 10000 classes, as the test counts each of them against each, got pets with 10001"
-        );
-    }
 
     #[test]
     fn a_classifier_beyond_the_memory_is_refused() {

@@ -6,7 +6,7 @@ mod sheet;
 mod tests;
 
 use super::source::Opened;
-use super::split::{can_validate, every_class};
+use super::split::{can_train, can_validate};
 use super::{DataError, Listing, Part, Source, SyntheticOptions};
 use crate::settings::Preset;
 pub use part::{ClassCount, PartReport, Range, Unreadable};
@@ -116,8 +116,8 @@ fn default_val_fraction() -> f64 {
 }
 
 impl Inspection {
-    /// Refuses training images of which a class has none, or too few for the usual validation part, unless something else is
-    /// refused: of a folder of images, that is the class itself.
+    /// Refuses training images of too many classes, or of which a class has none, or too few for the usual validation part, unless
+    /// something else is refused: of a folder of images, that is the class itself.
     fn check_classes(&mut self) {
         let Some(train) = self.parts.iter().find(|part| part.part == Part::Train.name()) else { return };
         let counts: Vec<usize> = train.per_class.iter().map(|class| class.images).collect();
@@ -125,7 +125,7 @@ impl Inspection {
             let own = self.parts.iter().any(|part| part.part == Part::Val.name());
             if own { Ok(()) } else { can_validate(&self.data, &counts, default_val_fraction()) }
         };
-        if let Err(error) = every_class(&self.data, &counts, &self.classes).and_then(validates)
+        if let Err(error) = can_train(&self.data, &counts, &self.classes).and_then(validates)
             && self.refusals.is_empty()
         {
             self.refusals.push(error.to_string());
