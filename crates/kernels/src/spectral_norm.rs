@@ -1,8 +1,8 @@
 //! Spectral normalisation (Miyato et al. 2018): a weight `[rows, cols]` over an estimate of its largest singular value.
 //!
 //! sigma = |W^T u|, v = W^T u / sigma, y = W / sigma. With u the first left singular vector, sigma is the largest singular
-//! value; u comes closer to it by power iteration, u = W W^T u / |W W^T u|, one a step of training. Since d sigma / dW = u v^T,
-//! dW = (dy - <dy, y> u v^T) / sigma.
+//! value; u comes closer to it by power iteration, u = W v / |W v| with v = W^T u / |W^T u|, one a step of training. Since
+//! d sigma / dW = u v^T, dW = (dy - <dy, y> u v^T) / sigma.
 
 use crate::parallel;
 use crate::reduce::pairwise;
@@ -19,7 +19,8 @@ const LANES: usize = 32;
 /// Below this a length counts as 0, and nothing is divided by it.
 const SHORTEST: f64 = 1e-12;
 
-/// u = W W^T u / |W W^T u|: w is `[rows, cols]`, u `[rows]`.
+/// u = W v / |W v| with v = W^T u / |W^T u|: w is `[rows, cols]`, u `[rows]`. As in PyTorch both are of length 1: a length of
+/// W W^T u is sigma^2, and would count as 0 from sigma = 1e-6 down.
 pub fn iterate<'a, T: Real>(
     device: &Device,
     [rows, cols]: [usize; 2],
@@ -35,6 +36,7 @@ pub fn iterate<'a, T: Real>(
     }
     let (w, u) = (w.host(), u.host());
     from_the_left(device, cols, w, u, &mut v);
+    normalise(&mut v);
     parallel::split((parallel::Rows(w, cols), &mut *u), rows, 16, |_, (w, u)| {
         u.iter_mut().zip(w.0.chunks_exact(cols)).for_each(|(u, w)| *u = inner(device.simd(), w, &v));
     });
@@ -183,6 +185,7 @@ pub mod cuda {
         let [rows, cols] = size.map(|n| n as i32);
         assert!(w.len() == size[0] * size[1] && u.len() == size[0] && v.len() == size[1], "spectral_norm: w, u and v");
         columns(cuda, size, w, u.shared(), &v);
+        unit(cuda, &v, &None);
         // The rows of w are multiplied by the same v.
         let stride = 0i32;
         // SAFETY: w is [rows, cols], v [cols], u [rows].
@@ -305,6 +308,27 @@ mod tests {
         let (mut v, mut sigma, mut y) = ([0.0; 4], [0.0], [0.0; 12]);
         forward(&device, size, &w, &u, &mut v, &mut sigma, &mut y);
         assert!((sigma[0] - 3.0).abs() < 1e-12, "{sigma:?}");
+    }
+
+    fn of_small_weights<T: Real>() {
+        for device in devices() {
+            let w = normal::<T>(1, 40 * 90, 0.0, 1.0);
+            let small: Vec<T> = w.iter().map(|w| T::from_f64(w.to_f64() * 1e-9)).collect();
+            let [large, u] = [&w, &small].map(|w| {
+                let mut u = vec![T::from_f64(1.0 / 40f64.sqrt()); 40];
+                (0..3).for_each(|_| iterate(&device, [40, 90], w, &mut u));
+                u
+            });
+            assert_close("u", 64.0, &u, &wide(&large));
+            let length = wide(&u).iter().map(|u| u * u).sum::<f64>();
+            assert!((length - 1.0).abs() < 1e-5, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_direction_of_small_weights_has_length_1() {
+        of_small_weights::<f32>();
+        of_small_weights::<f64>();
     }
 
     #[test]
