@@ -161,7 +161,9 @@ pub(crate) fn moments<T: Real>(simd: Simd, channels: usize, x: &[T], mean: &mut 
     fold(channels, &sums, m2);
     for (m2, (mean, &rounded)) in m2.iter_mut().zip(mean.iter().zip(&rounded)) {
         // The deviations were from the rounded mean.
-        *m2 = (*m2 - n * (mean - rounded.to_f64()).powi(2)).max(0.0);
+        let exact = *m2 - n * (mean - rounded.to_f64()).powi(2);
+        // Not by `max`, which would make 0 of NaN.
+        *m2 = if exact < 0.0 { 0.0 } else { exact };
     }
 }
 
@@ -267,6 +269,22 @@ mod tests {
     fn a_constant_channel_has_no_variance() {
         let (mean, var) = run(&Device::cpu(), 2, &[12345.678f32, 0.1].repeat(40_000));
         assert_eq!((mean, var), (vec![12345.678, 0.1], vec![0.0, 0.0]));
+    }
+
+    #[test]
+    fn a_nan_is_in_the_mean_and_the_variance_of_its_channel_alone() {
+        for (device, rows) in devices().flat_map(|device| [5, 20_000].map(|rows| (device.clone(), rows))) {
+            for row in [0, 3, rows - 1] {
+                let mut x = normal::<f32>(1, 2 * rows, 0.0, 1.0);
+                x[2 * row + 1] = f32::NAN;
+                let (mean, var) = run(&device, 2, &x);
+                assert_eq!(
+                    [mean[0], var[0], mean[1], var[1]].map(f32::is_nan),
+                    [false, false, true, true],
+                    "row {row}"
+                );
+            }
+        }
     }
 
     #[test]
