@@ -39,8 +39,8 @@ pub enum StateError {
         /// What the state dict has.
         got: String,
     },
-    /// A NaN or an infinity.
-    #[error("`{name}` holds {value} at element {index}; expected finite numbers")]
+    /// A NaN or an infinity, or a number so large that the network's type has an infinity for it.
+    #[error("`{name}` holds {value:e} at element {index}; expected finite numbers{}", within(*value))]
     NotFinite {
         /// The tensor.
         name: String,
@@ -49,6 +49,11 @@ pub enum StateError {
         /// What it is.
         value: f64,
     },
+}
+
+/// What a number is besides finite, where that alone does not tell what is wrong with it.
+fn within(value: f64) -> &'static str {
+    if value.is_finite() { " of the network's type" } else { "" }
 }
 
 /// PyTorch's shape of a tensor of the engine's shape.
@@ -191,11 +196,11 @@ fn take_real<T: Real>(
     match given.remove(name) {
         None => Err(StateError::Missing(name.to_owned())),
         Some(StateTensor::Real(got, values)) if *got == expected && values.len() == shape.numel() => {
-            if let Some(index) = values.iter().position(|v| !v.is_finite()) {
+            let cast: Vec<T> = values.iter().map(|&v| T::from_f64(v)).collect();
+            if let Some(index) = cast.iter().position(|v| !v.to_f64().is_finite()) {
                 return Err(StateError::NotFinite { name: name.to_owned(), index, value: values[index] });
             }
-            let values: Vec<T> = values.iter().map(|&v| T::from_f64(v)).collect();
-            Ok(to_internal(shape, &values))
+            Ok(to_internal(shape, &cast))
         }
         Some(other) => Err(mismatch(name, format!("real numbers of shape {expected:?}"), other)),
     }
@@ -286,6 +291,10 @@ mod tests {
         assert_eq!(
             refuse(&|s| s[7].1 = StateTensor::Real(vec![2], vec![0.0, f64::NAN])),
             "`linear.bias` holds NaN at element 1; expected finite numbers"
+        );
+        assert_eq!(
+            refuse(&|s| s[7].1 = StateTensor::Real(vec![2], vec![1e39, 0.0])),
+            "`linear.bias` holds 1e39 at element 0; expected finite numbers of the network's type"
         );
         assert_eq!(
             refuse(&|s| s[5].1 = StateTensor::Count(-1)),
