@@ -246,6 +246,11 @@ impl<T: Real> Var<T> {
         &self.tape.device
     }
 
+    /// The tensor, if `other` needs a gradient, which is made of it; without, the reverse need not keep it.
+    pub(crate) fn kept_for(&self, other: &Self) -> Option<Tensor<T>> {
+        other.slot.is_some().then(|| self.value.clone())
+    }
+
     /// An output tensor on the same device; contents unspecified.
     pub(crate) fn output(&self, shape: impl Into<Shape>) -> Tensor<T> {
         Tensor::uninit(self.device(), shape)

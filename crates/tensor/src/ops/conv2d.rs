@@ -53,23 +53,25 @@ fn apply<T: Real>(
         conv2d::forward(device, &g, xs, ws, ys, Store::Set);
         None
     };
-    let (saved_x, saved_w) = (x.value().clone(), w.value().clone());
-    let y = x.tape().record(y, &[x, w], || Conv2dBackward { geometry: g, x: saved_x, w: saved_w });
+    let op = || Conv2dBackward { geometry: g, x: x.kept_for(w), w: w.value().clone() };
+    let y = x.tape().record(y, &[x, w], op);
     Ok(y.with_moments(moments))
 }
 
 struct Conv2dBackward<T: Real> {
     geometry: Conv2d,
-    x: Tensor<T>,
+    /// Kept where w has a gradient.
+    x: Option<Tensor<T>>,
     w: Tensor<T>,
 }
 
 impl<T: Real> Backward<T> for Conv2dBackward<T> {
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
-        let (device, g, x, w) = (dy.device(), &self.geometry, self.x.view(), self.w.view());
+        let (device, g, w) = (dy.device(), &self.geometry, self.w.view());
+        let x = || self.x.as_ref().expect("kept where w has a gradient").view();
         grads.add_aside(
             &dy,
-            (1, |dw, store| conv2d::backward_weight(device, g, x, dy.view(), dw, store)),
+            (1, |dw, store| conv2d::backward_weight(device, g, x(), dy.view(), dw, store)),
             (0, |dx, store| conv2d::backward_input(device, g, dy.view(), w, dx, store)),
         );
     }

@@ -57,23 +57,25 @@ fn apply<T: Real>(
     if moments.is_none() {
         conv_transpose2d::forward(device, &mirrored, x.view(), w.view(), y.view_mut(), Store::Set);
     }
-    let (saved_x, saved_w) = (x.value().clone(), w.value().clone());
-    let y = x.tape().record(y, &[x, w], || ConvTranspose2dBackward { mirrored, x: saved_x, w: saved_w });
+    let op = || ConvTranspose2dBackward { mirrored, x: x.kept_for(w), w: w.value().clone() };
+    let y = x.tape().record(y, &[x, w], op);
     Ok(y.with_moments(moments))
 }
 
 struct ConvTranspose2dBackward<T: Real> {
     mirrored: Conv2d,
-    x: Tensor<T>,
+    /// Kept where w has a gradient.
+    x: Option<Tensor<T>>,
     w: Tensor<T>,
 }
 
 impl<T: Real> Backward<T> for ConvTranspose2dBackward<T> {
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
-        let (device, g, x, w) = (dy.device(), &self.mirrored, self.x.view(), self.w.view());
+        let (device, g, w) = (dy.device(), &self.mirrored, self.w.view());
+        let x = || self.x.as_ref().expect("kept where w has a gradient").view();
         grads.add_aside(
             &dy,
-            (1, |dw, store| conv_transpose2d::backward_weight(device, g, x, dy.view(), dw, store)),
+            (1, |dw, store| conv_transpose2d::backward_weight(device, g, x(), dy.view(), dw, store)),
             (0, |dx, store| conv_transpose2d::backward_input(device, g, dy.view(), w, dx, store)),
         );
     }

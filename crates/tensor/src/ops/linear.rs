@@ -13,20 +13,22 @@ pub fn linear<T: Real>(x: &Var<T>, w: &Var<T>, b: &Var<T>) -> Result<Var<T>> {
     let mut y = x.output([n, outputs]);
     let bias = Some(b.view());
     linear::forward(x.device(), n, inputs, outputs, x.view(), w.view(), bias, y.view_mut());
-    Ok(x.tape().record(y, &[x, w, b], || Linear { x: x.value().clone(), w: w.value().clone() }))
+    Ok(x.tape().record(y, &[x, w, b], || Linear { x: x.kept_for(w), w: w.value().clone() }))
 }
 
 struct Linear<T: Real> {
-    x: Tensor<T>,
+    /// Kept where w has a gradient.
+    x: Option<Tensor<T>>,
     w: Tensor<T>,
 }
 
 impl<T: Real> Backward<T> for Linear<T> {
     fn backward(self: Box<Self>, dy: Tensor<T>, grads: &mut Grads<'_, T>) {
-        let (n, outputs, inputs) = (self.x.shape()[0], self.w.shape()[0], self.w.shape()[1]);
-        let (device, x, w, dy) = (dy.device(), self.x.view(), self.w.view(), dy.view());
+        let (n, outputs, inputs) = (dy.shape()[0], self.w.shape()[0], self.w.shape()[1]);
+        let (device, w, dy) = (dy.device(), self.w.view(), dy.view());
+        let x = || self.x.as_ref().expect("kept where w has a gradient").view();
         grads.add(0, |dx, store| linear::backward_input(device, n, inputs, outputs, dy, w, dx, store));
-        grads.add(1, |dw, store| linear::backward_weight(device, n, inputs, outputs, x, dy, dw, store));
+        grads.add(1, |dw, store| linear::backward_weight(device, n, inputs, outputs, x(), dy, dw, store));
         grads.add(2, |db, store| linear::backward_bias(device, n, outputs, dy, db, store));
     }
 }

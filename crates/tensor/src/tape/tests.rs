@@ -1,5 +1,5 @@
 use super::*;
-use crate::ops::{Activation, Statistics, add, batch_norm, conv2d, scale};
+use crate::ops::{Activation, Statistics, add, batch_norm, conv_transpose2d, conv2d, linear, scale};
 use crate::testing::{compare, gpus};
 use crate::{Named, Params};
 
@@ -53,6 +53,37 @@ fn a_chain_of_convolutions_has_the_gradients_of_a_cpu() {
     assert!(want.iter().filter(|gradient| gradient.abs() > 1e-2).count() > 400);
     for device in gpus() {
         compare(&gradient(&device), &want, 2e-5).unwrap_or_else(|difference| panic!("{device}: {difference}"));
+    }
+}
+
+/// Only the gradient of the weights takes x. Where they are frozen, its memory is free once nobody else has it.
+#[test]
+fn what_only_frozen_weights_would_need_is_not_kept() {
+    type Layer = fn(&Var<f32>, &Var<f32>) -> Result<Var<f32>>;
+    let image = ([2, 5, 7, 16].into(), [16, 3, 3, 16].into());
+    let of_rows: Layer = |x, w| linear(x, w, &x.tape().constant(Tensor::zeros(x.device(), [3])));
+    let layers: [(Layer, (Shape, Shape)); 3] = [
+        (|x, w| conv2d(x, w, [1, 1], [1, 1]), image),
+        (|x, w| conv_transpose2d(x, w, [2, 2], [1, 1], [1, 1]), image),
+        (of_rows, ([50, 70].into(), [3, 70].into())),
+    ];
+    for (index, (layer, (of_x, of_w))) in layers.into_iter().enumerate() {
+        let [frozen, trained] = [true, false].map(|frozen| {
+            let device = Device::cpu();
+            let tape = Tape::new(&device);
+            let x = tape.input(Tensor::full(&device, of_x, 0.5));
+            let w = Tensor::full(&device, of_w, 0.25);
+            let w = if frozen { tape.constant(w) } else { tape.input(w) };
+            let y = layer(&x, &w).unwrap();
+            let slot = x.slot;
+            drop(x);
+            let allocations = device.pool().allocations();
+            let x = Var { slot, ..tape.constant(Tensor::uninit(&device, of_x)) };
+            assert_eq!(device.pool().allocations() == allocations, frozen, "layer {index}");
+            let dy = Tensor::full(&device, y.shape(), 1.0);
+            tape.backward_from(vec![(&y, dy)]).unwrap().get(&x).unwrap().as_slice().to_vec()
+        });
+        assert_eq!(frozen, trained, "layer {index}");
     }
 }
 
