@@ -152,42 +152,54 @@ pub mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Simd, philox::Philox};
+    use crate::testing::{assert_close, assert_stores, devices, nan, over_threads, uniform, wide};
 
-    fn random(seed: u64, len: usize) -> Vec<f64> {
-        let mut stream = Philox::new(seed, 0);
-        (0..len).map(|_| f64::from(stream.range(-1.0, 1.0))).collect()
+    fn check<T: Real>() {
+        // A single row and column, and enough of both for several tasks.
+        let sizes = [[1, 1, 1], [13, 37, 10], [200, 300, 70]];
+        for (device, [rows, inputs, outputs]) in devices().flat_map(|device| sizes.map(|size| (device.clone(), size))) {
+            let (x, w) = (uniform::<T>(1, rows * inputs), uniform::<T>(2, outputs * inputs));
+            let (b, dy) = (uniform::<T>(3, outputs), uniform::<T>(4, rows * outputs));
+            let [x64, w64, b64, dy64] = [&x, &w, &b, &dy].map(|v| wide(v));
+            let units = (rows + inputs + outputs) as f64;
+            let dot = |n: usize, term: &dyn Fn(usize) -> f64| (0..n).map(term).sum::<f64>();
+
+            let products = (0..rows * outputs)
+                .map(|i| dot(inputs, &|k| x64[i / outputs * inputs + k] * w64[i % outputs * inputs + k]))
+                .collect::<Vec<_>>();
+            for bias in [None, Some(&b)] {
+                let y = over_threads(|| {
+                    let mut y = nan(rows * outputs);
+                    forward(&device, rows, inputs, outputs, &x, &w, bias.map(View::from), &mut y);
+                    y
+                });
+                let of_bias = |i: usize| bias.map_or(0.0, |_| b64[i % outputs]);
+                let want = products.iter().enumerate().map(|(i, xw)| xw + of_bias(i)).collect::<Vec<_>>();
+                assert_close("y", units, &y, &want);
+            }
+
+            let want = (0..rows * inputs)
+                .map(|i| dot(outputs, &|o| dy64[i / inputs * outputs + o] * w64[o * inputs + i % inputs]))
+                .collect::<Vec<_>>();
+            assert_stores("dx", units, &want, |dx, store| {
+                backward_input(&device, rows, inputs, outputs, &dy, &w, dx, store);
+            });
+            let want = (0..outputs * inputs)
+                .map(|i| dot(rows, &|r| dy64[r * outputs + i / inputs] * x64[r * inputs + i % inputs]))
+                .collect::<Vec<_>>();
+            assert_stores("dw", units, &want, |dw, store| {
+                backward_weight(&device, rows, inputs, outputs, &x, &dy, dw, store);
+            });
+            let want = (0..outputs).map(|o| dot(rows, &|r| dy64[r * outputs + o])).collect::<Vec<_>>();
+            assert_stores("db", units, &want, |db, store| {
+                backward_bias(&device, rows, outputs, &dy, db, store);
+            });
+        }
     }
 
     #[test]
     fn every_pass_agrees_with_its_formula() {
-        let (rows, inputs, outputs) = (13, 37, 10);
-        let (x, w, b, dy) =
-            (random(1, rows * inputs), random(2, outputs * inputs), random(3, outputs), random(4, rows * outputs));
-        let near = |got: &[f64], want: &dyn Fn(usize) -> f64| {
-            got.iter().enumerate().all(|(i, got)| (got - want(i)).abs() < 1e-13 * (rows + inputs) as f64)
-        };
-        let sum = |n: usize, term: &dyn Fn(usize) -> f64| (0..n).map(term).sum::<f64>();
-        for device in Simd::available().into_iter().map(|simd| Device::cpu_with(simd).unwrap()) {
-            let y64 = |i: usize| sum(inputs, &|k| x[i / outputs * inputs + k] * w[i % outputs * inputs + k]);
-            let mut y = vec![f64::NAN; rows * outputs];
-            forward(&device, rows, inputs, outputs, &x, &w, None, &mut y);
-            assert!(near(&y, &y64));
-            forward(&device, rows, inputs, outputs, &x, &w, Some(View::from(&b)), &mut y);
-            assert!(near(&y, &|i| y64(i) + b[i % outputs]));
-
-            let mut dx = vec![f64::NAN; rows * inputs];
-            backward_input(&device, rows, inputs, outputs, &dy, &w, &mut dx, Store::Set);
-            assert!(near(&dx, &|i| sum(outputs, &|o| dy[i / inputs * outputs + o] * w[o * inputs + i % inputs])));
-
-            let mut dw = vec![f64::NAN; outputs * inputs];
-            backward_weight(&device, rows, inputs, outputs, &x, &dy, &mut dw, Store::Set);
-            assert!(near(&dw, &|i| sum(rows, &|r| dy[r * outputs + i / inputs] * x[r * inputs + i % inputs])));
-
-            let mut db = vec![f64::NAN; outputs];
-            backward_bias(&device, rows, outputs, &dy, &mut db, Store::Set);
-            backward_bias(&device, rows, outputs, &dy, &mut db, Store::Add);
-            assert!(near(&db, &|o| 2.0 * sum(rows, &|r| dy[r * outputs + o])));
-        }
+        check::<f32>();
+        check::<f64>();
     }
 }

@@ -18,6 +18,12 @@ pub fn normal<T: Real>(stream: u64, n: usize, mean: f64, std: f64) -> Vec<T> {
     (0..n).map(|_| T::from_f64(mean + std * f64::from(philox.normal()))).collect()
 }
 
+/// `n` numbers from -1 to 1, uniform; the same for the same stream.
+pub fn uniform<T: Real>(stream: u64, n: usize) -> Vec<T> {
+    let mut philox = Philox::new(1, stream);
+    (0..n).map(|_| T::from_f64(f64::from(philox.range(-1.0, 1.0)))).collect()
+}
+
 /// What `Store::Set` must overwrite and never read.
 pub fn nan<T: Real>(n: usize) -> Vec<T> {
     vec![T::from_f64(f64::NAN); n]

@@ -142,7 +142,12 @@ fn every_path_agrees_with_the_definition() {
 #[test]
 fn bits_do_not_depend_on_the_number_of_threads() {
     let shapes = [
-        Conv2d::new(24, 16, 16, 16, 24, [3, 3], [1, 1], [1, 1]),
+        // By Winograd on every path: F(4, 3) of several images a block, and of many of few pixels; F(4, 2) and F(2, 2).
+        Conv2d::new(24, 16, 16, 16, 32, [3, 3], [1, 1], [1, 1]),
+        Conv2d::new(40, 4, 4, 128, 128, [3, 3], [1, 1], [1, 1]),
+        Conv2d::new(20, 16, 16, 16, 48, [4, 4], [2, 2], [1, 1]),
+        Conv2d::new(20, 8, 8, 16, 48, [4, 4], [2, 2], [1, 1]),
+        // By the definition.
         Conv2d::new(24, 32, 32, 3, 16, [3, 3], [1, 1], [1, 1]),
         Conv2d::new(40, 4, 4, 70, 66, [3, 3], [1, 1], [1, 1]),
         Conv2d::new(24, 32, 32, 16, 40, [3, 3], [2, 2], [1, 1]),
@@ -150,6 +155,13 @@ fn bits_do_not_depend_on_the_number_of_threads() {
         Conv2d::new(40, 4, 4, 70, 66, [4, 4], [1, 1], [0, 0]),
         Conv2d::new(20, 8, 8, 20, 50, [4, 4], [2, 2], [1, 1]),
     ];
+    let by_winograd = |simd| {
+        let device = Device::cpu_with(simd).unwrap();
+        shapes.map(|g| winograd::choose::<f32>(&device, &g.unwrap()).is_some())
+    };
+    for simd in Simd::available() {
+        assert_eq!(by_winograd(simd)[..5], [true, true, true, true, false], "{simd}");
+    }
     for (simd, g) in Simd::available().into_iter().flat_map(|simd| shapes.map(|g| (simd, g.unwrap()))) {
         let (x, w, dy) = (random::<f32>(1, g.x_len()), random::<f32>(2, g.w_len()), random::<f32>(3, g.y_len()));
         let run = |threads| {

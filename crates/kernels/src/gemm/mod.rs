@@ -341,16 +341,18 @@ mod tests {
     fn bits_do_not_depend_on_the_number_of_threads() {
         let (m, n, k) = (500, 70, 300);
         let (a, b) = (random::<f32>(1, m * k), random::<f32>(2, k * n));
-        for (simd, ta) in Simd::available().into_iter().flat_map(|s| [(s, Transpose::No), (s, Transpose::Yes)]) {
+        use Transpose::{No, Yes};
+        let transposes = [(No, No), (No, Yes), (Yes, No), (Yes, Yes)];
+        for (simd, (ta, tb)) in Simd::available().into_iter().flat_map(|simd| transposes.map(|t| (simd, t))) {
             let device = Device::cpu_with(simd).unwrap();
             let run = |threads| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 let mut c = vec![f32::NAN; m * n];
-                pool.install(|| gemm(&device, ta, Transpose::No, m, n, k, &a, &b, &mut c, Store::Set));
+                pool.install(|| gemm(&device, ta, tb, m, n, k, &a, &b, &mut c, Store::Set));
                 c.into_iter().map(f32::to_bits).collect::<Vec<_>>()
             };
             let one = run(1);
-            assert!(one == run(2) && one == run(3), "{simd} {ta:?}");
+            assert!(one == run(2) && one == run(3), "{simd} {ta:?} {tb:?}");
         }
     }
 }
