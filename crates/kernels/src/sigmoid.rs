@@ -80,7 +80,7 @@ pub mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_gradient, check_map, check_map2, normal};
+    use crate::testing::{check_map, check_map2};
 
     fn check<T: Real>() {
         let set_or_add = |device: &Device, x: &[T], y: &mut [T], store| match store {
@@ -99,19 +99,5 @@ mod tests {
     fn matches_the_reference() {
         check::<f32>();
         check::<f64>();
-    }
-
-    #[test]
-    fn gradient() {
-        let device = Device::cpu();
-        let (x, dy) = (normal::<f64>(1, 40, 0.0, 1.0), normal::<f64>(2, 40, 0.0, 1.0));
-        let run = |x: &[f64]| {
-            let mut y = vec![0.0; x.len()];
-            forward(&device, x, &mut y);
-            y
-        };
-        let mut dx = vec![0.0; 40];
-        backward(&device, &run(&x), &dy, &mut dx, Store::Set);
-        assert_gradient("dx", &x, &dx, |x| run(x).iter().zip(&dy).map(|(y, dy)| y * dy).sum());
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{assert_close, assert_gradient, assert_stores, devices, nan, normal, over_threads, wide};
+use crate::testing::{assert_close, assert_stores, devices, nan, normal, over_threads, wide};
 
 fn labels(rows: usize, classes: usize) -> Vec<i32> {
     (0..rows).map(|i| (i * 7 % classes) as i32).collect()
@@ -100,42 +100,4 @@ fn no_weight_is_no_loss_and_no_gradient_whatever_the_logits() {
         );
         assert_eq!((loss, dlogits), (vec![0.0], vec![0.0; 6]));
     }
-}
-
-#[test]
-fn gradient() {
-    let (device, labels) = (Device::cpu(), [3, 0, 2]);
-    let logits = normal::<f64>(1, 12, 0.0, 1.0);
-    let weights = [1.0, 0.0, 1.0];
-    let run = |logits: &[f64]| {
-        let (mut probabilities, mut loss) = (nan::<f64>(12), nan::<f64>(1));
-        let weights = Some(&weights[..]);
-        forward(
-            &device,
-            3,
-            4,
-            logits,
-            Target::labels(&labels),
-            weights.map(View::from),
-            Reduction::All,
-            &mut probabilities,
-            &mut loss,
-        );
-        (probabilities, loss[0])
-    };
-    let mut dlogits = nan(12);
-    let (probabilities, weights) = (run(&logits).0, Some(&weights[..]));
-    backward(
-        &device,
-        3,
-        4,
-        &probabilities,
-        Target::labels(&labels),
-        weights.map(View::from),
-        Reduction::All,
-        &[1.3],
-        &mut dlogits,
-        Store::Set,
-    );
-    assert_gradient("dlogits", &logits, &dlogits, |logits| 1.3 * run(logits).1);
 }

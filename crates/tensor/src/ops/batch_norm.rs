@@ -215,6 +215,9 @@ mod tests {
     op_test!(batch_add_relu, [[4, 5, 3], [3], [3], [4, 5, 3]], |[x, g, b, r]| {
         batch([x, g, b], Some(r), Activation::Relu)
     });
+    op_test!(batch_add_leaky, [[4, 5, 3], [3], [3], [4, 5, 3]], |[x, g, b, r]| {
+        batch([x, g, b], Some(r), Activation::LeakyRelu(0.2))
+    });
     op_test!(batch_add_to_itself, [[4, 5, 3], [3], [3]], |[x, g, b]| batch([x, g, b], Some(x), Activation::Relu));
     op_test!(groups_relu, [[4, 5, 3], [3], [3]], |[x, g, b]| groups(2, [x, g, b], None));
     op_test!(groups_add_relu, [[6, 2, 3], [3], [3], [6, 2, 3]], |[x, g, b, r]| groups(3, [x, g, b], Some(r)));
