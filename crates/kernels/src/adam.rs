@@ -210,7 +210,7 @@ pub mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{LENGTHS, assert_close, devices, normal, over_threads, wide};
+    use crate::testing::{LENGTHS, assert_close, both, devices, normal, over_threads, wide};
 
     const CONFIG: AdamConfig = AdamConfig { lr: 0.01, betas: [0.5, 0.999], eps: 1e-8, weight_decay: 0.05 };
 
@@ -274,15 +274,7 @@ mod tests {
         }
     }
 
-    #[test]
-    fn matches_pytorch() {
-        four_steps::<f32>();
-        four_steps::<f64>();
-    }
+    both!(matches_pytorch, four_steps);
 
-    #[test]
-    fn matches_the_reference() {
-        every_length::<f32>();
-        every_length::<f64>();
-    }
+    both!(matches_the_reference, every_length);
 }

@@ -77,7 +77,7 @@ pub mod cuda {
 mod tests {
     use super::*;
     use crate::Store;
-    use crate::testing::check_map2;
+    use crate::testing::{both, check_map2};
 
     fn check<T: Real>() {
         let set_or_add = |device: &Device, a: &[T], b: &[T], y: &mut [T], store| match store {
@@ -90,9 +90,5 @@ mod tests {
         check_map2::<T>(2.0, set_or_add, |a, b| a + b);
     }
 
-    #[test]
-    fn matches_the_reference() {
-        check::<f32>();
-        check::<f64>();
-    }
+    both!(matches_the_reference, check);
 }

@@ -182,7 +182,7 @@ pub mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_close, assert_stores, devices, nan, normal, over_threads};
+    use crate::testing::{assert_close, assert_stores, both, devices, nan, normal, over_threads};
 
     const SHAPES: [AvgPool2d; 5] = [
         AvgPool2d { n: 3, h: 4, w: 4, c: 512, kernel: [4, 4] },
@@ -221,9 +221,5 @@ mod tests {
         }
     }
 
-    #[test]
-    fn matches_the_reference() {
-        check::<f32>();
-        check::<f64>();
-    }
+    both!(matches_the_reference, check);
 }

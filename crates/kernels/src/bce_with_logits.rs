@@ -93,7 +93,7 @@ pub mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_close, assert_stores, devices, nan, normal, over_threads};
+    use crate::testing::{assert_close, assert_stores, both, devices, nan, normal, over_threads};
 
     fn check<T: Real>() {
         for (device, n) in devices().flat_map(|d| [1, 64, CHUNK, CHUNK + 1, 5 * CHUNK - 1].map(|n| (d.clone(), n))) {
@@ -118,9 +118,5 @@ mod tests {
         }
     }
 
-    #[test]
-    fn matches_the_reference() {
-        check::<f32>();
-        check::<f64>();
-    }
+    both!(matches_the_reference, check);
 }

@@ -168,7 +168,7 @@ pub mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_close, assert_stores, devices, nan, normal, over_threads};
+    use crate::testing::{assert_close, assert_stores, both, devices, nan, normal, over_threads};
 
     fn check<T: Real>() {
         let shapes = [(3, 16, 5, 4), (64, 1, 100, 10), (2, 256, 64, 2), (2, 1, 3, 1)];
@@ -200,9 +200,5 @@ mod tests {
         }
     }
 
-    #[test]
-    fn matches_the_reference() {
-        check::<f32>();
-        check::<f64>();
-    }
+    both!(matches_the_reference, check);
 }

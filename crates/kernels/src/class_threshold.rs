@@ -74,7 +74,7 @@ pub mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_close, devices, nan, normal, over_threads, wide};
+    use crate::testing::{assert_close, both, devices, nan, normal, over_threads, wide};
 
     fn check<T: Real>() {
         for (device, size) in devices().flat_map(|d| [[1, 1], [64, 10], [7, 2], [33, 300]].map(|s| (d.clone(), s))) {
@@ -96,11 +96,7 @@ mod tests {
         }
     }
 
-    #[test]
-    fn matches_the_reference() {
-        check::<f32>();
-        check::<f64>();
-    }
+    both!(matches_the_reference, check);
 
     #[test]
     fn rows_that_are_not_numbers_are_left_out() {

@@ -51,7 +51,7 @@ pub mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{LENGTHS, assert_close, devices, normal, over_threads};
+    use crate::testing::{LENGTHS, assert_close, both, devices, normal, over_threads};
 
     fn check<T: Real>() {
         for (device, n) in devices().flat_map(|device| LENGTHS.map(|n| (device.clone(), n))) {
@@ -66,9 +66,5 @@ mod tests {
         }
     }
 
-    #[test]
-    fn matches_the_reference() {
-        check::<f32>();
-        check::<f64>();
-    }
+    both!(matches_the_reference, check);
 }

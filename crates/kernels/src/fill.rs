@@ -232,7 +232,7 @@ pub mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{LENGTHS, devices, nan, over_threads};
+    use crate::testing::{LENGTHS, both, devices, nan, over_threads};
 
     fn check<T: Real>() {
         let start = Philox::new(11, 4).at(6); // within block 1: the fill begins at block 2
@@ -262,9 +262,5 @@ mod tests {
         }
     }
 
-    #[test]
-    fn elements_are_the_words_of_the_stream() {
-        check::<f32>();
-        check::<f64>();
-    }
+    both!(elements_are_the_words_of_the_stream, check);
 }

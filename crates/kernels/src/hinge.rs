@@ -132,7 +132,7 @@ pub mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_close, assert_stores, devices, nan, normal, over_threads};
+    use crate::testing::{assert_close, assert_stores, both, devices, nan, normal, over_threads};
 
     fn check<T: Real>() {
         for (device, n) in devices().flat_map(|d| [1, 64, CHUNK + 1].map(|n| (d.clone(), n))) {
@@ -158,9 +158,5 @@ mod tests {
         }
     }
 
-    #[test]
-    fn matches_the_reference() {
-        check::<f32>();
-        check::<f64>();
-    }
+    both!(matches_the_reference, check);
 }

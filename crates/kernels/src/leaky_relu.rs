@@ -92,7 +92,7 @@ pub mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{check_map, check_map2};
+    use crate::testing::{both, check_map, check_map2};
 
     fn check<T: Real>() {
         let slope = T::from_f64(0.2);
@@ -105,9 +105,5 @@ mod tests {
         check_map2::<T>(1.0, |device, y, dy, dx, store| backward(device, slope, y, dy, dx, store), reference);
     }
 
-    #[test]
-    fn matches_the_reference() {
-        check::<f32>();
-        check::<f64>();
-    }
+    both!(matches_the_reference, check);
 }

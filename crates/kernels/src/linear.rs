@@ -152,7 +152,7 @@ pub mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_close, assert_stores, devices, nan, over_threads, uniform, wide};
+    use crate::testing::{assert_close, assert_stores, both, devices, nan, over_threads, uniform, wide};
 
     fn check<T: Real>() {
         // A single row and column, and enough of both for several tasks.
@@ -197,9 +197,5 @@ mod tests {
         }
     }
 
-    #[test]
-    fn every_pass_agrees_with_its_formula() {
-        check::<f32>();
-        check::<f64>();
-    }
+    both!(every_pass_agrees_with_its_formula, check);
 }

@@ -114,7 +114,7 @@ pub mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_close, devices, nan, normal, over_threads, wide};
+    use crate::testing::{assert_close, both, devices, nan, normal, over_threads, wide};
 
     fn check<T: Real>() {
         for device in devices() {
@@ -147,11 +147,7 @@ mod tests {
         }
     }
 
-    #[test]
-    fn matches_the_reference() {
-        check::<f32>();
-        check::<f64>();
-    }
+    both!(matches_the_reference, check);
 
     #[test]
     fn the_threshold_is_strict_and_nan_is_not_kept() {

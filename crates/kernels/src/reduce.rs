@@ -136,7 +136,7 @@ pub mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{LENGTHS, devices, epsilon, exact_sum, nan, normal, over_threads, wide};
+    use crate::testing::{LENGTHS, both, devices, epsilon, exact_sum, nan, normal, over_threads, wide};
 
     fn check<T: Real>() {
         for device in devices() {
@@ -167,9 +167,5 @@ mod tests {
         }
     }
 
-    #[test]
-    fn matches_the_reference() {
-        check::<f32>();
-        check::<f64>();
-    }
+    both!(matches_the_reference, check);
 }

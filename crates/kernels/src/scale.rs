@@ -53,16 +53,12 @@ pub mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::check_map;
+    use crate::testing::{both, check_map};
 
     fn check<T: Real>() {
         let alpha = T::from_f64(-1.7);
         check_map::<T>(2.0, |device, x, y, store| forward(device, alpha, x, y, store), |x| alpha.to_f64() * x);
     }
 
-    #[test]
-    fn matches_the_reference() {
-        check::<f32>();
-        check::<f64>();
-    }
+    both!(matches_the_reference, check);
 }

@@ -89,7 +89,7 @@ pub mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{LENGTHS, assert_close, devices, normal, over_threads, wide};
+    use crate::testing::{LENGTHS, assert_close, both, devices, normal, over_threads, wide};
 
     /// Four steps of torch.optim.SGD 2.x in float64.
     fn four_steps<T: Real>() {
@@ -129,15 +129,7 @@ mod tests {
         }
     }
 
-    #[test]
-    fn matches_pytorch() {
-        four_steps::<f32>();
-        four_steps::<f64>();
-    }
+    both!(matches_pytorch, four_steps);
 
-    #[test]
-    fn matches_the_reference() {
-        every_length::<f32>();
-        every_length::<f64>();
-    }
+    both!(matches_the_reference, every_length);
 }

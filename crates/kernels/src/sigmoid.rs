@@ -80,7 +80,7 @@ pub mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{check_map, check_map2};
+    use crate::testing::{both, check_map, check_map2};
 
     fn check<T: Real>() {
         let set_or_add = |device: &Device, x: &[T], y: &mut [T], store| match store {
@@ -95,9 +95,5 @@ mod tests {
         check_map2::<T>(4.0, |d, y, dy, dx, s| backward(d, y, dy, dx, s), |y, dy| dy * y * (1.0 - y));
     }
 
-    #[test]
-    fn matches_the_reference() {
-        check::<f32>();
-        check::<f64>();
-    }
+    both!(matches_the_reference, check);
 }

@@ -131,7 +131,7 @@ pub mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_stores, devices, nan, normal, over_threads, wide};
+    use crate::testing::{assert_stores, both, devices, nan, normal, over_threads, wide};
 
     const SHAPES: [(usize, usize); 6] = [(1, 1), (64, 10), (205, 10), (204, 10), (3, 5000), (4097, 4)];
 
@@ -167,9 +167,5 @@ mod tests {
         }
     }
 
-    #[test]
-    fn matches_the_reference() {
-        check::<f32>();
-        check::<f64>();
-    }
+    both!(matches_the_reference, check);
 }

@@ -242,7 +242,7 @@ pub mod cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_close, assert_stores, devices, nan, normal, over_threads, wide};
+    use crate::testing::{assert_close, assert_stores, both, devices, nan, normal, over_threads, wide};
 
     /// W^T u and its length.
     fn reference([_, cols]: [usize; 2], w: &[f64], u: &[f64]) -> (Vec<f64>, f64) {
@@ -289,11 +289,7 @@ mod tests {
         }
     }
 
-    #[test]
-    fn matches_the_reference() {
-        check::<f32>();
-        check::<f64>();
-    }
+    both!(matches_the_reference, check);
 
     #[test]
     fn iterations_find_the_largest_singular_value() {
@@ -325,11 +321,7 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_direction_of_small_weights_has_length_1() {
-        of_small_weights::<f32>();
-        of_small_weights::<f64>();
-    }
+    both!(a_direction_of_small_weights_has_length_1, of_small_weights);
 
     #[test]
     fn nothing_is_divided_by_nothing() {

@@ -4,6 +4,18 @@ use crate::parallel::CHUNK;
 use crate::philox::Philox;
 use crate::{Device, Element, Real, Simd, Store};
 
+/// Declares a test of both element types: `both!(name, check)` calls `check::<f32>()` and `check::<f64>()`.
+macro_rules! both {
+    ($name:ident, $check:ident) => {
+        #[test]
+        fn $name() {
+            $check::<f32>();
+            $check::<f64>();
+        }
+    };
+}
+pub(crate) use both;
+
 /// Lengths around the borders of an elementwise kernel's chunks and of its vectors.
 pub const LENGTHS: [usize; 9] = [0, 1, 15, 17, 255, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 5];
 

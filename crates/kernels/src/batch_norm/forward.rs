@@ -92,7 +92,7 @@ vectorized! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_close, devices, nan, normal, over_threads};
+    use crate::testing::{assert_close, both, devices, nan, normal, over_threads};
 
     fn check<T: Real>() {
         for device in devices() {
@@ -123,9 +123,5 @@ mod tests {
         }
     }
 
-    #[test]
-    fn matches_the_reference() {
-        check::<f32>();
-        check::<f64>();
-    }
+    both!(matches_the_reference, check);
 }

@@ -217,7 +217,7 @@ vectorized! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_close, devices, epsilon, exact_sum, nan, normal, over_threads};
+    use crate::testing::{assert_close, both, devices, epsilon, exact_sum, nan, normal, over_threads};
 
     fn reference(channels: usize, x: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let n = (x.len() / channels) as f64;
@@ -259,11 +259,7 @@ mod tests {
         }
     }
 
-    #[test]
-    fn statistics_match_a_two_pass_reference_far_from_zero() {
-        check::<f32>();
-        check::<f64>();
-    }
+    both!(statistics_match_a_two_pass_reference_far_from_zero, check);
 
     #[test]
     fn a_constant_channel_has_no_variance() {

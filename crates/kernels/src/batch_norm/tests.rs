@@ -1,7 +1,7 @@
 //! The backward pass against a plain f64 reference; `tensor` compares it with central differences.
 
 use super::*;
-use crate::testing::{assert_close, assert_stores, devices, exact_sum, nan, normal, over_threads, wide};
+use crate::testing::{assert_close, assert_stores, both, devices, exact_sum, nan, normal, over_threads, wide};
 use crate::view::{View, ViewMut};
 use crate::{Device, Real, Store};
 
@@ -126,8 +126,4 @@ fn check<T: Real>() {
     }
 }
 
-#[test]
-fn backward_matches_the_reference() {
-    check::<f32>();
-    check::<f64>();
-}
+both!(backward_matches_the_reference, check);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{assert_close, assert_stores, devices, nan, normal, over_threads, wide};
+use crate::testing::{assert_close, assert_stores, both, devices, nan, normal, over_threads, wide};
 
 fn labels(rows: usize, classes: usize) -> Vec<i32> {
     (0..rows).map(|i| (i * 7 % classes) as i32).collect()
@@ -62,11 +62,7 @@ fn check<T: Real>() {
     }
 }
 
-#[test]
-fn matches_the_reference() {
-    check::<f32>();
-    check::<f64>();
-}
+both!(matches_the_reference, check);
 
 #[test]
 fn no_weight_is_no_loss_and_no_gradient_whatever_the_logits() {
