@@ -38,17 +38,13 @@ pub fn argmax<'a, T: Real>(
 ) {
     let (x, out) = (x.into(), out.into());
     let _span = device.span("reduce.argmax", || Work::memory(format!("{rows}x{cols}"), x.bytes() + out.bytes()));
+    assert!(cols > 0 && x.len() == rows * cols && out.len() == rows, "argmax: x and out of {rows} x {cols}");
     if let Some(cuda) = device.gpu() {
         return cuda::argmax(cuda, rows, cols, x.on_gpu(), out.device());
     }
     let (x, out) = (x.host(), out.host());
-    each_row(rows, cols, x, out, |x| first_largest(device.simd(), x));
-}
-
-fn each_row<T: Real, O: Send>(rows: usize, cols: usize, x: &[T], out: &mut [O], row: impl Fn(&[T]) -> O + Sync) {
-    assert!(cols > 0 && x.len() == rows * cols && out.len() == rows, "reduce: x and out of {rows} x {cols}");
     parallel::split((Rows(x, cols), out), rows, (CHUNK / cols).max(1), |_, (x, out)| {
-        out.iter_mut().zip(x.0.chunks_exact(cols)).for_each(|(out, x)| *out = row(x));
+        out.iter_mut().zip(x.0.chunks_exact(cols)).for_each(|(out, x)| *out = first_largest(device.simd(), x));
     });
 }
 
@@ -87,7 +83,7 @@ vectorized! {
 
 /// The same on a GPU.
 pub mod cuda {
-    use crate::cuda::{Argument, BLOCK, Cuda, Grid, Kernel};
+    use crate::cuda::{BLOCK, Cuda, Grid, Kernel};
     use crate::view::{DeviceSlice, DeviceSliceMut};
 
     const SUM_PARTIAL: Kernel = Kernel { module: "reduce", name: "reduce_sum_partial" };
@@ -115,21 +111,9 @@ pub mod cuda {
 
     /// See [`argmax`](super::argmax).
     pub fn argmax(cuda: &Cuda, rows: usize, cols: usize, x: DeviceSlice<f32>, out: DeviceSliceMut<i32>) {
-        each_row(cuda, ARGMAX, [rows, cols], &x, x.len(), &out, out.len());
-    }
-
-    fn each_row(
-        cuda: &Cuda,
-        kernel: Kernel,
-        [rows, cols]: [usize; 2],
-        x: &dyn Argument,
-        x_len: usize,
-        out: &dyn Argument,
-        out_len: usize,
-    ) {
-        assert!(cols > 0 && x_len == rows * cols && out_len == rows, "reduce: x and out of {rows} x {cols}");
+        assert!(cols > 0 && x.len() == rows * cols && out.len() == rows, "argmax: x and out of {rows} x {cols}");
         // SAFETY: x is [rows, cols], out [rows].
-        unsafe { cuda.launch(kernel, Grid::warp_per_row(rows), &[x, out, &(rows as i32), &(cols as i32)]) }
+        unsafe { cuda.launch(ARGMAX, Grid::warp_per_row(rows), &[&x, &out, &(rows as i32), &(cols as i32)]) }
     }
 }
 
