@@ -11,7 +11,7 @@ pub(crate) fn pass<T: Real>(device: &Device, pass: Pass, g: &Conv2d, [a, b]: [&[
     g.check(pass, [a.len(), b.len()], out.len());
     if let Some(winograd) = winograd::choose(device, g) {
         return match pass {
-            Pass::Forward => winograd::forward(device, &winograd, g, a, b, out, store),
+            Pass::Forward => _ = winograd::forward(device, &winograd, g, a, b, out, store, None),
             Pass::BackwardInput => winograd::adjoint(device, &winograd, g, a, b, out, store),
             Pass::BackwardWeight => winograd::backward_weight(device, &winograd, g, a, b, out, store),
         };
@@ -43,7 +43,7 @@ pub(crate) fn forward_with_statistics<T: Real>(
     g.check(Pass::Forward, [x.len(), w.len()], y.len());
     assert!(moments.iter().all(|moments| moments.len() == g.o), "conv2d: mean and var are [o] of {g:?}");
     match winograd::choose(device, g) {
-        Some(winograd) => winograd::forward_with_statistics(device, &winograd, g, x, w, y, moments),
+        Some(winograd) => winograd::forward(device, &winograd, g, x, w, y, Store::Set, Some(moments)),
         None => {
             pass(device, Pass::Forward, g, [x, w], y, Store::Set);
             false

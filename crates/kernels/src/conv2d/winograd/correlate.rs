@@ -17,7 +17,8 @@ const TILES: usize = 64;
 /// Blocks wanted, for any sensible number of threads, of half as many tiles at least.
 const BLOCKS: usize = 4;
 
-/// `y (=|+=) x * w`.
+/// `y (=|+=) x * w`, and to `moments` mean and biased variance of each channel of y, `[o]` each: if blocks have room for an
+/// image. Returns whether it wrote them.
 pub(in crate::conv2d) fn forward<T: Real>(
     device: &Device,
     winograd: &Winograd<T>,
@@ -26,32 +27,17 @@ pub(in crate::conv2d) fn forward<T: Real>(
     w: &[T],
     y: &mut [T],
     store: Store,
-) {
-    let phases = plan::forward(g);
-    let weights = Weights { w, geometry: g, adjoint: false };
-    let layer = Layer::new(winograd, [&phases[..]], (g.input(), g.w), (g.output(), g.ow));
-    layer.correlate(device, g.n, x, &weights, y, store, None);
-}
-
-/// [`forward`] with [`Store::Set`], and mean and biased variance of each channel of y if blocks have room for an image.
-pub(in crate::conv2d) fn forward_with_statistics<T: Real>(
-    device: &Device,
-    winograd: &Winograd<T>,
-    g: &Conv2d,
-    x: &[T],
-    w: &[T],
-    y: &mut [T],
-    [mean, var]: [&mut [T]; 2],
+    moments: Option<[&mut [T]; 2]>,
 ) -> bool {
     let phases = plan::forward(g);
     let weights = Weights { w, geometry: g, adjoint: false };
     let layer = Layer::new(winograd, [&phases[..]], (g.input(), g.w), (g.output(), g.ow));
-    let Some(parts) = layer.blocks_of_images(g.n) else {
-        layer.correlate(device, g.n, x, &weights, y, Store::Set, None);
+    let Some(([mean, var], parts)) = moments.zip(layer.blocks_of_images(g.n)) else {
+        layer.correlate(device, g.n, x, &weights, y, store, None);
         return false;
     };
     let mut partial = device.buffer::<f64>(parts * 2 * g.o);
-    layer.correlate(device, g.n, x, &weights, y, Store::Set, Some(&mut partial));
+    layer.correlate(device, g.n, x, &weights, y, store, Some(&mut partial));
     let rows = |part: usize| (g.n * (part + 1) / parts - g.n * part / parts) * g.oh * g.ow;
     batch_norm::join_parts(device.simd(), &mut partial, rows, mean, var);
     true

@@ -21,7 +21,7 @@ use super::Conv2d;
 use crate::{Device, Real};
 use micro::{Micro, Transforms};
 
-pub(super) use correlate::{adjoint, forward, forward_with_statistics};
+pub(super) use correlate::{adjoint, forward};
 pub(super) use weight::backward_weight;
 
 /// Elements that keep lines a power of two apart from falling into the same sets of the cache.
