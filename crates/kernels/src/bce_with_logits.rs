@@ -1,7 +1,8 @@
 //! Binary cross-entropy on logits, against one target for all:
 //! loss = mean of max(x, 0) - x t + ln(1 + e^-|x|), which is -t ln s(x) - (1 - t) ln(1 - s(x)) without overflow.
 
-use crate::parallel::{self, Rows};
+use crate::parallel;
+use crate::reduce::sum_of_chunks;
 use crate::simd::vectorized;
 use crate::softmax::CHUNK;
 use crate::view::{View, ViewMut};
@@ -16,12 +17,8 @@ pub fn forward<'a, T: Real>(device: &Device, x: impl Into<View<'a, T>>, target: 
         return cuda::forward(cuda, x.on_gpu(), target.to_f64() as f32, loss.on_gpu());
     }
     let (x, loss) = (x.host(), loss.host());
-    let chunks = x.len().div_ceil(CHUNK);
-    let mut partial = device.workspace::<f64>(chunks);
-    parallel::split((Rows(x, CHUNK), &mut partial[..]), chunks, 1, |_, (x, sum)| {
-        forward_chunk(device.simd(), x.0, target, &mut sum[0]);
-    });
-    loss[0] = T::from_f64(partial.iter().sum::<f64>() / x.len() as f64);
+    let sum = sum_of_chunks(device, x, CHUNK, |x| forward_chunk(device.simd(), x, target));
+    loss[0] = T::from_f64(sum / x.len() as f64);
 }
 
 /// dx = dloss (1 / (1 + e^-x) - target) / n.
@@ -45,8 +42,8 @@ pub fn backward<'a, T: Real>(
 }
 
 vectorized! {
-    fn forward_chunk<T: Real>(x: &[T], target: T, sum: &mut f64) {
-        *sum = x.iter().map(|&x| (x.max(T::ZERO) - x * target + (-x.abs()).exp().ln_1p()).to_f64()).sum();
+    fn forward_chunk<T: Real>(x: &[T], target: T) -> f64 {
+        x.iter().map(|&x| (x.max(T::ZERO) - x * target + (-x.abs()).exp().ln_1p()).to_f64()).sum()
     }
 
     fn backward_chunk<T: Real>(x: &[T], target: T, scale: T, dx: &mut [T], store: Store) {

@@ -191,11 +191,6 @@ pub mod cuda {
         std::array::from_fn(|i| (words[i / 2] >> (32 * (i % 2))) as u32 as i32)
     }
 
-    /// The position of a downloaded stream.
-    pub fn position(stream: [i32; STREAM]) -> u64 {
-        u64::from(stream[4] as u32) | u64::from(stream[5] as u32) << 32
-    }
-
     /// See [`constant`](super::constant); for elements of four bytes.
     pub fn constant<T: Element>(cuda: &Cuda, value: T, out: DeviceSliceMut<T>) {
         // The kernel moves the bits as those of an f32, unchanged.

@@ -1,7 +1,8 @@
 //! Hinge losses of a GAN (Lim and Ye 2017): the discriminator's mean of max(0, 1 - x) on real images and of max(0, 1 + x) on
 //! generated ones, and the generator's mean of -x.
 
-use crate::parallel::{self, Rows};
+use crate::parallel;
+use crate::reduce::sum_of_chunks;
 use crate::simd::vectorized;
 use crate::softmax::CHUNK;
 use crate::view::{View, ViewMut};
@@ -40,12 +41,8 @@ pub fn forward<'a, T: Real>(device: &Device, x: impl Into<View<'a, T>>, side: Si
     let (x, loss) = (x.host(), loss.host());
     let (margin, slope) = side.line();
     let (margin, slope) = (T::from_f64(margin), T::from_f64(slope));
-    let chunks = x.len().div_ceil(CHUNK);
-    let mut partial = device.workspace::<f64>(chunks);
-    parallel::split((Rows(x, CHUNK), &mut partial[..]), chunks, 1, |_, (x, sum)| {
-        forward_chunk(device.simd(), x.0, margin, slope, &mut sum[0]);
-    });
-    loss[0] = T::from_f64(partial.iter().sum::<f64>() / x.len() as f64);
+    let sum = sum_of_chunks(device, x, CHUNK, |x| forward_chunk(device.simd(), x, margin, slope));
+    loss[0] = T::from_f64(sum / x.len() as f64);
 }
 
 /// dx = dloss slope / n where the loss is above 0, or has no margin.
@@ -73,12 +70,12 @@ pub fn backward<'a, T: Real>(
 }
 
 vectorized! {
-    fn forward_chunk<T: Real>(x: &[T], margin: T, slope: T, sum: &mut f64) {
+    fn forward_chunk<T: Real>(x: &[T], margin: T, slope: T) -> f64 {
         let bounded = margin != T::ZERO;
-        *sum = x.iter().map(|&x| {
+        x.iter().map(|&x| {
             let loss = margin + slope * x;
             if bounded && loss <= T::ZERO { 0.0 } else { loss.to_f64() }
-        }).sum();
+        }).sum()
     }
 
     fn backward_chunk<T: Real>(x: &[T], margin: T, slope: T, scale: T, dx: &mut [T], store: Store) {

@@ -17,15 +17,17 @@ pub fn sum<'a, T: Real>(device: &Device, x: impl Into<View<'a, T>>, out: impl In
         let mut partial = device.workspace::<f32>(cuda::partials(x.len()));
         return cuda::sum(cuda, x.on_gpu(), partial.view_mut().device(), out.on_gpu());
     }
-    let (x, out) = (x.host(), out.host());
-    let chunks = x.len().div_ceil(CHUNK);
+    out.host()[0] = T::from_f64(sum_of_chunks(device, x.host(), CHUNK, |x| lane_sum(device.simd(), x).to_f64()));
+}
+
+/// The sum of what `sum` gives for each chunk of x, in order.
+pub(crate) fn sum_of_chunks<T: Real>(device: &Device, x: &[T], chunk: usize, sum: impl Fn(&[T]) -> f64 + Sync) -> f64 {
+    let chunks = x.len().div_ceil(chunk);
     let mut partial = device.workspace::<f64>(chunks);
-    parallel::split((Rows(x, CHUNK), &mut partial[..]), chunks, 1, |_, (x, partial)| {
-        if let Some(partial) = partial.first_mut() {
-            *partial = lane_sum(device.simd(), x.0).to_f64();
-        }
+    parallel::split((Rows(x, chunk), &mut partial[..]), chunks, 1, |_, (x, partial)| {
+        partial.iter_mut().for_each(|partial| *partial = sum(x.0));
     });
-    out[0] = T::from_f64(partial.iter().sum());
+    partial.iter().sum()
 }
 
 /// out_i = the j of the largest x_ij, the lowest such j; nothing is larger than a NaN, nor a NaN than anything, so one in front is taken and others are passed over.

@@ -2,13 +2,8 @@
 
 use super::*;
 use crate::compiled::Compiled;
-use crate::philox::Philox;
+use crate::testing::uniform;
 use crate::{Simd, batch_norm, conv_transpose2d};
-
-fn random<T: Real>(seed: u64, len: usize) -> Vec<T> {
-    let mut stream = Philox::new(seed, 0);
-    (0..len).map(|_| T::from_f64(f64::from(stream.range(-1.0, 1.0)))).collect()
-}
 
 /// Calls `f(x index, w index, y index)` for every product of the definition.
 fn products(g: &Conv2d, mut f: impl FnMut(usize, usize, usize)) {
@@ -49,7 +44,7 @@ fn compare<T: Real>(what: &str, got: &[T], want: &Reference, before: &[T], epsil
 type Kernel<'a, T> = &'a dyn Fn(&mut [T], Store);
 
 fn check<T: Real>(device: &Device, g: &Conv2d, epsilon: f64) {
-    let (x, w, dy) = (random::<T>(1, g.x_len()), random::<T>(2, g.w_len()), random::<T>(3, g.y_len()));
+    let (x, w, dy) = (uniform::<T>(1, g.x_len()), uniform::<T>(2, g.w_len()), uniform::<T>(3, g.y_len()));
     let (mut y64, mut dx64, mut dw64) =
         (vec![(0.0, 0.0, 0); g.y_len()], vec![(0.0, 0.0, 0); g.x_len()], vec![(0.0, 0.0, 0); g.w_len()]);
     products(g, |ix, iw, iy| {
@@ -67,7 +62,7 @@ fn check<T: Real>(device: &Device, g: &Conv2d, epsilon: f64) {
         let mut set = vec![T::from_f64(f64::NAN); want.len()];
         pass(&mut set, Store::Set);
         compare(&what, &set, want, &vec![T::ZERO; want.len()], epsilon);
-        let before = random::<T>(4, want.len());
+        let before = uniform::<T>(4, want.len());
         let mut sum = before.clone();
         pass(&mut sum, Store::Add);
         compare(&format!("{what}, add"), &sum, want, &before, epsilon);
@@ -163,7 +158,7 @@ fn bits_do_not_depend_on_the_number_of_threads() {
         assert_eq!(by_winograd(simd)[..5], [true, true, true, true, false], "{simd}");
     }
     for (simd, g) in Simd::available().into_iter().flat_map(|simd| shapes.map(|g| (simd, g.unwrap()))) {
-        let (x, w, dy) = (random::<f32>(1, g.x_len()), random::<f32>(2, g.w_len()), random::<f32>(3, g.y_len()));
+        let (x, w, dy) = (uniform::<f32>(1, g.x_len()), uniform::<f32>(2, g.w_len()), uniform::<f32>(3, g.y_len()));
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let device = Device::cpu_with(simd).unwrap();
@@ -202,7 +197,7 @@ fn transposed_convolution_is_the_adjoint() {
     let device = Device::cpu();
     let g = Conv2d::transposed(2, 4, 5, 6, 7, [4, 3], [2, 2], [1, 0], [0, 1]).unwrap();
     assert_eq!((g.oh, g.ow, g.h, g.w), (4, 5, 8, 12));
-    let (x, w, dy) = (random::<f64>(1, g.y_len()), random::<f64>(2, g.w_len()), random::<f64>(3, g.x_len()));
+    let (x, w, dy) = (uniform::<f64>(1, g.y_len()), uniform::<f64>(2, g.w_len()), uniform::<f64>(3, g.x_len()));
     let (mut y, mut dx, mut dw) = (vec![f64::NAN; g.x_len()], vec![f64::NAN; g.y_len()], vec![f64::NAN; g.w_len()]);
     conv_transpose2d::forward(&device, &g, &x, &w, &mut y, Store::Set);
     conv_transpose2d::backward_input(&device, &g, &dy, &w, &mut dx, Store::Set);
@@ -242,7 +237,7 @@ fn statistics_on_the_way_are_those_of_the_output() {
     ];
     for device in crate::testing::devices() {
         for g in cases.map(|g| g.expect("a valid geometry")) {
-            let (x, w) = (random::<f32>(1, g.x_len()), random::<f32>(2, g.w_len()));
+            let (x, w) = (uniform::<f32>(1, g.x_len()), uniform::<f32>(2, g.w_len()));
             let mut plain = vec![f32::NAN; g.y_len()];
             forward(&device, &g, &x, &w, &mut plain, Store::Set);
             let got = crate::testing::over_threads(|| {

@@ -279,12 +279,8 @@ pub(crate) fn interleave<'a, T: Real>(lanes: usize, line: impl Fn(usize) -> &'a 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Simd, philox::Philox};
-
-    fn random<T: Real>(seed: u64, len: usize) -> Vec<T> {
-        let mut stream = Philox::new(seed, 0);
-        (0..len).map(|_| T::from_f64(f64::from(stream.range(-1.0, 1.0)))).collect()
-    }
+    use crate::Simd;
+    use crate::testing::uniform;
 
     /// Every size, transposition and store against the definition; |c - c64| <= bound * sum |a||b|.
     fn against_the_definition<T: Real>(device: &Device, epsilon: f64) {
@@ -301,9 +297,9 @@ mod tests {
             (2, 3, 0),
         ];
         for (m, n, k) in sizes {
-            let a = random::<T>(1, m * k);
-            let b = random::<T>(2, k * n);
-            let before = random::<T>(3, m * n);
+            let a = uniform::<T>(1, m * k);
+            let b = uniform::<T>(2, k * n);
+            let before = uniform::<T>(3, m * n);
             for (ta, tb) in [(No, No), (No, Yes), (Yes, No), (Yes, Yes)] {
                 let mut set = vec![T::from_f64(f64::NAN); m * n];
                 let mut add = before.clone();
@@ -340,7 +336,7 @@ mod tests {
     #[test]
     fn bits_do_not_depend_on_the_number_of_threads() {
         let (m, n, k) = (500, 70, 300);
-        let (a, b) = (random::<f32>(1, m * k), random::<f32>(2, k * n));
+        let (a, b) = (uniform::<f32>(1, m * k), uniform::<f32>(2, k * n));
         use Transpose::{No, Yes};
         let transposes = [(No, No), (No, Yes), (Yes, No), (Yes, Yes)];
         for (simd, (ta, tb)) in Simd::available().into_iter().flat_map(|simd| transposes.map(|t| (simd, t))) {
