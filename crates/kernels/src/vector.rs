@@ -369,3 +369,16 @@ macro_rules! micro_of {
     }};
 }
 pub(crate) use micro_of;
+
+/// Functions of a tile for one instruction set, from those of a module that are `inline(always)`:
+/// `name(Tile) [constants] Map: its bound`.
+macro_rules! with_features {
+    ($features:literal, $lane:ty, $module:ident: $($name:ident($tile:ident) [$($n:ident)*] $($map:ident: $bound:path)?;)*) => {$(
+        #[target_feature(enable = $features)]
+        unsafe fn $name<V: Vector<Lane = $lane>, $($map: $bound,)? $(const $n: usize),*>(tile: &$tile<$lane>) {
+            // SAFETY: the caller's.
+            unsafe { $module::$name::<V, $($map,)? $($n),*>(tile) }
+        }
+    )*};
+}
+pub(crate) use with_features;

@@ -170,35 +170,13 @@ macro_rules! instances {
         mod $name {
             use super::{Dots, Line, Micro, Outer, Rows, Strip, Vector, tiles};
 
-            #[target_feature(enable = $features)]
-            unsafe fn rows<V: Vector<Lane = $lane>, const M: usize, const N: usize>(tile: &Rows<$lane>) {
-                // SAFETY: the caller's.
-                unsafe { tiles::rows::<V, M, N>(tile) }
-            }
-
-            #[target_feature(enable = $features)]
-            unsafe fn line<V: Vector<Lane = $lane>, const M: usize, const N: usize>(tile: &Line<$lane>) {
-                // SAFETY: the caller's.
-                unsafe { tiles::line::<V, M, N>(tile) }
-            }
-
-            #[target_feature(enable = $features)]
-            unsafe fn outer<V: Vector<Lane = $lane>, const M: usize, const N: usize>(tile: &Outer<$lane>) {
-                // SAFETY: the caller's.
-                unsafe { tiles::outer::<V, M, N>(tile) }
-            }
-
-            #[target_feature(enable = $features)]
-            unsafe fn dots<V: Vector<Lane = $lane>, const M: usize, const N: usize>(tile: &Dots<$lane>) {
-                // SAFETY: the caller's.
-                unsafe { tiles::dots::<V, M, N>(tile) }
-            }
-
-            #[target_feature(enable = $features)]
-            unsafe fn strip<V: Vector<Lane = $lane>, const M: usize, const K: usize>(tile: &Strip<$lane>) {
-                // SAFETY: the caller's.
-                unsafe { tiles::strip::<V, M, K>(tile) }
-            }
+            crate::vector::with_features!($features, $lane, tiles:
+                rows(Rows) [M N];
+                line(Line) [M N];
+                outer(Outer) [M N];
+                dots(Dots) [M N];
+                strip(Strip) [M K];
+            );
 
             pub(super) static MICRO: Micro<$lane> = table!($vector, <$vector as Vector>::LANES, $($table)*);
         }

@@ -130,39 +130,13 @@ macro_rules! instances {
             use super::{Gather, Input, Map, Micro, Outer, Output, OutputGradient, Product, Scatter, Square};
             use super::{Transforms, Vector, Weight, WeightGradient, steps};
 
-            #[target_feature(enable = $features)]
-            unsafe fn gather<V: Vector<Lane = $lane>, F: Map<I, O>, const I: usize, const O: usize, const R: usize>(
-                t: &Gather<$lane>,
-            ) {
-                // SAFETY: the caller's.
-                unsafe { steps::gather::<V, F, I, O, R>(t) }
-            }
-
-            #[target_feature(enable = $features)]
-            unsafe fn scatter<V: Vector<Lane = $lane>, F: Map<I, O>, const I: usize, const O: usize, const R: usize>(
-                t: &Scatter<$lane>,
-            ) {
-                // SAFETY: the caller's.
-                unsafe { steps::scatter::<V, F, I, O, R>(t) }
-            }
-
-            #[target_feature(enable = $features)]
-            unsafe fn square<V: Vector<Lane = $lane>, F: Map<I, O>, const I: usize, const O: usize>(t: &Square<$lane>) {
-                // SAFETY: the caller's.
-                unsafe { steps::square::<V, F, I, O>(t) }
-            }
-
-            #[target_feature(enable = $features)]
-            unsafe fn product<V: Vector<Lane = $lane>, const M: usize, const N: usize>(t: &Product<$lane>) {
-                // SAFETY: the caller's.
-                unsafe { steps::product::<V, M, N>(t) }
-            }
-
-            #[target_feature(enable = $features)]
-            unsafe fn outer<V: Vector<Lane = $lane>, const M: usize, const N: usize, const R: usize>(t: &Outer<$lane>) {
-                // SAFETY: the caller's.
-                unsafe { steps::outer::<V, M, N, R>(t) }
-            }
+            crate::vector::with_features!($features, $lane, steps:
+                gather(Gather) [I O R] F: Map<I, O>;
+                scatter(Scatter) [I O R] F: Map<I, O>;
+                square(Square) [I O] F: Map<I, O>;
+                product(Product) [M N];
+                outer(Outer) [M N R];
+            );
 
             pub(super) static MICRO: Micro<$lane> = table!($vector, <$vector as Vector>::LANES, $rows, $products);
         }
