@@ -51,7 +51,7 @@ pub enum StateError {
     },
 }
 
-/// What a number is besides finite, where that alone does not tell what is wrong with it.
+/// Which finite numbers are expected, where the given one is finite too.
 fn within(value: f64) -> &'static str {
     if value.is_finite() { " of the network's type" } else { "" }
 }
