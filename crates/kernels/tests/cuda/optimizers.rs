@@ -123,12 +123,13 @@ fn spectral_norm_matches() {
 #[test]
 fn a_direction_of_small_weights_has_length_1() {
     for cuda in devices() {
-        let w: Vec<f32> = normal(1, 37 * 300).iter().map(|w| w * 1e-9).collect();
-        let (w_up, mut u) = (up(&cuda, &w), up(&cuda, &[1.0 / 37f32.sqrt(); 37]));
+        let w = normal(1, 37 * 300);
+        let small: Vec<f32> = w.iter().map(|w| w * 1e-9).collect();
+        let (small, mut u) = (up(&cuda, &small), up(&cuda, &[1.0 / 37f32.sqrt(); 37]));
         let mut u64 = vec![1.0 / 37f64.sqrt(); 37];
         for _ in 0..3 {
             spectral_norm::iterate(&Device::cpu(), [37, 300], &wide(&w), &mut u64);
-            spectral_norm::iterate::<f32>(&device(&cuda), [37, 300], w_up.slice(), u.slice_mut());
+            spectral_norm::iterate::<f32>(&device(&cuda), [37, 300], small.slice(), u.slice_mut());
         }
         assert_close("u", 16.0, &down(&cuda, &u), &u64);
     }
