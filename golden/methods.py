@@ -73,6 +73,7 @@ class SpectralConv(nn.Module):
 
     def prepare(self):
         with torch.no_grad():
+            # Of v = w.T @ u only the direction counts; PyTorch's and ours normalise it too, for weights so small that its square would vanish.
             w = self.weight_orig.flatten(1)
             self.weight_u.copy_(F.normalize(w @ (w.T @ self.weight_u), dim=0))
 

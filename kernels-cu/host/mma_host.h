@@ -86,9 +86,9 @@ inline void mma_m16n8k16_bf16(float (&c)[4], const unsigned (&a)[4], const unsig
 inline void ldmatrix_x4(unsigned (&r)[4], const void* row) { host::load_matrices(r, row, false); }
 inline void ldmatrix_x4_trans(unsigned (&r)[4], const void* row) { host::load_matrices(r, row, true); }
 
-template <int BYTES, bool CACHED = false>
+template <int BYTES, bool CACHED = BYTES == 4>
 void cp_async(void* shared, const void* global, bool valid) {
-    static_assert(BYTES == 4 || BYTES == 16, "4 or 16 bytes");
+    static_assert(BYTES == 16 || (BYTES == 4 && CACHED), "4 bytes through L1, or 16");
     if ((reinterpret_cast<std::uintptr_t>(shared) | (valid ? reinterpret_cast<std::uintptr_t>(global) : 0)) % BYTES != 0) {
         host::fail("cp_async of %d bytes: not aligned to them", BYTES);
     }

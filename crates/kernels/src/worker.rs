@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 /// From any other thread each kernel would be handed over and waited for. And kernels follow one another within
 /// microseconds, but to wake a thread that went to sleep in between takes tens of them: so the others look for work
 /// without a rest as long as there is some every now and then. They do so for one `f` at a time; another one meanwhile runs on one of
-/// rayon's threads too.
+/// rayon's threads too, and since that may be one that looks for work, the first call may return only after the other's `f`: neither is to
+/// wait for what comes after the other.
 pub fn on_a_worker<R: Send>(f: impl FnOnce() -> R + Send) -> R {
     static FREE: AtomicBool = AtomicBool::new(true);
     if !FREE.swap(false, Ordering::AcqRel) {

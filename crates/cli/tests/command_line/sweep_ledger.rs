@@ -90,6 +90,8 @@ fn a_ledger_that_takes_no_more_ends_no_run() {
     let output = child.wait_with_output().unwrap();
     let told = stderr(&output);
     assert!(output.status.code() == Some(3) && told.contains("error: l.jsonl: line "), "{told}");
+    // At once, but not after each run.
+    assert_eq!(told.matches("; the runs go on, and what is finished is added once it can be").count(), 1, "{told}");
     let finished = |run: fs::DirEntry| run.path().join("summary.json").exists();
     assert_eq!(fs::read_dir(&runs).unwrap().flatten().filter(|run| run.path().is_dir()).count(), 4);
     assert!(fs::read_dir(&runs).unwrap().flatten().all(finished), "{told}");
@@ -97,5 +99,13 @@ fn a_ledger_that_takes_no_more_ends_no_run() {
     let shown = stdout(&small(here.path(), &arguments).output().unwrap());
     assert!(shown.contains("4 combinations, 1 seed: 4 runs, of which 0 to train here"), "{shown}");
     assert_eq!(fs::read_to_string(&ledger).unwrap().lines().count(), 4);
+    // Another part's run that is damaged keeps none but itself out.
+    let of_first = |run: &fs::DirEntry| run.file_name().to_str().unwrap().starts_with("0.001");
+    let first = fs::read_dir(&runs).unwrap().flatten().find(of_first).expect("a run by its label");
+    fs::write(first.path().join("summary.json"), "torn").unwrap();
+    fs::remove_file(&ledger).unwrap();
+    let told = stderr(&small(here.path(), &[&arguments[..], &["--shard", "2/2"]].concat()).output().unwrap());
+    assert!(told.contains("summary.json: expected"), "{told}");
+    assert_eq!(fs::read_to_string(&ledger).unwrap().lines().count(), 3, "{told}");
     refused(here.path(), &[&SWEEP[..], &["--ledger", "pets"]].concat(), 3, "pets: cannot read: ");
 }

@@ -68,22 +68,28 @@ impl Runs {
         self.get(cell, seed).map_or(Ok(None), outcome)
     }
 
-    /// Adds the cells all of whose seeds are done to the ledger.
+    /// Adds the cells all of whose seeds are done to the ledger, also those after one that cannot be added.
     ///
     /// # Errors
-    /// As [`outcome`] and [`Ledger::add`].
+    /// As [`outcome`] and [`Ledger::add`]: the first.
     pub fn settle(&self, cells: &[&Cell], seeds: &[u64], ledger: &mut Ledger) -> Result<(), Error> {
+        let mut settled = Ok(());
         for cell in cells {
-            if ledger.has(cell.identity(), seeds) {
-                continue;
-            }
-            // The first seed that is not done ends the search.
-            let outcomes = seeds.iter().map(|&seed| self.outcome(cell, seed).transpose());
-            if let Some(outcomes) = outcomes.collect::<Option<Result<Vec<_>, _>>>() {
-                ledger.add(Line::new(cell, seeds, &outcomes?))?;
-            }
+            settled = settled.and(self.settle_one(cell, seeds, ledger));
         }
-        Ok(())
+        settled
+    }
+
+    fn settle_one(&self, cell: &Cell, seeds: &[u64], ledger: &mut Ledger) -> Result<(), Error> {
+        if ledger.has(cell.identity(), seeds) {
+            return Ok(());
+        }
+        // The first seed that is not done ends the search.
+        let outcomes = seeds.iter().map(|&seed| self.outcome(cell, seed).transpose());
+        match outcomes.collect::<Option<Result<Vec<_>, _>>>() {
+            Some(outcomes) => ledger.add(Line::new(cell, seeds, &outcomes?)),
+            None => Ok(()),
+        }
     }
 }
 

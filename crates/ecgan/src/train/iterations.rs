@@ -158,7 +158,7 @@ impl Iterations {
         if self.recorded.is_none() {
             self.recorded = Some(self.capture(images)?);
         }
-        if let Some(Recorded { graph, counted, .. }) = &self.recorded {
+        if let Some(Recorded { graph, counted }) = &self.recorded {
             graph.replay();
             let moved = self.counts().iter().zip(counted).map(|(count, more)| count + more).collect();
             self.set_counts(moved);

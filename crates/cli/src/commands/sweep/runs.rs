@@ -33,7 +33,8 @@ pub fn train_all(
     let (mut failed, mut told) = (Vec::new(), Ok(()));
     let (mut spent, mut finished) = (Duration::ZERO, 0);
     let mut settle = |cells: &[&Cell]| Runs::list(folder)?.settle(cells, seeds, ledger);
-    let mut settled = settle(cells);
+    let mut unsettled = None;
+    tell_first(&mut unsettled, settle(cells));
     for (i, run) in runs.iter().enumerate() {
         let what = format!("{}, seed {}", label(run.cell), run.seed);
         let path = Runs::list(folder)?.path(run.cell, run.seed);
@@ -58,7 +59,7 @@ pub fn train_all(
                     duration(left)
                 ));
                 told = told.and(line);
-                settled = settled.and(settle(&[run.cell]));
+                tell_first(&mut unsettled, settle(&[run.cell]));
             }
             Err(error @ Error::Interrupted) => return Err(error.into()),
             Err(error) => {
@@ -68,7 +69,7 @@ pub fn train_all(
         }
     }
     // Also what other processes have finished meanwhile. Where it takes all, it has what could not be added before.
-    let settled = settle(cells).map_err(|last| settled.err().unwrap_or(last));
+    let settled = settle(cells).map_err(|last| unsettled.unwrap_or(last));
     let n = failed.len();
     match failed.into_iter().next() {
         Some((what, error)) => {
@@ -76,6 +77,16 @@ pub fn train_all(
             Err(anyhow!(error).context(format!("{} failed, first {what}", many(n, "run"))))
         }
         None => Ok(settled.map(|()| told)??),
+    }
+}
+
+/// Warns of the first error at once, and not after hours of training only.
+fn tell_first(unsettled: &mut Option<Error>, settled: Result<(), Error>) {
+    if let Err(error) = settled
+        && unsettled.is_none()
+    {
+        warn(format!("{error}; the runs go on, and what is finished is added once it can be"));
+        *unsettled = Some(error);
     }
 }
 
