@@ -235,7 +235,10 @@ pub fn backward(
     let groups = groups(channels, x.len(), mean.len());
     let shape = Shape::new(channels, x.len(), groups);
     assert!(x.len() == dy.len() && y.is_none_or(|y| y.len() == x.len()), "batch_norm: x, y and dy");
-    assert!(dresidual.as_ref().is_none_or(|d| d.len() == x.len()), "batch_norm: dresidual");
+    assert!(
+        dresidual.as_ref().is_none_or(|d| y.is_some() && d.len() == x.len()),
+        "batch_norm: dresidual, which takes y"
+    );
     let fits = |out: &Option<(DeviceSliceMut<f32>, Store)>| out.as_ref().is_none_or(|(out, _)| out.len() == channels);
     assert!(fits(&dgamma) && fits(&dbeta), "batch_norm: dgamma and dbeta");
     check_channels(channels, [mean, var, gamma, beta]);
