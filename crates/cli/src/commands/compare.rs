@@ -41,8 +41,17 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
 
 fn lines(runs: &[Compared]) -> Vec<String> {
     let percent = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.2}"));
-    let head =
-        ["run", "method", "images", "seed", "epochs", "test, %", "to the first", "validation, %", "the paper's, %"];
+    let head = [
+        "run",
+        "method",
+        "images",
+        "seed",
+        "epochs",
+        "test, %",
+        "to the first",
+        "best validation, %",
+        "the paper's, %",
+    ];
     let row = |Compared { run, summary, difference, paper }: &Compared| {
         vec![
             escaped(&run.to_string_lossy()),

@@ -149,9 +149,10 @@ fn lines(measures: &Measures, network: &Path) -> Vec<String> {
             neighbours.generated_median, neighbours.real_median
         ),
         format!(
-            "closer than 1 % of the real ones are to theirs ({:.4}): {:.2} % of the generated images",
+            "closer than the closest 1 % of the real ones are to theirs ({:.4}): {:.2} % of the generated images; of new real ones some {:.1} %",
             neighbours.closer_than,
-            100.0 * neighbours.closer_fraction
+            100.0 * neighbours.closer_fraction,
+            100.0 * neighbours.closer_by_chance
         ),
         String::new(),
     ];

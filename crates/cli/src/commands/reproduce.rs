@@ -57,14 +57,11 @@ pub fn run(args: &ReproduceArgs) -> anyhow::Result<()> {
     let (seeds, name) = (args.seeds.to_string(), args.experiment.name());
     let mut flags: Vec<&str> = vec!["--data", &args.data, "--seeds", &seeds, "--epochs", &epochs, "--expect"];
     flags.extend(args.experiment.sweep());
-    let rest: Vec<&str> = args.rest.iter().map(String::as_str).collect();
-    if !rest.iter().any(|flag| *flag == "--out" || flag.starts_with("--out=")) {
-        flags.extend(["--out", name]);
-    }
-    if args.json && !rest.contains(&"--json") {
+    flags.extend(["--out", name]);
+    if args.json {
         flags.push("--json");
     }
-    flags.extend(rest);
+    let flags = with_theirs(flags, &args.rest);
     let shown: Vec<String> = flags.iter().map(|flag| quoted(flag)).collect();
     tell(format!("ecgan sweep {}", shown.join(" ")));
     if let Some(note) = args.experiment.note() {
@@ -73,4 +70,32 @@ pub fn run(args: &ReproduceArgs) -> anyhow::Result<()> {
     let command = SweepArgs::augment_args(Command::new("ecgan sweep").no_binary_name(true));
     let matches = command.try_get_matches_from(flags)?;
     sweep::run(&SweepArgs::from_arg_matches(&matches)?, &matches)
+}
+
+/// Our flags but for those that the user gives too, then the user's. Grids and arms add up.
+fn with_theirs<'a>(ours: Vec<&'a str>, theirs: &'a [String]) -> Vec<&'a str> {
+    let is_theirs = |flag: &str| theirs.iter().any(|given| given.split('=').next() == Some(flag));
+    let mut keep = true;
+    let mut flags = ours;
+    flags.retain(|part| {
+        if part.starts_with("--") {
+            keep = ["--grid", "--arm"].contains(part) || !is_theirs(part);
+        }
+        keep
+    });
+    flags.extend(theirs.iter().map(String::as_str));
+    flags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_flags_win() {
+        let theirs = ["--out=here", "--baseline", "0.1", "--grid", "seed=1"].map(String::from);
+        let ours = vec!["--json", "--grid", "lambda=0,1", "--baseline", "0", "--out", "lambda", "--expect"];
+        let flags = with_theirs(ours, &theirs).join(" ");
+        assert_eq!(flags, "--json --grid lambda=0,1 --expect --out=here --baseline 0.1 --grid seed=1");
+    }
 }

@@ -48,7 +48,7 @@ fn names_and_ranges_of_the_measures() {
     ];
     assert_eq!(keys(&own), names);
     assert_eq!(keys(&own["kernel_distance"]), ["mean", "standard_deviation", "subset_size", "subsets"]);
-    let of_neighbours = ["closer_fraction", "closer_than", "generated_median", "real_median"];
+    let of_neighbours = ["closer_by_chance", "closer_fraction", "closer_than", "generated_median", "real_median"];
     assert_eq!(keys(&own["neighbours"]), of_neighbours);
     let of_labels = ["all_accuracy", "kept_accuracy", "kept_fraction", "per_class", "threshold"];
     assert_eq!(keys(&own["pseudo_labels"]), of_labels);

@@ -31,21 +31,27 @@ pub struct Neighbours {
     pub real_median: f64,
     /// The distance within which 1 % of the real images have another: of n sorted ones that after the first n / 100.
     pub closer_than: f64,
-    /// The part of the generated images that have a real one within it: 0.01 or less is what real images would have.
+    /// The part of the generated images that have a real one within it.
     pub closer_fraction: f64,
+    /// The part to expect of as many new real images, 0.01 for many: the distance is that of real image k of n, and the closest are each
+    /// other's, so that k + 1 of n + 1 lie within it.
+    pub closer_by_chance: f64,
 }
 
 impl Neighbours {
     /// Compares the generated images' nearest real ones with the real images' nearest others; neither may be empty.
     pub fn new(generated: &[Nearest], real: &[Nearest]) -> Self {
         let (from_generated, from_real) = (sorted(generated), sorted(real));
-        let closer_than = from_real[(from_real.len() as f64 * CLOSEST) as usize];
+        let real = from_real.len() as f64;
+        let first = (real * CLOSEST).floor();
+        let closer_than = from_real[first as usize];
         let closer = from_generated.partition_point(|&distance| distance < closer_than);
         Self {
             generated_median: median(&from_generated),
             real_median: median(&from_real),
             closer_than,
             closer_fraction: closer as f64 / from_generated.len() as f64,
+            closer_by_chance: (first + 2.0) / (real + 1.0),
         }
     }
 }
@@ -162,7 +168,9 @@ mod tests {
         let real: Vec<f64> = (1..=200).rev().map(f64::from).collect();
         let found = Neighbours::new(&at(&[2.9, 3.0, 0.0, 500.0]), &at(&real));
         let (real_median, generated_median) = (100.5, 2.95);
-        let expected = Neighbours { generated_median, real_median, closer_than: 3.0, closer_fraction: 0.5 };
+        let (closer_fraction, closer_by_chance) = (0.5, 2.0 / 201.0 + 2.0 / 201.0);
+        let expected =
+            Neighbours { generated_median, real_median, closer_than: 3.0, closer_fraction, closer_by_chance };
         assert_eq!(found, expected);
         assert_eq!(
             Neighbours::new(&at(&real), &at(&real)).closer_fraction,

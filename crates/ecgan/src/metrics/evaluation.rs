@@ -14,7 +14,7 @@ pub struct Evaluation {
     pub correct: usize,
     /// Images.
     pub total: usize,
-    /// Mean F1 of the classes that have one.
+    /// Mean F1 of the classes that have one, as scikit-learn's: one without images that was predicted counts 0.
     pub macro_f1: f64,
     /// Mean `-ln p` of the label.
     pub negative_log_likelihood: f64,

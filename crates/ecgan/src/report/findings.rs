@@ -3,9 +3,10 @@
 use super::html::short;
 use super::run::Run;
 use super::wilson::wilson;
-use crate::metrics::{EpochMetrics, Evaluation};
+use crate::metrics::{CalibrationBin, EpochMetrics, Evaluation};
 use crate::run_folder::names::BEST_CHECKPOINT;
-use crate::settings::{Augment, DiffAugment, Sampling, Schedule};
+use crate::settings::{Augment, DiffAugment, FakeStatistics, Sampling, Schedule, Settings};
+use std::f64::consts::FRAC_2_PI;
 
 /// Something to look at.
 #[derive(Debug, PartialEq)]
@@ -21,8 +22,9 @@ const NOTHING: f64 = 0.01;
 const EVERYTHING: f64 = 0.99;
 /// Sum of D's two losses below which it tells all fakes: 2 ln 2 = 1.39 is chance.
 const D_WINS: f64 = 0.05;
-/// Part of the kept fakes that one class may have, in fair shares and at most this much of all.
-const ONE_CLASS: f64 = 0.8;
+/// Part of the kept fakes that one class of two may have, and one of more.
+const ONE_OF_TWO: f64 = 0.95;
+const ONE_OF_MORE: f64 = 0.8;
 /// Percent of the training images right, from which on training for longer teaches nothing about them.
 const BY_HEART: f64 = 90.0;
 /// Points between training and validation accuracy, or test accuracy where nothing validates: as many, and more than chance
@@ -30,7 +32,7 @@ const BY_HEART: f64 = 90.0;
 const OVERFIT: f64 = 10.0;
 /// Points that the validation accuracy may have lost since its best, likewise.
 const FALLEN: f64 = 3.0;
-/// Expected calibration error.
+/// Expected calibration error beyond what chance makes of it.
 const MISCALIBRATED: f64 = 0.1;
 /// Test images below which one of them is a percent or more.
 const FEW: usize = 100;
@@ -45,7 +47,7 @@ pub fn findings(run: &Run) -> Vec<Finding> {
         classifier(run, last, &mut add);
     }
     if let Some(evaluation) = &run.evaluation {
-        test(evaluation, longer, run.settings.sampling, &mut add);
+        test(evaluation, longer, &run.settings, &mut add);
     }
     found
 }
@@ -105,9 +107,10 @@ fn fakes(run: &Run, last: &EpochMetrics, longer: bool, add: &mut impl FnMut(Stri
             suggestion,
         );
     }
-    let Some(kept) = last.kept_per_class.as_deref().filter(|kept| kept.len() > 2) else { return };
+    let Some(kept) = last.kept_per_class.as_deref().filter(|kept| kept.len() > 1) else { return };
     let (total, most) = (kept.iter().sum::<u64>(), kept.iter().copied().max().unwrap_or(0));
-    if total > 0 && most as f64 > ONE_CLASS * total as f64 {
+    let limit = if kept.len() == 2 { ONE_OF_TWO } else { ONE_OF_MORE };
+    if total > 0 && most as f64 > limit * total as f64 {
         let class = kept.iter().position(|&count| count == most).and_then(|k| run.classes.get(k));
         add(
             format!(
@@ -115,8 +118,16 @@ fn fakes(run: &Run, last: &EpochMetrics, longer: bool, add: &mut impl FnMut(Stri
                 short(100.0 * most as f64 / total as f64),
                 class.map_or("?", String::as_str)
             ),
-            "Look at the samples: the generator may make one picture only. Lower --lambda, so that it weighs less, or \
-             another --seed.",
+            match run.settings.fake_statistics {
+                FakeStatistics::Running => {
+                    "Fakes that are normalised by the running statistics turn the classifier towards one class, whatever they \
+                     show. Take --fake-statistics frozen."
+                }
+                _ => {
+                    "Look at the samples: the generator may make one picture only. Lower --lambda, so that it weighs less, or \
+                     another --seed."
+                }
+            },
         );
     }
 }
@@ -157,7 +168,7 @@ fn classifier(run: &Run, last: &EpochMetrics, add: &mut impl FnMut(String, &str)
     }
 }
 
-fn test(evaluation: &Evaluation, longer: bool, sampling: Sampling, add: &mut impl FnMut(String, &str)) {
+fn test(evaluation: &Evaluation, longer: bool, settings: &Settings, add: &mut impl FnMut(String, &str)) {
     let largest = evaluation.per_class.iter().map(|class| class.total).max().unwrap_or(0);
     if evaluation.total > 0 && evaluation.correct <= largest {
         add(
@@ -166,7 +177,12 @@ fn test(evaluation: &Evaluation, longer: bool, sampling: Sampling, add: &mut imp
                 evaluation.accuracy,
                 100.0 * largest as f64 / evaluation.total as f64
             ),
+            // By which the test's images are normalised: a small set may end so, whatever else is right.
             match longer {
+                _ if settings.method.has_gan() && settings.fake_statistics != FakeStatistics::Frozen => {
+                    "Fakes that enter the running statistics, or are normalised by them, do that: take --fake-statistics frozen, \
+                     or compare with --method classifier."
+                }
                 true => {
                     "Train for more --epochs, with another --lr-c; check that the folders' names are the right labels."
                 }
@@ -186,7 +202,7 @@ fn test(evaluation: &Evaluation, longer: bool, sampling: Sampling, add: &mut imp
         let more = if never.len() > 8 { format!(" and {} more", never.len() - 8) } else { String::new() };
         add(
             format!("Never predicted: {}{more}.", never[..never.len().min(8)].join(", ")),
-            match (longer, sampling) {
+            match (longer, settings.sampling) {
                 (true, Sampling::Natural) => {
                     "Give such a class more training images, or, where it is smaller than others, --sampling balanced; or train for \
                      more --epochs."
@@ -199,7 +215,7 @@ fn test(evaluation: &Evaluation, longer: bool, sampling: Sampling, add: &mut imp
             },
         );
     }
-    if evaluation.expected_calibration_error > MISCALIBRATED {
+    if evaluation.expected_calibration_error - calibration_by_chance(evaluation) > MISCALIBRATED {
         add(
             format!(
                 "Confidence and accuracy differ by {:.1} points on average.",
@@ -214,4 +230,14 @@ fn test(evaluation: &Evaluation, longer: bool, sampling: Sampling, add: &mut imp
             "Differences of a few points are chance. Test on more images, or compare several --seed.",
         );
     }
+}
+
+/// The calibration error to expect of confidences that are right, from so many images: the mean deviation of each bin's correct
+/// images, as that of a normal distribution of variance sum c (1 - c), sqrt(2 / pi) of its root.
+fn calibration_by_chance(evaluation: &Evaluation) -> f64 {
+    let deviation = |bin: &CalibrationBin| {
+        let confidence = bin.confidence.unwrap_or(0.0);
+        (FRAC_2_PI * bin.count as f64 * confidence * (1.0 - confidence)).sqrt()
+    };
+    evaluation.calibration.iter().map(deviation).sum::<f64>() / evaluation.total.max(1) as f64
 }

@@ -179,6 +179,71 @@ fn each_odd_thing_is_found_and_a_sound_run_has_none() {
     assert_eq!(found, ["Accuracy is 99.0 % in training and 80.0 % in the test."]);
 }
 
+/// Kept fakes of one class: of two as of more, and what to do depends on how fakes pass through batch norm.
+#[test]
+fn fakes_of_one_class_are_found_and_the_statistics_named() {
+    let here = tempfile::tempdir().unwrap();
+    let found = |config: &str, kept: &[u64]| {
+        let last = EpochMetrics { kept_per_class: Some(kept.into()), ..epoch(1) };
+        folder(here.path(), config, &[last], &names(&["a", "b", "c"])[..kept.len()]);
+        let found = findings(&Run::read(here.path()).unwrap());
+        found.into_iter().find(|f| f.what.contains("of the kept fakes")).map(|f| f.suggestion)
+    };
+    assert_eq!((found("", &[94, 6]), found("", &[79, 11, 10])), (None, None));
+    for kept in [&[96, 4][..], &[81, 10, 9]] {
+        let (frozen, running) = (found("", kept).unwrap(), found("fake_statistics = \"running\"\n", kept).unwrap());
+        assert!(frozen.contains("--lambda") && !frozen.contains("frozen"), "{frozen}");
+        assert!(running.contains("--fake-statistics frozen"), "{running}");
+    }
+}
+
+/// A test that does no better than one class is laid to the fakes' statistics, where these may be why.
+#[test]
+fn statistics_that_fakes_enter_are_named_for_a_test_that_failed() {
+    let here = tempfile::tempdir().unwrap();
+    let both = names(&["cat", "dog"]);
+    let mut tally = Tally::new(2);
+    (0..200).for_each(|i| {
+        tally.add(i % 2, &[0.1, 0.0]);
+    });
+    let evaluation = tally.evaluation(&both);
+    for (config, named) in [
+        ("fake_statistics = \"shared\"\n", true),
+        ("fake_statistics = \"running\"\n", true),
+        ("fake_statistics = \"frozen\"\n", false),
+        ("method = \"classifier\"\n", false),
+    ] {
+        folder(here.path(), config, &[epoch(1)], &both);
+        let mut run = Run::read(here.path()).unwrap();
+        run.evaluation = Some(evaluation.clone());
+        let found = findings(&run);
+        assert!(found[0].what.starts_with("The test accuracy, 50.0 %"), "{found:?}");
+        assert_eq!(found[0].suggestion.contains("--fake-statistics frozen"), named, "{config}");
+    }
+}
+
+/// Confidences that are right differ from the accuracy of few images by chance: of ten bins' hundred images as much as of a
+/// thousand's where they are wrong.
+#[test]
+fn the_calibration_of_few_images_is_no_finding() {
+    let here = tempfile::tempdir().unwrap();
+    folder(here.path(), "", &[epoch(1)], &names(&["cat", "dog"]));
+    let mut run = Run::read(here.path()).unwrap();
+    // Of each ten confidences seven, or nine, are right where 0.8 of them should be: an error of 0.1 by chance, as sqrt(0.16 / 10)
+    // is a deviation of 0.13.
+    let mut found = |repeats: usize, right: usize| {
+        let mut tally = Tally::new(2);
+        for i in 0..10 * repeats {
+            tally.add(usize::from(i % 10 >= right), &[4.0f32.ln(), 0.0]);
+        }
+        run.evaluation = Some(tally.evaluation(&names(&["cat", "dog"])));
+        findings(&run).iter().any(|finding| finding.what.contains("Confidence and accuracy differ"))
+    };
+    assert!(!found(1, 6) && found(100, 6), "an error of 0.2");
+    assert!(!found(100, 8), "none");
+    assert!(found(1, 3), "an error of 0.5");
+}
+
 /// What chance explains in a small part is nothing to say.
 #[test]
 fn a_gap_or_a_fall_of_few_images_is_no_finding() {

@@ -14,14 +14,19 @@ impl Baseline {
     /// The value of this name.
     ///
     /// # Errors
-    /// [`Error::Setting`] where no axis has one, or several have.
+    /// [`Error::Setting`] where no axis has one, or several have, or one that gives the data: accuracies on other images are no pairs.
     pub fn new(name: &str, axes: &[Axis]) -> Result<Self, Error> {
         let has = |axis: &&Axis| axis.values.iter().any(|value| value.label == name);
-        let having: Vec<&str> = axes.iter().filter(has).map(|axis| axis.name.as_str()).collect();
+        let having: Vec<&Axis> = axes.iter().filter(has).collect();
+        let names = || having.iter().map(|axis| axis.name.as_str()).collect::<Vec<_>>().join(" and ");
         let (expected, got) = match having[..] {
-            [axis] => return Ok(Self { axis: axis.into(), label: name.into() }),
+            [axis] if axis.keys().contains("data") => (
+                "a value of an axis that gives no data, so that both are tested on the same images".into(),
+                name.into(),
+            ),
+            [axis] => return Ok(Self { axis: axis.name.clone(), label: name.into() }),
             [] => (format!("one of {}", labels(axes)), name.into()),
-            _ => ("a name that one axis has".into(), format!("{name}, which {} have", having.join(" and "))),
+            _ => ("a name that one axis has".into(), format!("{name}, which {} have", names())),
         };
         Err(Error::Setting { name: "baseline", expected, got })
     }

@@ -20,7 +20,7 @@ rect{fill:#fff}\
 
 impl Table {
     /// As SVG; `None` without a finished cell. A dashed line stands at the comparator, the cell without a difference, where
-    /// there is one such.
+    /// there is one such and others have one.
     pub fn svg(&self) -> Option<String> {
         let rows: Vec<(&Row, Mean)> = self.rows.iter().filter_map(|row| Some((row, self.accuracy(row)?))).collect();
         let spread = |accuracy: Mean| accuracy.deviation.unwrap_or(0.0);
@@ -54,7 +54,8 @@ impl Table {
             );
         }
         let mut comparators = rows.iter().filter(|(row, _)| row.difference.is_none());
-        if let (Some((_, one)), None) = (comparators.next(), comparators.next()) {
+        let compared = rows.iter().any(|(row, _)| row.difference.is_some());
+        if let (true, Some((_, one)), None) = (compared, comparators.next(), comparators.next()) {
             let at = x(one.mean);
             let _ = write!(svg, "<line class=\"base\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{bottom}\"/>");
         }

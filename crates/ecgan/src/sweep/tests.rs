@@ -237,6 +237,10 @@ fn a_named_baseline_has_what_the_row_has_on_the_other_axes() {
     let axes = ["lambda=0.1,0.5", "threshold=0.5,0.7"].map(|text| Axis::grid(text).unwrap());
     let message = Baseline::new("0.5", &axes).unwrap_err().to_string();
     assert_eq!(message, "baseline: expected a name that one axis has, got 0.5, which lambda and threshold have");
+    let message = Baseline::new("a", &[Axis::grid("data=a,b").unwrap()]).unwrap_err().to_string();
+    let expected =
+        "baseline: expected a value of an axis that gives no data, so that both are tested on the same images, got a";
+    assert_eq!(message, expected);
 }
 
 #[test]
