@@ -45,7 +45,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) spectral_norm_unit(float* 
     }
     sum = block_sum<THREADS>(sum, scratch);
     if (threadIdx.x == 0) {
-        whole[0] = fmax(sqrt(sum), 1e-12);
+        const double length = sqrt(sum);
+        // Not by fmax, which would make a number of NaN.
+        whole[0] = length < 1e-12 ? 1e-12 : length;
     }
     __syncthreads();
     for (int i = threadIdx.x; i < n; i += THREADS) {

@@ -77,6 +77,8 @@ pub fn forward<'a, T: Real>(
         return cuda::forward(cuda, g, x.on_gpu(), labels.device(), y.on_gpu());
     }
     let (x, labels, y) = (x.host(), labels.host(), y.host());
+    let known = |&label: &i32| usize::try_from(label).is_ok_and(|label| label < g.classes);
+    assert!(labels.iter().all(known), "class_planes: a label of {} classes", g.classes);
     let (c, channels) = (g.c, g.channels());
     let operands = (Rows(x, c), Rows(y, channels));
     parallel::split(operands, g.n * g.pixels, (CHUNK / channels).max(1), |first, (x, y)| {

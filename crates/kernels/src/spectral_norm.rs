@@ -119,7 +119,9 @@ fn from_the_left<T: Real>(device: &Device, cols: usize, w: &[T], u: &[T], v: &mu
 
 /// x = x / |x|; returns |x|.
 fn normalise<T: Real>(x: &mut [T]) -> T {
-    let length = x.iter().map(|x| x.to_f64() * x.to_f64()).sum::<f64>().sqrt().max(SHORTEST);
+    let length = x.iter().map(|x| x.to_f64() * x.to_f64()).sum::<f64>().sqrt();
+    // Not by `max`, which would make a number of NaN.
+    let length = if length < SHORTEST { SHORTEST } else { length };
     x.iter_mut().for_each(|x| *x = T::from_f64(x.to_f64() / length));
     T::from_f64(length)
 }

@@ -131,14 +131,15 @@ impl<T: Real> Network<T> {
         trainable: bool,
         forward: impl FnOnce(&dyn Module<T>, &Pass<'_, T>) -> Result<R>,
     ) -> Result<R> {
+        let params = self.params.bind(x.tape(), trainable);
+        let pass = Pass { params, buffers: RefCell::new(&mut self.buffers), mode, labels };
+        let output = forward(&*self.module, &pass)?;
         self.batches_tracked += match mode {
             Mode::Train => 1,
             Mode::Both { second_updates } => 1 + u64::from(second_updates),
             Mode::FrozenStatistics | Mode::RunningStatistics => 0,
         };
-        let params = self.params.bind(x.tape(), trainable);
-        let pass = Pass { params, buffers: RefCell::new(&mut self.buffers), mode, labels };
-        forward(&*self.module, &pass)
+        Ok(output)
     }
 
     /// The output for `x` with running statistics, recording nothing.

@@ -7,7 +7,7 @@ use tensor::{Named, ParamId, Real, Result, Tensor, Var};
 
 /// A convolution with bias and activation, whose weight is divided by an estimate of its largest singular value:
 /// y = act(conv(x, W / |W^T u|) + b). The direction u comes closer to the first left singular vector by one step of power
-/// iteration each iteration.
+/// iteration each iteration, and begins with a length that is not 1: before the first [`prepare`](Self::prepare) the divisor is as much larger.
 #[derive(Clone, Copy, Debug)]
 pub struct SpectralConv2d {
     weight: ParamId,

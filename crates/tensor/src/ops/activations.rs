@@ -12,8 +12,8 @@ pub fn relu<T: Real>(x: &Var<T>) -> Result<Var<T>> {
 
 /// y = x where x > 0, slope * x elsewhere; `slope` > 0 (the reverse reads x's sign from y's). Any shape.
 pub fn leaky_relu<T: Real>(x: &Var<T>, slope: f64) -> Result<Var<T>> {
-    check(slope > 0.0, "leaky_relu", format!("a slope above 0, not {slope}"), &[&x.shape()])?;
-    let slope = T::from_f64(slope);
+    let (given, slope) = (slope, T::from_f64(slope));
+    check(slope > T::ZERO, "leaky_relu", format!("a slope above 0, not {given}"), &[&x.shape()])?;
     let forward = |device: &Device, x: View<T>, y: ViewMut<T>| kernels::leaky_relu::forward(device, slope, x, y);
     activation(x, forward, move |device, y, dy, dx, store| {
         kernels::leaky_relu::backward(device, slope, y, dy, dx, store);

@@ -82,10 +82,16 @@ pub fn batch_norm<'a, T: Real>(
         "[..,c], [c], [c], residual as x, statistics of c channels",
         &[&s, &gamma.shape(), &beta.shape()],
     )?;
-    let positive = !matches!(activation, Activation::LeakyRelu(slope) if slope.is_nan() || slope <= 0.0);
+    let positive =
+        !matches!(activation, Activation::LeakyRelu(slope) if slope.is_nan() || T::from_f64(slope) <= T::ZERO);
     check(positive, "batch_norm", format!("a slope above 0 in {activation:?}"), &[&s])?;
     let groups = if let Statistics::Groups(groups, _) = statistics { groups } else { 1 };
-    check(groups > 0 && rows.is_multiple_of(groups), "batch_norm", format!("rows for {groups} groups"), &[&s])?;
+    check(
+        rows > 0 && groups > 0 && rows.is_multiple_of(groups),
+        "batch_norm",
+        format!("rows for {groups} groups"),
+        &[&s],
+    )?;
     if !matches!(statistics, Statistics::Given(..)) {
         // PyTorch refuses this too: the variance of one value is 0, and every output would be beta.
         check(rows > groups, "batch_norm", "more than one value per channel to take statistics of", &[&s])?;

@@ -9,7 +9,7 @@ use kernels::spectral_norm as kernel;
 pub fn spectral_norm<T: Real>(w: &Var<T>, u: &Tensor<T>) -> Result<Var<T>> {
     let shape = w.shape();
     let rows = shape.first().copied().unwrap_or(0);
-    check(rows > 0 && u.shape()[..] == [rows], "spectral_norm", "[rows,..], [rows]", &[&shape, &u.shape()])?;
+    check(shape.numel() > 0 && u.shape()[..] == [rows], "spectral_norm", "[rows,..], [rows]", &[&shape, &u.shape()])?;
     let size = [rows, shape.numel() / rows];
     let (mut v, mut sigma, mut y) = (w.output([size[1]]), w.output([]), w.output(shape));
     kernel::forward(w.device(), size, w.view(), u, &mut v, &mut sigma, &mut y);

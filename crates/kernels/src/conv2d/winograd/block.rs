@@ -8,8 +8,8 @@ use crate::conv2d::Side;
 use crate::gemm::{DEPTH, scratch};
 use crate::{Real, Store};
 
-/// How the tiles of a block lie in vectors, transformed (v) and multiplied (m): in groups of at most as many as a product has rows, as
-/// even as they can be, so that the last product is not of a few rows only. A group has a plane for each register of channels.
+/// How the tiles of a block lie in vectors, transformed (v) and multiplied (m): in groups of equally many, at most as many as a product
+/// has rows, and what is left. A group has a plane for each register of channels.
 struct Layout {
     lanes: usize,
     tiles: usize,
