@@ -118,30 +118,35 @@ impl<T: Real> Layer<'_, T> {
             let of_plane = product * micro.rows * lanes;
             for panel in 0..self.panels() {
                 let b = &weights[product * self.weights_pitch() + across * panel * lanes * self.depth()..];
-                let width = self.registers(panel) * lanes;
+                let registers = self.registers(panel);
+                let width = registers * lanes;
                 let panel_len = width * self.depth();
                 // So much of a panel stays in L1 while the tiles pass by.
                 for first in (0..self.depth()).step_by(DEPTH) {
                     let depth = DEPTH.min(self.depth() - first);
+                    // The first group's; the others' differ by little, and there are many.
+                    let mut part = Product {
+                        a: v[first / lanes * at.plane + of_plane..].as_ptr(),
+                        a_plane: at.plane,
+                        planes: depth / lanes,
+                        b: b[first * width..].as_ptr(),
+                        soon: b.as_ptr().wrapping_add(panel_len + first * lanes),
+                        c: m[across * panel * at.plane + of_plane..].as_mut_ptr(),
+                        c_plane: at.plane,
+                        store: if first == 0 { Store::Set } else { Store::Add },
+                    };
+                    let mut of_panel = panel_len;
                     for group in 0..at.groups {
                         // First the next panel; then what the next passes over memory need.
-                        let soon = if group * lanes * self.depth() < panel_len {
-                            b.as_ptr().wrapping_add(panel_len + (group * self.depth() + first) * lanes)
-                        } else {
-                            soon.next(depth * lanes)
-                        };
-                        let part = Product {
-                            a: v[group * at.v_group + first / lanes * at.plane + of_plane..].as_ptr(),
-                            a_plane: at.plane,
-                            planes: depth / lanes,
-                            b: b[first * width..].as_ptr(),
-                            soon,
-                            c: m[group * at.m_group + across * panel * at.plane + of_plane..].as_mut_ptr(),
-                            c_plane: at.plane,
-                            store: if first == 0 { Store::Set } else { Store::Add },
-                        };
+                        if of_panel == 0 {
+                            part.soon = soon.next(depth * lanes);
+                        }
                         // SAFETY: rows, panel and sums lie within v, the weights and m.
-                        unsafe { micro.product(at.rows(group), self.registers(panel), &part) };
+                        unsafe { micro.product(at.rows(group), registers, &part) };
+                        part.a = part.a.wrapping_add(at.v_group);
+                        part.c = part.c.wrapping_add(at.m_group);
+                        part.soon = part.soon.wrapping_add(lanes * self.depth());
+                        of_panel = of_panel.saturating_sub(lanes * self.depth());
                     }
                 }
             }

@@ -23,7 +23,7 @@ pub(super) struct Tiles {
 /// A tile that reaches beyond its image.
 struct Cut {
     /// Elements from the image's first pixel to each of the tile's; of no meaning where there is none.
-    offsets: Vec<isize>,
+    offsets: [isize; MAX_SIDE * MAX_SIDE],
     /// Positions without a pixel.
     missing: Vec<usize>,
 }
@@ -67,11 +67,11 @@ impl Tiles {
     /// A tile's table, empty if it is whole.
     fn cut(&self, tile: Tile) -> Cut {
         if self.whole(tile) {
-            return Cut { offsets: Vec::new(), missing: Vec::new() };
+            return Cut { offsets: [0; _], missing: Vec::new() };
         }
-        let mut offsets = vec![isize::MAX; self.side * self.side];
+        let mut offsets = [isize::MAX; _];
         self.pixels(tile, |at, pixel| offsets[at] = (pixel * self.image.channels) as isize);
-        let missing = (0..offsets.len()).filter(|&at| offsets[at] == isize::MAX).collect();
+        let missing = (0..self.side * self.side).filter(|&at| offsets[at] == isize::MAX).collect();
         Cut { offsets, missing }
     }
 
@@ -133,14 +133,11 @@ impl Tiles {
             first.expose_provenance();
             return f(first, &self.offsets);
         }
-        let Cut { offsets: of_pixels, missing } = &self.cut[tile.place];
-        let mut offsets = [0; MAX_SIDE * MAX_SIDE];
-        let offsets = &mut offsets[..of_pixels.len()];
-        offsets.copy_from_slice(of_pixels);
+        let Cut { mut offsets, ref missing } = self.cut[tile.place];
         // Addresses, not pixels: `nothing` is elsewhere.
         let [from, to] = [x, nothing].map(|pixels| pixels.as_ptr().expose_provenance() as isize);
         missing.iter().for_each(|&at| offsets[at] = (to - from) / size_of::<T>() as isize);
-        f(x.as_ptr(), offsets);
+        f(x.as_ptr(), &offsets);
     }
 }
 
