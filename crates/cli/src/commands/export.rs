@@ -63,7 +63,7 @@ struct Report<'a> {
 /// Runs the command.
 pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     let ExportArgs { net, out, .. } = args;
-    check_target(out, args.force)?;
+    check_target(out, args.checkpoint.path(), args.force)?;
     let read = args.checkpoint.read()?;
     check_outside_data_of(&read, "out", out, Written::File)?;
     let Exported { format, parameters, bytes } = export(&read, *net, out, args.force)?;

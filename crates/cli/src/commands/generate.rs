@@ -35,7 +35,7 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "S", default_value_t = 0, value_parser = integer::<u64>())]
     seed: u64,
     /// Draw this class alone, with a generator of --method conditional; without it, each class in turn
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     class: Option<String>,
     #[command(flatten)]
     target: Target,

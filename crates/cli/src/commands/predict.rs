@@ -39,9 +39,9 @@ pub struct PredictArgs {
 
 const EXAMPLES: &str = "\
 A confidence is a probability, in 0..1. What cannot be read, as a path that is not there, a folder
-without images, a damaged file, WebP, GIF, BMP, TIFF, AVIF and HEIC, is told of on stderr, the others
-are still predicted, and the exit code is 3. In folders what is not named as an image is passed
-over. What is transparent is laid on white.
+without images, a damaged file, WebP, GIF, BMP, TIFF, AVIF and HEIC, is told of on stderr, the
+others are still predicted, and the exit code is 3. In folders what is not named as an image is
+passed over. What is transparent is laid on white.
 
 Examples:
   ecgan predict --checkpoint RUN/checkpoints/best.safetensors cat.jpg

@@ -34,6 +34,16 @@ fn every_method_trains_is_evaluated_draws_and_is_compared() {
     let of = |i: usize, key: &str| report["runs"][i][key].as_f64();
     assert_eq!((of(0, "difference"), of(0, "paper")), (None, None));
     assert_eq!(of(1, "difference"), Some(of(1, "test_accuracy").unwrap() - of(0, "test_accuracy").unwrap()));
+    // The same data by another path is the same; with another number of test images it is not.
+    let summary = here.path().join("conditional/summary.json");
+    let written = fs::read_to_string(&summary).unwrap();
+    let difference = |from: &str, to: &str| {
+        assert!(written.contains(from), "{written}");
+        fs::write(&summary, written.replace(from, to)).unwrap();
+        json(&ecgan(here.path(), &["compare", "classifier", "conditional", "--json"]))["runs"][1]["difference"].as_f64()
+    };
+    assert!(difference("\"data\": \"pets\"", "\"data\": \"./pets/\"").is_some());
+    assert_eq!(difference("\"n_test\": ", "\"n_test\": 1"), None);
 }
 
 #[test]
@@ -61,6 +71,15 @@ fn what_is_no_finished_run_is_named() {
                     warning: notes.txt: not the folder of a run, and left out\n";
     assert_eq!(stderr(&output), left_out);
     assert_eq!(stdout(&output).lines().filter(|line| line.starts_with("| ")).count(), 2, "the head, and b");
+    // And a damaged run, as long as there is another.
+    fs::write(here.path().join("a/summary.json"), "{").unwrap();
+    let output = ecgan(here.path(), &["compare", "a", "b"]);
+    assert!(
+        stderr(&output).starts_with("warning: a/summary.json: ") && stderr(&output).contains("this run is left out")
+    );
+    assert_eq!(stdout(&output).lines().filter(|line| line.starts_with("| b |")).count(), 1);
+    refused(here.path(), &["compare", "a"], 3, "a/summary.json: ");
+    fs::remove_file(here.path().join("a/summary.json")).unwrap();
     // A name by mistake is none of them.
     refused(here.path(), &["compare", "b", "none"], 3, "none: cannot read: ");
     fs::remove_file(here.path().join("b/summary.json")).unwrap();

@@ -192,8 +192,15 @@ fn what_cannot_be_exported_is_refused() {
     let missing = ["export", "--checkpoint", "none", "--net", "classifier", "--out", "c.onnx"];
     refused(folder, &missing, 3, "none: cannot read: ");
     let before = fs::read(folder.join(CHECKPOINT)).unwrap();
-    let message = "out: expected a file that is not there yet, or --force to replace it, got run/checkpoints/last";
-    refused(folder, &with("classifier", CHECKPOINT), 2, message);
+    fs::write(folder.join("there.onnx"), "").unwrap();
+    let message = "out: expected a file that is not there yet, or --force to replace it, got there.onnx";
+    refused(folder, &with("classifier", "there.onnx"), 2, message);
+    fs::remove_file(folder.join("there.onnx")).unwrap();
+    // Not even so, and by no other path.
+    for itself in [CHECKPOINT, "run/../run/checkpoints/last.safetensors"] {
+        let message = "out: expected another file than --checkpoint, of which it would keep one network, got run/";
+        refused(folder, &[&with("classifier", itself)[..], &["--force"]].concat(), 2, message);
+    }
     assert!(fs::read(folder.join(CHECKPOINT)).unwrap() == before);
     fs::create_dir(folder.join("folder.onnx")).unwrap();
     let command = [&with("classifier", "folder.onnx")[..], &["--force"]].concat();

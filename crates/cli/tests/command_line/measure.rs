@@ -254,6 +254,9 @@ fn a_state_dict_judges_too() {
         (measure(here.path(), &["--judge", JUDGE]), measure(here.path(), &["--judge", "bare.safetensors"]));
     assert_eq!(by_bare["pseudo_labels"], judged["pseudo_labels"]);
     assert_eq!(by_bare["frechet_distance"], judged["frechet_distance"]);
+    let warned = |judge| stderr(&ecgan(here.path(), &[&COMMAND[..], &["--judge", judge]].concat()));
+    assert!(warned(CHECKPOINT).contains("warning: the judge is the run's own classifier"), "{}", warned(CHECKPOINT));
+    assert!(!warned("bare.safetensors").contains("the judge is"));
     for name in ["linear.weight", "linear.bias"] {
         file.tensors.get_mut(name).unwrap().shape[0] = 4;
     }

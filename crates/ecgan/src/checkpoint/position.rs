@@ -137,8 +137,8 @@ impl Checkpoint {
     fn state<'a>(&self, state: &'a StateDict, name: &str) -> Result<&'a StateTensor, Error> {
         state.iter().find(|(n, _)| n == name).map(|(_, tensor)| tensor).ok_or_else(|| {
             self.bad(format!(
-                "`state.{name}` is missing: a version without --resume wrote it; expected a checkpoint to go on from (eval \
-                 and generate take this one, and a new run begins with --config)"
+                "`state.{name}` is missing: it is a file of `ecgan export`, or of a version without --resume; expected a checkpoint \
+                 to go on from (eval takes this one, and a new run begins with --config)"
             ))
         })
     }

@@ -56,7 +56,7 @@ pub struct Exported {
 /// # Errors
 /// [`Error::Setting`] about `out`; [`Error::BadFile`] where the checkpoint does not hold the network; [`Error::Io`].
 pub fn export(read: &Checkpoint, name: NetworkName, out: &Path, replace: bool) -> Result<Exported, Error> {
-    let format = check_target(out, replace)?;
+    let format = check_target(out, &read.path, replace)?;
     let network = read.network(&Device::cpu(), name)?;
     match format {
         // What a state dict without metadata left open is left open again.
@@ -72,12 +72,16 @@ pub fn export(read: &Checkpoint, name: NetworkName, out: &Path, replace: bool) -
     Ok(Exported { format, parameters: network.parameter_count(), bytes })
 }
 
-/// Refuses a file that should not be written, before anything is read; else its format.
+/// Refuses a file that should not be written, before anything is read; else its format. The checkpoint itself is one: the export has
+/// one of its networks.
 ///
 /// # Errors
 /// [`Error::Setting`].
-pub fn check_target(out: &Path, replace: bool) -> Result<Format, Error> {
+pub fn check_target(out: &Path, checkpoint: &Path, replace: bool) -> Result<Format, Error> {
     let format = Format::of(out)?;
+    if fs::canonicalize(out).is_ok_and(|out| fs::canonicalize(checkpoint).is_ok_and(|checkpoint| out == checkpoint)) {
+        return Err(setting("another file than --checkpoint, of which it would keep one network", out));
+    }
     if !replace && fs::symlink_metadata(out).is_ok() {
         return Err(setting("a file that is not there yet, or --force to replace it", out));
     }

@@ -144,6 +144,13 @@ pub fn measure(options: &Options<'_>, device: &Device, event: &mut dyn FnMut(Eve
     options.outputs.iter().try_for_each(|(name, path)| check_outside(name, path, &settings.data, Written::File))?;
     let (mut generator, mut classifier) = (read.generator(device)?, read.classifier(device)?);
     let mut judge = options.judge.map(|path| judge::read(path, &read, device)).transpose()?;
+    if let Some(judge) = &judge
+        && judge.state_dict()? == classifier.state_dict()?
+    {
+        event(Event::Warning(
+            "the judge is the run's own classifier, in whose eyes its labels are right: take another one",
+        ));
+    }
     // In f64, and what Inception has, on the processor.
     let cpu = if device.gpu().is_some() { &Device::cpu() } else { device };
     let inception = options.inception.map(|path| Inception::read(path, cpu)).transpose()?;

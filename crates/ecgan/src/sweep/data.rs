@@ -12,7 +12,7 @@ use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf, absolute};
 
 /// Where a data set lies, from whatever folder one looks; `None` of the built-in one.
-pub(super) fn place(data: &str) -> Option<PathBuf> {
+pub(crate) fn place(data: &str) -> Option<PathBuf> {
     let path = Path::new(data);
     (data != SYNTHETIC).then(|| path.canonicalize().or_else(|_| absolute(path)).unwrap_or_else(|_| path.into()))
 }

@@ -17,6 +17,7 @@ mod table;
 pub use axis::{ARM, Axis, Value};
 pub use baseline::Baseline;
 pub use data::Sets;
+pub(crate) use data::place;
 pub use folder::{check_folder, ledger_in};
 pub use ledger::{Ledger, Line};
 pub use runs::{Outcome, Runs, outcome};
@@ -74,7 +75,7 @@ impl Cell {
     /// Its settings with a seed, for a run in this folder. The run notes where its data lies, from whatever folder one looks.
     pub fn with_seed(&self, seed: u64, out: PathBuf) -> Settings {
         let settings = self.settings.clone();
-        let place = data::place(&settings.data).and_then(|place| place.into_os_string().into_string().ok());
+        let place = place(&settings.data).and_then(|place| place.into_os_string().into_string().ok());
         Settings { seed, out: Some(out), data: place.unwrap_or(settings.data), ..settings }
     }
 

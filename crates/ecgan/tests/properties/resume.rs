@@ -241,7 +241,7 @@ fn a_checkpoint_that_is_not_whole_is_not_gone_on_from() {
     let impossible = "`state.sums`: not the counts of 1 iterations of 10 images";
     let changes: [(&str, Change); 10] = [
         (
-            "`state.sums.steps` is missing: a version without --resume wrote it; expected a checkpoint to go on from",
+            "`state.sums.steps` is missing: it is a file of `ecgan export`, or of a version without --resume; expected a checkpoint to go on from",
             &|parts| parts.retain(|name, _| !name.starts_with("state.sums.")),
         ),
         ("`state.step`: expected a count of at least 0", &|parts| drop(parts.insert("state.step".into(), count(-1)))),

@@ -64,15 +64,19 @@ pub fn train_all(
             Err(error @ Error::Interrupted) => return Err(error.into()),
             Err(error) => {
                 warn(format!("{what}: {error}"));
-                failed.push((what, error));
+                failed.push((run, what, error));
             }
         }
     }
     // Also what other processes have finished meanwhile. Where it takes all, it has what could not be added before.
     let settled = settle(cells).map_err(|last| unsettled.unwrap_or(last));
+    // What another process had in hand, and has finished meanwhile, did not fail.
+    let now = Runs::list(folder)?;
+    let is_done = |run: &Run| now.outcome(run.cell, run.seed).is_ok_and(|found| found.is_some());
+    failed.retain(|(run, _, error)| !(matches!(error, Error::Locked { .. }) && is_done(run)));
     let n = failed.len();
     match failed.into_iter().next() {
-        Some((what, error)) => {
+        Some((_, what, error)) => {
             settled.unwrap_or_else(warn);
             Err(anyhow!(error).context(format!("{} failed, first {what}", many(n, "run"))))
         }
