@@ -4,6 +4,8 @@ use super::correlate::correlate;
 use super::{Conv2d, Pass, plan, weight, winograd};
 use crate::gemm::tiles::MAX_DOTS;
 use crate::gemm::{self, Transpose};
+use crate::parallel::{self, CHUNK, Rows};
+use crate::pool::Buffer;
 use crate::{Device, Real, Store};
 
 /// `out (=|+=)` what the pass makes of its two operands, in the order in which it names them.
@@ -14,6 +16,22 @@ pub(crate) fn pass<T: Real>(device: &Device, pass: Pass, g: &Conv2d, [a, b]: [&[
             Pass::Forward => _ = winograd::forward(device, &winograd, g, a, b, out, store, None),
             Pass::BackwardInput => winograd::adjoint(device, &winograd, g, a, b, out, store),
             Pass::BackwardWeight => winograd::backward_weight(device, &winograd, g, a, b, out, store),
+        };
+    }
+    if let Some(wider) = winograd::wider::<T>(device, g) {
+        let with_zeros = |x: &[T]| with_zeros(device, x, g.c, wider.c);
+        return match pass {
+            Pass::Forward => self::pass(device, pass, &wider, [&with_zeros(a), &with_zeros(b)], out, store),
+            Pass::BackwardInput => {
+                let mut dx = device.buffer::<T>(wider.x_len());
+                self::pass(device, pass, &wider, [a, &with_zeros(b)], &mut dx, Store::Set);
+                without_zeros(&dx, wider.c, out, g.c, store);
+            }
+            Pass::BackwardWeight => {
+                let mut dw = device.buffer::<T>(wider.w_len());
+                self::pass(device, pass, &wider, [&with_zeros(a), b], &mut dw, Store::Set);
+                without_zeros(&dw, wider.c, out, g.c, store);
+            }
         };
     }
     // Where the kernel covers the image: products of [n, h w c], [o, h w c] and [n, o].
@@ -42,6 +60,10 @@ pub(crate) fn forward_with_statistics<T: Real>(
 ) -> bool {
     g.check(Pass::Forward, [x.len(), w.len()], y.len());
     assert!(moments.iter().all(|moments| moments.len() == g.o), "conv2d: mean and var are [o] of {g:?}");
+    if let Some(wider) = winograd::wider::<T>(device, g) {
+        let [x, w] = [x, w].map(|operand| with_zeros(device, operand, g.c, wider.c));
+        return forward_with_statistics(device, &wider, [&x, &w], y, moments);
+    }
     match winograd::choose(device, g) {
         Some(winograd) => winograd::forward(device, &winograd, g, x, w, y, Store::Set, Some(moments)),
         None => {
@@ -49,4 +71,26 @@ pub(crate) fn forward_with_statistics<T: Real>(
             false
         }
     }
+}
+
+/// Rows of `c` channels, each with zeros behind to `wider`.
+fn with_zeros<T: Real>(device: &Device, x: &[T], c: usize, wider: usize) -> Buffer<T> {
+    let mut out = device.buffer::<T>(x.len() / c * wider);
+    parallel::split((Rows(x, c), Rows(&mut out[..], wider)), x.len() / c, CHUNK / wider + 1, |_, (x, out)| {
+        for (x, out) in x.0.chunks_exact(c).zip(out.0.chunks_exact_mut(wider)) {
+            let (channels, zeros) = out.split_at_mut(c);
+            channels.copy_from_slice(x);
+            zeros.fill(T::ZERO);
+        }
+    });
+    out
+}
+
+/// `out (=|+=)` the first `c` channels of rows of `wider`.
+fn without_zeros<T: Real>(x: &[T], wider: usize, out: &mut [T], c: usize, store: Store) {
+    parallel::split((Rows(x, wider), Rows(out, c)), x.len() / wider, CHUNK / wider + 1, |_, (x, out)| {
+        for (x, out) in x.0.chunks_exact(wider).zip(out.0.chunks_exact_mut(c)) {
+            out.iter_mut().zip(x).for_each(|(out, &x)| store.write(out, x));
+        }
+    });
 }

@@ -115,6 +115,10 @@ fn special() -> Vec<Conv2d> {
         Conv2d::new(1, 1, 1, 16, 16, [4, 4], [2, 2], [5, 5]),
         Conv2d::transposed(9, 4, 4, 64, 32, [4, 4], [2, 2], [1, 1], [0, 0]),
         Conv2d::transposed(2, 5, 4, 16, 16, [4, 4], [2, 2], [2, 0], [1, 0]),
+        // By Winograd with zeros behind the channels.
+        Conv2d::new(2, 9, 8, 15, 16, [3, 3], [1, 1], [1, 1]),
+        Conv2d::new(3, 8, 12, 29, 32, [4, 4], [2, 2], [1, 1]),
+        Conv2d::transposed(2, 4, 4, 16, 13, [4, 4], [2, 2], [1, 1], [0, 0]),
     ];
     cases.into_iter().map(|g| g.expect("a valid geometry")).collect()
 }
@@ -142,6 +146,7 @@ fn bits_do_not_depend_on_the_number_of_threads() {
         Conv2d::new(40, 4, 4, 128, 128, [3, 3], [1, 1], [1, 1]),
         Conv2d::new(25, 16, 16, 16, 48, [4, 4], [2, 2], [1, 1]),
         Conv2d::new(20, 8, 8, 16, 48, [4, 4], [2, 2], [1, 1]),
+        Conv2d::new(25, 16, 16, 74, 48, [4, 4], [2, 2], [1, 1]),
         // By the definition.
         Conv2d::new(24, 32, 32, 3, 16, [3, 3], [1, 1], [1, 1]),
         Conv2d::new(40, 4, 4, 70, 66, [3, 3], [1, 1], [1, 1]),
@@ -152,10 +157,12 @@ fn bits_do_not_depend_on_the_number_of_threads() {
     ];
     let by_winograd = |simd| {
         let device = Device::cpu_with(simd).unwrap();
-        shapes.map(|g| winograd::choose::<f32>(&device, &g.unwrap()).is_some())
+        shapes
+            .map(|g| g.unwrap())
+            .map(|g| winograd::choose::<f32>(&device, &winograd::wider::<f32>(&device, &g).unwrap_or(g)).is_some())
     };
     for simd in Simd::available() {
-        assert_eq!(by_winograd(simd)[..5], [true, true, true, true, false], "{simd}");
+        assert_eq!(by_winograd(simd)[..6], [true, true, true, true, true, false], "{simd}");
     }
     for (simd, g) in Simd::available().into_iter().flat_map(|simd| shapes.map(|g| (simd, g.unwrap()))) {
         let (x, w, dy) = (uniform::<f32>(1, g.x_len()), uniform::<f32>(2, g.w_len()), uniform::<f32>(3, g.y_len()));
@@ -232,6 +239,7 @@ fn statistics_on_the_way_are_those_of_the_output() {
         Conv2d::new(5, 10, 9, 16, 16, [3, 3], [1, 1], [1, 1]),
         Conv2d::new(2, 96, 80, 16, 16, [3, 3], [1, 1], [1, 1]),
         Conv2d::new(7, 16, 16, 32, 16, [4, 4], [2, 2], [1, 1]),
+        Conv2d::new(7, 16, 16, 30, 16, [4, 4], [2, 2], [1, 1]),
         // By the definition.
         Conv2d::new(3, 9, 8, 3, 17, [3, 3], [2, 2], [1, 1]),
     ];
