@@ -47,6 +47,9 @@ const LARGEST_DECODED: u64 = 256 << 20;
 const FOLDERS: [(Part, &[&str]); 3] =
     [(Part::Train, &["train"]), (Part::Val, &["val", "valid", "validation"]), (Part::Test, &["test"])];
 
+/// Names that a warning has of many.
+const NAMED: usize = 8;
+
 /// The largest file that is read, in bytes.
 const LARGEST_FILE: u64 = 256 << 20;
 
@@ -156,37 +159,64 @@ pub(crate) fn is_part_name(name: &str) -> bool {
     FOLDERS.iter().any(|(_, names)| names.contains(&name))
 }
 
-/// What to say of folders that were meant for parts, perhaps, but have not the name for it.
-pub(super) fn misnamed(path: &Path) -> Option<String> {
-    let name_meant = |name: &str| match name.to_lowercase().as_str() {
-        "training" => Some("train"),
-        "testing" => Some("test"),
-        name => FOLDERS.iter().flat_map(|(_, names)| *names).copied().find(|known| *known == name),
+/// The part that a folder of this name was meant for, perhaps, where no folder is taken for it.
+fn meant(path: &Path, name: &str) -> Option<&'static str> {
+    let known = match name.to_lowercase().as_str() {
+        "training" => "train",
+        "testing" => "test",
+        "validate" => "val",
+        name => FOLDERS.iter().flat_map(|(_, names)| *names).copied().find(|known| *known == name)?,
     };
-    let (mut found, mut meant) = (Vec::new(), Vec::new());
-    for (name, folder) in entries(path).ok()? {
-        // That is there where the name is right, or where the file system takes one for the other.
-        if let Some(known) = name_meant(&name)
-            && folder.is_dir()
-            && !path.join(known).is_dir()
-        {
-            found.push(format!("`{name}`"));
-            meant.push(format!("`{known}`"));
-        }
-    }
-    (!found.is_empty()).then(|| format!("{}: did you mean {}?", found.join(", "), meant.join(", ")))
+    let (part, _) = FOLDERS.iter().find(|(_, names)| names.contains(&known))?;
+    // That is there where the name is right, or where the file system takes one for the other.
+    part_folder(path, *part).is_none().then_some(known)
 }
 
-/// Reports folders with images beside those of the parts: class folders, perhaps, that nothing uses.
+/// What to say of folders that were meant for parts, perhaps, but have not the name for it.
+pub(super) fn misnamed(path: &Path) -> Option<String> {
+    let (mut found, mut names) = (Vec::new(), Vec::new());
+    for (name, folder) in entries(path).ok()? {
+        if let Some(known) = meant(path, &name)
+            && folder.is_dir()
+        {
+            found.push(format!("`{name}`"));
+            names.push(format!("`{known}`"));
+        }
+    }
+    (!found.is_empty()).then(|| format!("{}: did you mean {}?", found.join(", "), names.join(", ")))
+}
+
+/// The first names of so many, and how many more there are.
+fn named(names: &[&str]) -> String {
+    let first: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{}`", printable(name))).collect();
+    let more = if names.len() > NAMED { format!(" and {} more", names.len() - NAMED) } else { String::new() };
+    first.join(", ") + &more
+}
+
+/// Reports folders with images, or folders of images, beside those of the parts: nothing uses them.
 fn warn_of_others(path: &Path, there: &[PartFolder], warnings: &mut Vec<String>) {
     // Where it may be entered but not listed, the parts are all that can be seen.
     let Ok(inside) = entries(path) else { return };
-    let is_part = |folder: &Path| there.iter().any(|part| part.path == folder);
-    let others: Vec<_> = inside.iter().filter(|(_, folder)| !is_part(folder) && has_images(folder)).collect();
-    if let Some((name, _)) = others.first() {
-        let (at, count, name) = (Shown(path), others.len(), printable(name));
-        let parts = there.iter().map(|part| format!("{}/", part.name())).collect::<Vec<_>>().join(" and ");
-        warnings.push(format!("{at}: ignored {count} folder(s) with images beside {parts} (`{name}`)"));
+    // By another name, too: a link, or where the file system takes one for the other.
+    let real = |folder: &Path| folder.canonicalize().unwrap_or_else(|_| folder.into());
+    let parts: Vec<PathBuf> = there.iter().map(|part| real(&part.path)).collect();
+    let has_any = |folder: &Path| {
+        has_images(folder) || entries(folder).is_ok_and(|inside| inside.iter().any(|(_, folder)| has_images(folder)))
+    };
+    let others = inside.iter().filter(|(_, folder)| !parts.contains(&real(folder)) && has_any(folder));
+    let others = others.map(|(name, _)| (name.as_str(), meant(path, name)));
+    let (near, far): (Vec<_>, Vec<_>) = others.partition(|(_, meant)| meant.is_some());
+    let beside = there.iter().map(|part| format!("{}/", part.name())).collect::<Vec<_>>().join(" and ");
+    let at = Shown(path);
+    for (name, known) in near {
+        let (name, known) = (printable(name), known.expect("near"));
+        warnings
+            .push(format!("{at}: ignored 1 folder(s) with images beside {beside} (`{name}`: did you mean `{known}`?)"));
+    }
+    if !far.is_empty() {
+        let names: Vec<&str> = far.iter().map(|(name, _)| *name).collect();
+        let count = names.len();
+        warnings.push(format!("{at}: ignored {count} folder(s) with images beside {beside} ({})", named(&names)));
     }
 }
 

@@ -175,8 +175,45 @@ fn class_folders_beside_the_parts_are_told_of() {
     fs::create_dir(folder.path().join("empty")).unwrap();
     fs::write(folder.path().join("cover.png"), "a file").unwrap();
     let at = folder.path().display();
-    let said = format!("{at}: ignored 2 folder(s) with images beside train/ and test/ (`a`)");
+    let said = format!("{at}: ignored 2 folder(s) with images beside train/ and test/ (`a`, `b`)");
     assert_eq!(open(&folder).unwrap().warnings(), [said]);
+}
+
+/// Those of another name for a part that is there, and of what nobody looks for, too.
+#[test]
+fn folders_of_class_folders_beside_the_parts_are_told_of() {
+    let parts = ["train/a/1.png", "train/b/1.png", "test/a/1.png", "test/b/1.png"];
+    let with = |more: &[&str]| {
+        let folder = folder(&[&parts, more].concat());
+        fs::create_dir_all(folder.path().join("notes/a")).unwrap();
+        fs::create_dir(folder.path().join(".git")).unwrap();
+        let source = open(&folder).unwrap();
+        let start = format!("{}: ignored ", folder.path().display());
+        source.warnings().iter().map(|said| said.strip_prefix(&start).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let near = |name| format!("1 folder(s) with images beside train/ and test/ (`{name}`: did you mean `val`?)");
+    assert_eq!(
+        with(&["Val/a/1.png", "train_extra/a/1.png", "unlabelled/x/1.png"]),
+        [near("Val"), "2 folder(s) with images beside train/ and test/ (`train_extra`, `unlabelled`)".into()]
+    );
+    assert_eq!(with(&["validate/a/1.png"]), [near("validate")]);
+    assert_eq!(
+        with(&["val/a/1.png", "val/b/1.png", "valid/a/1.png", "Validation/b/1.png"]),
+        ["2 folder(s) with images beside train/ and val/ and test/ (`Validation`, `valid`)"]
+    );
+    assert_eq!(with(&["valid/a/1.png", "valid/b/1.png"]), [""; 0]);
+    let many: Vec<String> = (0..10).map(|i| format!("fold{i}/a/1.png")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert!(with(&many)[0].ends_with("`fold6`, `fold7` and 2 more)"));
+}
+
+/// A part's folder by another name is no other folder.
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_part_is_not_told_of() {
+    let folder = small();
+    std::os::unix::fs::symlink("train", folder.path().join("all")).unwrap();
+    assert!(open(&folder).unwrap().warnings().is_empty());
 }
 
 #[test]
