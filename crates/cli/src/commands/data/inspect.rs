@@ -84,8 +84,11 @@ fn lines(found: &Inspection) -> Vec<String> {
         let (n, of, also, example) = (shared.images, shared.of, shared.also_in, printable(&shared.example));
         odd.push(format!("{n} image(s) of {of} are in {also} too, pixel by pixel, as {example} is"));
     }
-    if found.conflicting_labels > 0 {
-        odd.push(format!("{} image(s) occur again under another class", found.conflicting_labels));
+    if let Some([again, first]) =
+        found.conflicting_example.as_ref().map(|pair| pair.each_ref().map(|name| printable(name)))
+    {
+        let count = found.conflicting_labels;
+        odd.push(format!("{count} image(s) occur again under another class, as {again}, which is {first} too"));
     }
     odd.extend(found.warnings.clone());
     section(&mut lines, "Odd, but usable:", odd);

@@ -1,6 +1,6 @@
 //! What lies in a folder of class folders.
 
-use super::{Raw, fit, stored};
+use super::{Raw, fit, named, stored};
 use crate::data::{DataError, Format, Listing, Part};
 use crate::printable::{Shown, printable};
 use std::ffi::OsStr;
@@ -98,11 +98,28 @@ pub fn class_folders(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<(Str
     if let Some((_, folder)) = folders.iter().find(|(_, path)| path.file_name().is_some_and(|n| n.to_str().is_none())) {
         return Err(DataError::unfit(folder, "the name of a class is not UTF-8", "a name that is text"));
     }
+    let at = Shown(path);
     if let Some((name, _)) = loose.first() {
-        let (at, count, name) = (Shown(path), loose.len(), printable(name));
+        let (count, name) = (loose.len(), printable(name));
         warnings.push(format!("{at}: ignored {count} file(s) outside the class folders (`{name}`)"));
     }
+    let hidden = hidden_with_images(path);
+    if !hidden.is_empty() {
+        let names: Vec<&str> = hidden.iter().map(String::as_str).collect();
+        let (count, names) = (hidden.len(), named(&names));
+        warnings.push(format!("{at}: ignored {count} folder(s) with images whose names begin with a dot ({names})"));
+    }
     Ok(folders)
+}
+
+/// The names of hidden folders that have images, sorted: a class may have been meant.
+fn hidden_with_images(path: &Path) -> Vec<String> {
+    let Ok(inside) = path.read_dir() else { return Vec::new() };
+    let hidden = inside.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with('.'));
+    let with_images = hidden.filter(|entry| has_images(&entry.path()));
+    let mut names: Vec<String> = with_images.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
 }
 
 /// What is in class folders and not among their images.

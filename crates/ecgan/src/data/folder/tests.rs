@@ -310,13 +310,45 @@ fn without_a_split_a_fifth_of_each_class_is_the_test() {
     let [train, test] = [Part::Train, Part::Test].map(|part| names(&source, part));
     let count = |list: &[(i32, String)], label| list.iter().filter(|(of, _)| *of == label).count();
     assert_eq!([0, 1, 2].map(|label| (count(&train, label), count(&test, label))), [(8, 2), (24, 6), (1, 0)]);
-    assert!(source.warnings()[0].contains("so 8 of its 41 images, a fifth of each class"), "{:?}", source.warnings());
+    let [kept] = source.warnings() else { panic!("{:?}", source.warnings()) };
+    assert!(kept.contains("so 8 of its 41 images, a fifth of each class"), "{kept}");
+    assert!(kept.ends_with("; class `lonely` has a single image, which trains, so it is never tested"), "{kept}");
     assert!(train.is_sorted_by_key(|(label, _)| *label), "file order");
     // Elsewhere the same, and with another image of a class all but one of the test images stay.
     assert_eq!(names(&open(&folder(&paths)).unwrap(), Part::Test), test);
     paths.push("b/another.png");
     let again = names(&open(&folder(&paths)).unwrap(), Part::Test);
     assert!(again.iter().filter(|image| !test.contains(image)).count() <= 1, "{test:?} {again:?}");
+}
+
+#[test]
+fn classes_of_one_image_are_told_of() {
+    let mut paths = vec!["a/1.png", "a/2.png", "b/1.png", "c/1.png", "d/1.png", "e/1.png"];
+    let kept = |paths: &[&str]| open(&folder(paths)).unwrap().warnings()[0].clone();
+    let alone = "; 4 classes have a single image, which trains, so they are never tested (`b`, `c`, `d`, `e`)";
+    assert!(kept(&paths).ends_with(alone), "{}", kept(&paths));
+    paths.extend(["b/2.png", "c/2.png", "d/2.png", "e/2.png"]);
+    assert!(kept(&paths).ends_with("whatever the seed"), "{}", kept(&paths));
+    // Where no class has two, there is no test, and what wants one says so.
+    assert!(kept(&["a/1.png", "b/1.png"]).ends_with("whatever the seed"));
+}
+
+/// A class folder whose name begins with a dot is hidden, as others that systems and tools leave; one of images may have been meant.
+#[test]
+fn hidden_folders_with_images_are_told_of() {
+    let told = |paths: &[&str]| {
+        let folder = folder(paths);
+        fs::create_dir(folder.path().join(".cache")).unwrap();
+        open(&folder).unwrap().warnings().to_vec()
+    };
+    let hidden = |at: &str, warnings: Vec<String>| {
+        let expected = format!("{at}: ignored 1 folder(s) with images whose names begin with a dot (`.net`)");
+        assert!(warnings.iter().any(|warning| warning.ends_with(&expected)), "{warnings:?}");
+    };
+    hidden("", told(&["a/1.png", "a/2.png", "b/1.png", ".net/1.png"]));
+    hidden("train", told(&["train/a/1.png", "train/b/1.png", "train/.net/1.png", "test/a/1.png", "test/b/1.png"]));
+    let without = told(&["train/a/1.png", "train/b/1.png", "test/a/1.png", "test/b/1.png"]);
+    assert!(without.is_empty(), "{without:?}");
 }
 
 #[test]

@@ -4,10 +4,10 @@
 //! images, on every machine, and images added later leave most of them where they are.
 
 use super::list::{Aside, List, class_folders, entries, is_named_as_image, list};
-use super::{DataError, Found, ImageFolder, Part};
+use super::{DataError, Found, ImageFolder, Part, named};
 use crate::printable::Shown;
 use md5::{Digest, Md5};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -50,14 +50,29 @@ pub fn recognise(path: &Path, least: usize) -> Result<Option<Found>, DataError> 
     let (train, test) = hold_out(all);
     warnings.push(format!(
         "{}: {KEPT} {} of its {total} images, a fifth of each class, are kept for the test: \
-         always the same ones, by their file names, whatever the seed",
+         always the same ones, by their file names, whatever the seed{}",
         Shown(path),
         test.files.len(),
+        untested(&classes, &train, &test),
     ));
     let parts = vec![(Part::Train, Arc::new(train)), (Part::Test, Arc::new(test))];
     let reader = Box::new(ImageFolder { path: path.into(), parts });
     let Aside { refusals, unread, .. } = aside;
     Ok(Some(Found { warnings, refusals, unread, ..Found::new(UNSPLIT, classes, reader) }))
+}
+
+/// What to say of the classes whose only image trains. Where nothing is left for a test at all, that is refused.
+fn untested(classes: &[String], train: &List, test: &List) -> String {
+    let [trained, tested]: [BTreeSet<i32>; 2] = [train, test].map(|list| list.labels.iter().copied().collect());
+    let names: Vec<&str> = trained.difference(&tested).map(|&label| classes[label as usize].as_str()).collect();
+    match names.len() {
+        0 => String::new(),
+        _ if tested.is_empty() => String::new(),
+        1 => format!("; class {} has a single image, which trains, so it is never tested", named(&names)),
+        count => {
+            format!("; {count} classes have a single image, which trains, so they are never tested ({})", named(&names))
+        }
+    }
 }
 
 /// Training and test images; a class of one image trains.

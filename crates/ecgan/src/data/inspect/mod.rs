@@ -30,6 +30,8 @@ pub struct Inspection {
     pub shared: Vec<Shared>,
     /// Images that occur again under another class, in whatever part.
     pub conflicting_labels: usize,
+    /// One of them, and the image that it equals.
+    pub conflicting_example: Option<[String; 2]>,
     /// Every file that cannot be read, and every folder of a class.
     pub unreadable: Vec<Unreadable>,
     /// The parts without which no run can train, and where they were looked for.
@@ -69,6 +71,7 @@ pub fn inspect(data: &str, synthetic: &SyntheticOptions) -> Result<Inspection, D
         parts: Vec::new(),
         shared: Vec::new(),
         conflicting_labels: 0,
+        conflicting_example: None,
         unreadable: unread.iter().map(|(part, error)| Unreadable::new(*part, error)).collect(),
         missing: Vec::new(),
         refusals: refusals.iter().map(ToString::to_string).collect(),
@@ -98,7 +101,7 @@ pub fn inspect(data: &str, synthetic: &SyntheticOptions) -> Result<Inspection, D
             }
         }
     }
-    inspection.compare(&mut looks);
+    inspection.compare(&looks);
     for look in looks {
         inspection.unreadable.extend(look.unreadable);
         inspection.parts.push(look.report);
@@ -133,11 +136,17 @@ impl Inspection {
     }
 
     /// Duplicates between the parts, and images of which the class is in doubt.
-    fn compare(&mut self, looks: &mut [Look]) {
-        let mut labels: HashMap<[u8; 16], i32> = HashMap::new();
-        for (hash, label) in looks.iter().flat_map(|look| look.hashes.iter().zip(&look.labels)) {
-            let Some(hash) = hash else { continue };
-            self.conflicting_labels += usize::from(*labels.entry(*hash).or_insert(*label) != *label);
+    fn compare(&mut self, looks: &[Look]) {
+        let mut first: HashMap<[u8; 16], (i32, &String)> = HashMap::new();
+        for look in looks.iter() {
+            for ((hash, &label), name) in look.hashes.iter().zip(&look.labels).zip(&look.names) {
+                let Some(hash) = hash else { continue };
+                let &mut (known, of) = first.entry(*hash).or_insert((label, name));
+                if known != label {
+                    self.conflicting_labels += 1;
+                    self.conflicting_example.get_or_insert_with(|| [name.clone(), of.clone()]);
+                }
+            }
         }
         for (i, later) in looks.iter().enumerate() {
             for earlier in &looks[..i] {

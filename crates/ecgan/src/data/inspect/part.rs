@@ -5,7 +5,7 @@ use crate::data::{DataError, Listing, Part};
 use md5::{Digest, Md5};
 use rayon::prelude::*;
 use serde::Serialize;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// What a part has.
 #[derive(Debug, Serialize)]
@@ -30,6 +30,8 @@ pub struct PartReport {
     pub transparent: usize,
     /// Images equal to an earlier one of this part, pixel by pixel.
     pub duplicates: usize,
+    /// One of them, and the image that it equals.
+    pub duplicate_example: Option<[String; 2]>,
     /// Images that cannot be read.
     pub unreadable: usize,
 }
@@ -95,8 +97,14 @@ pub fn look(part: Part, listing: &dyn Listing, classes: &[String]) -> Look {
     let count = |label: usize| labels.iter().filter(|&&of| of == label as i32).count();
     let counts: Vec<usize> = (0..classes.len()).map(count).collect();
     let readable: Vec<&Seen> = seen.iter().flatten().collect();
-    let mut known = HashSet::new();
-    let duplicates = readable.iter().filter(|seen| !known.insert(seen.hash)).count();
+    let mut first = HashMap::new();
+    let mut equal = Vec::new();
+    for (i, seen) in seen.iter().enumerate().filter_map(|(i, seen)| Some((i, seen.as_ref().ok()?))) {
+        let of = *first.entry(seen.hash).or_insert(i);
+        if of != i {
+            equal.push([i, of]);
+        }
+    }
     let of = |value: fn(&Seen) -> usize| range(readable.iter().map(|seen| value(seen)).collect());
     let report = PartReport {
         part: part.name(),
@@ -112,7 +120,8 @@ pub fn look(part: Part, listing: &dyn Listing, classes: &[String]) -> Look {
         grey: readable.iter().filter(|seen| seen.channels == 1).count(),
         colour: readable.iter().filter(|seen| seen.channels == 3).count(),
         transparent: readable.iter().filter(|seen| seen.transparent).count(),
-        duplicates,
+        duplicates: equal.len(),
+        duplicate_example: equal.first().map(|pair| pair.map(|i| listing.name(i))),
         unreadable: seen.len() - readable.len(),
     };
     let names = (0..labels.len()).map(|i| listing.name(i)).collect();

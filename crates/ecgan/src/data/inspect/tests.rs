@@ -115,6 +115,13 @@ fn duplicates_are_counted_by_their_pixels() {
     GrayImage::from_pixel(100, 1, Luma([0])).save(folder.path().join("test/a/6.png")).unwrap();
     let found = look_at(folder.path());
     assert_eq!((found.parts[0].duplicates, found.parts[1].duplicates, found.conflicting_labels), (2, 1, 1));
+    let is_pair = |pair: &Option<[String; 2]>, expected: [&str; 2]| {
+        let pair = pair.as_ref().expect("there are some");
+        assert!(pair.iter().zip(expected).all(|(name, end)| name.ends_with(end)), "{pair:?} {expected:?}");
+    };
+    is_pair(&found.parts[0].duplicate_example, ["train/a/4.png", "train/a/1.png"]);
+    is_pair(&found.parts[1].duplicate_example, ["test/a/5.jpg", "test/a/4.png"]);
+    is_pair(&found.conflicting_example, ["train/b/4.png", "train/a/1.png"]);
     let [shared] = &found.shared[..] else { panic!("{:?}", found.shared) };
     assert_eq!((shared.of, shared.also_in, shared.images), ("test", "train", 2));
     assert!(shared.example.ends_with("test/a/4.png"), "{}", shared.example);
