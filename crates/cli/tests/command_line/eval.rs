@@ -302,8 +302,8 @@ fn mistakes_are_named() {
         |more: [&str; 2], message| refused(here.path(), &[&command[..], &["test"], &more].concat(), 2, message);
     refuse(["--mistakes", "m.png"], "mistakes: expected a name that ends in .csv, got m.png");
     refuse(["--mistakes-grid", "pets/train/cat/m.png"], "mistakes_grid: expected a name outside pets, whose images");
-    // Nor over an image of the run's own data, which nobody named.
-    let own = ["eval", "--checkpoint", "run/checkpoints/last.safetensors", "--mistakes-grid", "pets/train/cat/0.png"];
+    // Nor into the run's own data, which nobody named.
+    let own = ["eval", "--checkpoint", "run/checkpoints/last.safetensors", "--mistakes-grid", "pets/train/cat/m.png"];
     refused(here.path(), &own, 2, "mistakes_grid: expected a name outside pets, whose images it could be taken for");
     refuse(
         ["--mistakes", "run/metrics.csv"],

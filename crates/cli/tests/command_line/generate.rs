@@ -104,15 +104,14 @@ fn nothing_is_drawn_into_the_data() {
     let folder = here.path();
     pets(&folder.join("pets"));
     train(folder, &["--data", "pets", "--out", "run", "--max-steps", "1"]);
-    let image = fs::read(folder.join("pets/train/cat/0.png")).unwrap();
     let images = files(&folder.join("pets"));
     for (flag, name) in
-        [("grid", "pets/train/cat/0.png"), ("grid", "pets/train/new/g.png"), ("dir", "pets/train/fakes")]
+        [("grid", "pets/train/cat/g.png"), ("grid", "pets/train/new/g.png"), ("dir", "pets/train/fakes")]
     {
         let message = format!("{flag}: expected a name outside pets, whose images it could be taken for, got {name}");
         refused(folder, &["generate", "--checkpoint", CHECKPOINT, &format!("--{flag}"), name], 2, &message);
     }
-    assert!(fs::read(folder.join("pets/train/cat/0.png")).unwrap() == image && files(&folder.join("pets")) == images);
+    assert_eq!(files(&folder.join("pets")), images);
     assert!(!folder.join("pets/train/new").exists() && !folder.join("pets/train/fakes").exists());
     // Where the data has gone, nothing is known to be in it.
     fs::rename(folder.join("pets"), folder.join("gone")).unwrap();
@@ -172,18 +171,27 @@ fn a_picture_takes_the_place_of_a_picture_only() {
     }
     assert!(fs::read(folder.join(CHECKPOINT)).unwrap() == before);
     fs::write(folder.join("notes.png"), "mine").unwrap();
-    let message = "grid: expected a new file, or a PNG picture to replace, got notes.png, which is none";
+    let message = "grid: expected a new file, or a picture of ecgan to replace, got notes.png, which is none";
     refused(folder, &["generate", "--checkpoint", CHECKPOINT, "--grid", "notes.png"], 2, message);
     assert_eq!(fs::read_to_string(folder.join("notes.png")).unwrap(), "mine");
+    // A picture, too, that another program wrote.
+    let cat = fs::read(folder.join("pets/train/cat/0.png")).unwrap();
+    fs::write(folder.join("photo.png"), &cat).unwrap();
+    let message = message.replace("notes", "photo");
+    refused(folder, &["generate", "--checkpoint", CHECKPOINT, "--grid", "photo.png"], 2, &message);
+    assert!(fs::read(folder.join("photo.png")).unwrap() == cat);
     for n in ["2", "3"] {
         generate(folder, &["-n", n, "--grid", "again.PNG"]);
     }
     let inspect = |sheet: &'static str| ["data", "inspect", "pets", "--sheet", sheet];
-    let cat = fs::read(folder.join("pets/train/cat/0.png")).unwrap();
     let message = "sheet: expected a name outside pets, whose images it could be taken for, got ";
-    for sheet in ["pets/train/cat/0.png", "pets/test/new/sheet.png"] {
+    for sheet in ["pets/train/cat/sheet.png", "pets/test/new/sheet.png"] {
         refused(folder, &inspect(sheet), 2, &format!("{message}{sheet}"));
     }
     refused(folder, &inspect("sheet.jpg"), 2, "sheet: expected a name that ends in .png, got sheet.jpg");
+    // One that is there is no picture of ours, so it stays in any case.
+    let message =
+        "sheet: expected a new file, or a picture of ecgan to replace, got pets/train/cat/0.png, which is none";
+    refused(folder, &inspect("pets/train/cat/0.png"), 2, message);
     assert!(fs::read(folder.join("pets/train/cat/0.png")).unwrap() == cat && !folder.join("pets/test/new").exists());
 }

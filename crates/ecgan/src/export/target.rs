@@ -1,5 +1,6 @@
 //! Names that a file may be written under: of its own kind, and not of anything else that is there.
 
+use crate::run_folder::is_our_png;
 use crate::{Error, mistakes};
 use std::fs::{self, File};
 use std::io::Read;
@@ -36,7 +37,7 @@ impl FileKind {
 
     fn name(self) -> &'static str {
         match self {
-            Self::Png => "a PNG picture",
+            Self::Png => "a picture of ecgan",
             Self::Html => "a report of ecgan",
             Self::Svg => "curves of ecgan",
             Self::Features => "features of ecgan",
@@ -44,11 +45,11 @@ impl FileKind {
         }
     }
 
-    /// Whether this is the beginning of such a file. Whose PNG it is cannot be told; the others are ours alone.
+    /// Whether this is the beginning of such a file of ours.
     fn begins(self, head: &[u8]) -> bool {
         let has = |text: &str| head.windows(text.len()).any(|part| part == text.as_bytes());
         match self {
-            Self::Png => head.starts_with(b"\x89PNG\r\n\x1a\n"),
+            Self::Png => is_our_png(head),
             Self::Html => has("<meta name=\"generator\" content=\"ecgan "),
             Self::Svg => head.starts_with(b"<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"picture\""),
             // No checkpoint and no state dict has tensors of these names.
@@ -88,6 +89,8 @@ pub(super) fn extension(path: &Path) -> Option<String> {
 mod tests {
     use super::*;
     use crate::ErrorKind;
+    use crate::run_folder::png;
+    use image::RgbImage;
 
     #[test]
     fn a_name_has_the_ending_of_its_kind() {
@@ -116,10 +119,12 @@ mod tests {
             fs::write(&path, contents).unwrap();
             check_file("out", &path, kind).map_err(|error| error.to_string())
         };
+        let mut picture = Vec::new();
+        png(&RgbImage::new(2, 2), &mut picture).unwrap();
         let page = b"<!DOCTYPE html>\n<meta name=\"generator\" content=\"ecgan 0.1.0\">";
         let features = b"\x80\0\0\0\0\0\0\0{\"generated\":{\"dtype\":\"F64\"},\"real\":{\"dtype\":\"F64\"}}";
         for (file, kind, ours, other) in [
-            ("a.png", FileKind::Png, &b"\x89PNG\r\n\x1a\nIHDR"[..], &b"\xFF\xD8\xFF"[..]),
+            ("a.png", FileKind::Png, &picture[..], &b"\x89PNG\r\n\x1a\n\0\0\0\x0DIHDR"[..]),
             ("a.html", FileKind::Html, page, b"<!DOCTYPE html>\n<title>Mine</title>"),
             ("a.svg", FileKind::Svg, b"<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"picture\">", b"<svg></svg>"),
             ("a.safetensors", FileKind::Features, features, b"\x20\0\0\0\0\0\0\0{\"classifier.conv1.weight\":{"),

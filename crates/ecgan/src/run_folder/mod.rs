@@ -6,6 +6,7 @@ mod atomic;
 mod lock;
 pub mod names;
 mod new_folder;
+mod png;
 mod read;
 mod reopen;
 
@@ -13,6 +14,8 @@ pub(crate) use atomic::sync_folder;
 pub use atomic::{write_atomically, write_bytes};
 pub(crate) use lock::{is_at, where_there_are_locks};
 pub use new_folder::NewFolder;
+pub(crate) use png::is_our_png;
+pub use png::{png, write_png};
 pub use read::{divergence_of, summary_of};
 pub(crate) use read::{json, metrics_of, settings_of};
 pub use reopen::find;
@@ -23,7 +26,6 @@ use crate::mistakes::Mistakes;
 use crate::settings::{Method, Settings};
 use crate::shell::quoted_path;
 use image::RgbImage;
-use image::codecs::png::PngEncoder;
 use lock::Lock;
 use names::{
     BEST_CHECKPOINT, CONFIG, DIVERGED, EVALUATION, LAST_CHECKPOINT, METRICS, MISTAKES, MISTAKES_PICTURE, REAL_SAMPLES,
@@ -203,22 +205,6 @@ impl RunFolder {
         drop(lock);
         remove_if_empty(&made);
     }
-}
-
-/// Writes an image as PNG; it appears whole or not at all.
-///
-/// # Errors
-/// [`Error::Io`].
-pub fn write_png(path: &Path, image: &RgbImage) -> Result<(), Error> {
-    write_atomically(path, |file| png(image, file))
-}
-
-/// An image as PNG.
-///
-/// # Errors
-/// What the file does not take.
-pub fn png(image: &RgbImage, file: &mut impl Write) -> io::Result<()> {
-    image.write_with_encoder(PngEncoder::new(file)).map_err(io::Error::other)
 }
 
 /// Characters of a name within that of a folder. Of four bytes each, those of one name leave room for what is put before it;
