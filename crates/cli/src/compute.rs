@@ -5,6 +5,7 @@ use crate::output::warn;
 use crate::values::{named, within};
 use clap::Args;
 use ecgan::Error;
+use ecgan::counts::many;
 use ecgan::settings::{DeviceChoice, Precision};
 use kernels::{Device, Simd};
 use std::num::NonZero;
@@ -44,7 +45,10 @@ pub fn use_threads(threads: Option<usize>) -> anyhow::Result<()> {
     if let Some(threads) = threads {
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
         if threads > PER_PROCESSOR * processors {
-            warn(format!("{threads} threads on {processors} processor(s) wait for each other most of the time"));
+            warn(format!(
+                "{threads} threads on {} wait for each other most of the time",
+                many(processors, "processor")
+            ));
         }
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }

@@ -5,6 +5,7 @@ use crate::checkpoint::Checkpoint;
 use crate::evaluate::check_finite;
 use crate::grid::{self, Images};
 use crate::models::{ImageShape, noise};
+use crate::printable::listed;
 use crate::pseudo_label::pseudo_labels;
 use crate::settings::nearest;
 use nn::Network;
@@ -58,7 +59,7 @@ pub fn generate(
         Some((name, class)) => {
             let expected = match class {
                 Some(_) => "none: the generator of this checkpoint is not given classes (--method conditional)".into(),
-                None => format!("one of {}", classes.join(", ")),
+                None => format!("one of {}", listed(classes)),
             };
             let names: Vec<&str> = classes.iter().map(String::as_str).collect();
             let near = nearest(name, &names).filter(|near| *near != name);

@@ -27,6 +27,13 @@ fn escaped(text: &str, which: impl Fn(char) -> bool) -> Cow<'_, str> {
     text.chars().map(escape).collect()
 }
 
+/// All names on one line, or of many the first few and how many there are.
+pub(crate) fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let first = names.iter().take(SHOWN).map(|name| printable(name)).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN { format!("{first}, ... ({} in all)", names.len()) } else { first }
+}
+
 /// A path as messages have it.
 pub(crate) struct Shown<'a>(pub &'a Path);
 
@@ -47,5 +54,12 @@ mod tests {
         assert_eq!(printable(hostile), "a\\u{1b}[2Jb\\nc\\r\\u{9b}31m\\u{7f}\\u{202e}d\\te");
         assert_eq!(printable_text(hostile), "a\\u{1b}[2Jb\nc\\r\\u{9b}31m\\u{7f}\\u{202e}d\te");
         assert_eq!(Shown(Path::new("x\ny")).to_string(), "x\\ny");
+    }
+
+    #[test]
+    fn many_names_are_listed_by_the_first() {
+        let names: Vec<String> = (0..13).map(|i| format!("{i}\n")).collect();
+        assert_eq!(listed(&names[..2]), "0\\n, 1\\n");
+        assert!(listed(&names).ends_with(", 11\\n, ... (13 in all)") && listed(&names[..12]).ends_with(", 11\\n"));
     }
 }

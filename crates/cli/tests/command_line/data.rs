@@ -23,7 +23,7 @@ fn inspect_tells_all_and_draws_a_sheet() {
         "dog          6        3",
         "  every class has the same number",
         // A test image of these is a training image, each of them; one of them twice.
-        "- 10 image(s) of test are in train too, pixel by pixel, as pets/test/cat/0.png is",
+        "- in train and again in test, pixel by pixel: 10 images, as pets/test/cat/0.png",
         "contact sheet sheet.png",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
@@ -47,7 +47,7 @@ fn inspect_lists_every_unreadable_file_and_ends_with_3() {
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(value["unreadable"].as_array().unwrap().len(), 2);
     let stderr = stderr(&output);
-    for name in ["pets/train/cat/x.png: ", "pets/test/dog/y.jpg: ", "error: pets: 2 unreadable file(s), 0 other"] {
+    for name in ["pets/train/cat/x.png: ", "pets/test/dog/y.jpg: ", "error: pets: 2 unreadable files, 0 other"] {
         assert!(stderr.contains(name), "{name} in {stderr}");
     }
     refused(here.path(), &["data", "inspect", "nowhere"], 3, "nowhere: no such folder");
@@ -185,7 +185,7 @@ fn idx_files_of_three_classes_and_of_a_class_without_images() {
     let output = ecgan(here.path(), &["data", "inspect", "three"]);
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     assert!(output.status.code() == Some(3) && text.contains(&format!("Stops a run:\n- {refusal}\n")), "{text}");
-    assert!(stderr(&output).contains("0 unreadable file(s), 1 other thing(s) that stop a run"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("0 unreadable files, 1 other thing to stop a run"), "{}", stderr(&output));
 }
 
 /// A server that answers every request with these bytes.

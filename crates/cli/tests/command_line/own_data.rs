@@ -117,8 +117,8 @@ fn notes_and_class_folders_beside_the_parts_are_warnings() {
     fs::create_dir(here.path().join("pets/dog")).unwrap();
     fs::copy(here.path().join("pets/train/dog/0.png"), here.path().join("pets/dog/0.png")).unwrap();
     let said = [
-        "pets: ignored 1 folder(s) with images beside train/ and test/ (`dog`)",
-        "pets: ignored 2 file(s) in the class folders that are not named as images (`train/dog/notes.txt`)",
+        "pets: ignored 1 folder with images beside train/ and test/ (`dog`)",
+        "pets: ignored 2 files in the class folders not named as images (`train/dog/notes.txt`)",
     ];
     let arguments = ["train", "--data", "pets", "--method", "classifier", "--max-steps", "1", "--json", "--out", "run"];
     let trained = small(here.path(), &arguments).output().unwrap();

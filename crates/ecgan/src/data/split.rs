@@ -4,6 +4,7 @@
 //! lower class first on a tie) with at least one each, so they sum to n exactly.
 
 use super::DataError;
+use crate::counts::many;
 use crate::metrics::MOST_CLASSES;
 use std::path::Path;
 use tensor::rng::Stream;
@@ -96,7 +97,7 @@ pub(super) fn can_train(data: &str, counts: &[usize], classes: &[String]) -> Res
     let Some(class) = without.next() else { return Ok(()) };
     let others = match without.count() {
         0 => String::new(),
-        n => format!(", nor of {n} other(s)"),
+        n => format!(", nor of {}", many(n, "other")),
     };
     let wrong = format!("no training image of class `{class}`{others}");
     Err(DataError::unfit(Path::new(data), wrong, "at least one of each class"))
@@ -316,6 +317,6 @@ mod tests {
         let empty = cut(&[0, 0, 2], Budget::All, Order::First, 0.0).unwrap_err().to_string();
         assert_eq!(empty, "pets: no training image of class `dog`; expected at least one of each class");
         let empty = cut(&[1], Budget::All, Order::First, 0.0).unwrap_err().to_string();
-        assert!(empty.starts_with("pets: no training image of class `cat`, nor of 1 other(s); expected "), "{empty}");
+        assert!(empty.starts_with("pets: no training image of class `cat`, nor of 1 other; expected "), "{empty}");
     }
 }

@@ -11,6 +11,7 @@ use crate::data::Images;
 use crate::data_place::check_there;
 use crate::metrics::{Evaluation, Tally};
 use crate::mistakes::{Mistake, Mistakes};
+use crate::printable::{listed, printable};
 use crate::settings::{Partial, Settings, SplitName};
 use nn::Network;
 use tensor::Device;
@@ -131,23 +132,16 @@ pub(crate) fn difference(
     if trained == found {
         return None;
     }
-    let first_not_in = |names: &[String], others: &[String]| names.iter().find(|name| !others.contains(name)).cloned();
+    let first_not_in = |names: &[String], others: &[String]| {
+        names.iter().find(|name| !others.contains(name)).map(|name| printable(name).into_owned())
+    };
     let detail = match (first_not_in(trained, found), first_not_in(found, trained)) {
         (Some(missing), Some(extra)) => format!("`{missing}` is not in {place}, and `{extra}` was not trained on"),
         (Some(missing), None) => format!("`{missing}` is not in {place}"),
         (None, Some(extra)) => format!("`{extra}` was not trained on"),
         (None, None) => "the order differs".to_owned(),
     };
-    Some(format!("trained on the classes {}; {whose} has {}: {detail}; {advice}", names(trained), names(found)))
-}
-
-/// All names, or of many the first few and how many there are.
-fn names(classes: &[String]) -> String {
-    const SHOWN: usize = 12;
-    match classes.len() {
-        0..=SHOWN => classes.join(", "),
-        n => format!("{}, ... ({n} in all)", classes[..SHOWN].join(", ")),
-    }
+    Some(format!("trained on the classes {}; {whose} has {}: {detail}; {advice}", listed(trained), listed(found)))
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The images that a checkpoint's networks are measured on.
 
-use super::{difference, names, settings};
+use super::{difference, settings};
 use crate::Error;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Format, Images, Part, Source};
 use crate::labelled::Labelled;
+use crate::printable::listed;
 use crate::settings::{Settings, SplitName};
 use crate::training_images::TrainingImages;
 use std::path::Path;
@@ -65,7 +66,7 @@ impl Split {
         let some = places.filter(|places| named && places.len() < known.len());
         if some.is_some() {
             let missing: Vec<String> = known.iter().filter(|class| !found.contains(class)).cloned().collect();
-            warning(&format!("{data}: no image of class {}, of which nothing is measured", names(&missing)));
+            warning(&format!("{data}: no image of class {}, of which nothing is measured", listed(&missing)));
         } else {
             check_classes(read, found, data)?;
         }
@@ -112,7 +113,7 @@ fn check_classes(read: &Checkpoint, found: &[String], data: &str) -> Result<(), 
     let known = &read.meta.classes;
     let problem = if read.is_bare() {
         let has = known.len();
-        (has != found.len()).then(|| format!("{has} classes; {data} has {}: {}", found.len(), names(found)))
+        (has != found.len()).then(|| format!("{has} classes; {data} has {}: {}", found.len(), listed(found)))
     } else {
         difference(known, found, data, "the data", "give --data a set with the classes of the training")
     };

@@ -4,6 +4,7 @@ use super::Run;
 use crate::Error;
 use crate::checkpoint::{Checkpoint, Position};
 use crate::metrics::{Ending, Observer, Summary};
+use crate::printable::listed;
 use crate::run_folder::{RunFolder, divergence_of, summary_of, write_bytes};
 use crate::settings::{Partial, Settings};
 use std::fs;
@@ -128,7 +129,7 @@ impl Run<'_> {
             Err(checkpoint.other_images(problem))
         };
         if before.classes != now.classes {
-            let (before, now) = (before.classes.join(", "), now.classes.join(", "));
+            let (before, now) = (listed(&before.classes), listed(&now.classes));
             return changed(format!("trained on the classes {before}; {data} has {now}"));
         }
         self.labelled.all.differ_from(before, data).map_or(Ok(()), changed)

@@ -3,6 +3,7 @@
 use crate::output::Output;
 use clap::Args;
 use ecgan::Error;
+use ecgan::counts::many;
 use ecgan::data::inspect::{Inspection, PartReport, Range, inspect};
 use ecgan::data::{DataError, SyntheticOptions};
 use ecgan::data_place::{Written, check_outside};
@@ -67,7 +68,11 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<()> {
     if files + refusals > 0 {
         return Err(Error::Dataset(DataError::Unfit {
             path: args.data.clone().into(),
-            wrong: format!("{files} unreadable file(s), {refusals} other thing(s) that stop a run, all listed above"),
+            wrong: format!(
+                "{}, {} to stop a run, all listed above",
+                many(files, "unreadable file"),
+                many(refusals, "other thing")
+            ),
             expected: "none: mend or remove them".into(),
         })
         .into());
@@ -76,19 +81,21 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<()> {
 }
 
 fn lines(found: &Inspection) -> Vec<String> {
-    let mut lines = vec![format!("{}: {}, {} classes", printable(&found.data), found.format, found.classes.len())];
+    let mut lines =
+        vec![format!("{}: {}, {}", printable(&found.data), found.format, many(found.classes.len(), "class"))];
     found.parts.iter().for_each(|part| lines.extend(describe(part)));
     lines.extend(table(found));
     let mut odd = Vec::new();
     for shared in &found.shared {
-        let (n, of, also, example) = (shared.images, shared.of, shared.also_in, printable(&shared.example));
-        odd.push(format!("{n} image(s) of {of} are in {also} too, pixel by pixel, as {example} is"));
+        let (n, of, also, example) =
+            (many(shared.images, "image"), shared.of, shared.also_in, printable(&shared.example));
+        odd.push(format!("in {also} and again in {of}, pixel by pixel: {n}, as {example}"));
     }
     if let Some([again, first]) =
         found.conflicting_example.as_ref().map(|pair| pair.each_ref().map(|name| printable(name)))
     {
-        let count = found.conflicting_labels;
-        odd.push(format!("{count} image(s) occur again under another class, as {again}, which is {first} too"));
+        let count = many(found.conflicting_labels, "image");
+        odd.push(format!("again under another class: {count}, as {again}, which is {first} too"));
     }
     odd.extend(found.warnings.clone());
     section(&mut lines, "Odd, but usable:", odd);

@@ -1,6 +1,7 @@
 //! What lies in a folder of class folders.
 
 use super::{Raw, fit, named, stored};
+use crate::counts::many;
 use crate::data::{DataError, Format, Listing, Part};
 use crate::printable::{Shown, printable};
 use std::ffi::OsStr;
@@ -100,14 +101,14 @@ pub fn class_folders(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<(Str
     }
     let at = Shown(path);
     if let Some((name, _)) = loose.first() {
-        let (count, name) = (loose.len(), printable(name));
-        warnings.push(format!("{at}: ignored {count} file(s) outside the class folders (`{name}`)"));
+        let (files, name) = (many(loose.len(), "file"), printable(name));
+        warnings.push(format!("{at}: ignored {files} outside the class folders (`{name}`)"));
     }
     let hidden = hidden_with_images(path);
     if !hidden.is_empty() {
         let names: Vec<&str> = hidden.iter().map(String::as_str).collect();
-        let (count, names) = (hidden.len(), named(&names));
-        warnings.push(format!("{at}: ignored {count} folder(s) with images whose names begin with a dot ({names})"));
+        let (folders, names) = (many(hidden.len(), "folder"), named(&names));
+        warnings.push(format!("{at}: ignored {folders} with images and a dot at the beginning of the name ({names})"));
     }
     Ok(folders)
 }
@@ -136,9 +137,9 @@ pub struct Aside {
 impl Aside {
     /// What to say of the files that were passed over.
     pub fn warning(&self, data: &Path) -> Option<String> {
-        let (first, count) = (self.passed_over.first()?, self.passed_over.len());
+        let (first, files) = (self.passed_over.first()?, many(self.passed_over.len(), "file"));
         let (at, first) = (Shown(data), Shown(first.strip_prefix(data).unwrap_or(first)));
-        Some(format!("{at}: ignored {count} file(s) in the class folders that are not named as images (`{first}`)"))
+        Some(format!("{at}: ignored {files} in the class folders not named as images (`{first}`)"))
     }
 }
 
@@ -181,6 +182,6 @@ fn without_images(folder: &Path, others: &[PathBuf]) -> DataError {
     let Some(name) = others.first().and_then(|path| path.file_name()) else {
         return DataError::unfit(folder, "no images in this class", "at least one PNG or JPEG");
     };
-    let wrong = format!("none of its {} file(s) is named as an image (`{}`)", others.len(), name.to_string_lossy());
+    let wrong = format!("{}, none named as an image (`{}`)", many(others.len(), "file"), name.to_string_lossy());
     DataError::unfit(folder, wrong, format!("at least one PNG or JPEG: *.{}", EXTENSIONS.join(", *.")))
 }

@@ -19,7 +19,8 @@ pub(super) use unsplit::{KEPT, LOOKED_FOR as LOOKED_FOR_UNSPLIT, UNSPLIT, recogn
 
 use super::fit::{Raw, fit};
 use super::{DataError, Format, Found, Listing, Part, Reader};
-use crate::printable::{Shown, printable};
+use crate::counts::many;
+use crate::printable::{Shown, listed, printable};
 use crate::regular_file;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
@@ -211,12 +212,12 @@ fn warn_of_others(path: &Path, there: &[PartFolder], warnings: &mut Vec<String>)
     for (name, known) in near {
         let (name, known) = (printable(name), known.expect("near"));
         warnings
-            .push(format!("{at}: ignored 1 folder(s) with images beside {beside} (`{name}`: did you mean `{known}`?)"));
+            .push(format!("{at}: ignored 1 folder with images beside {beside} (`{name}`: did you mean `{known}`?)"));
     }
     if !far.is_empty() {
         let names: Vec<&str> = far.iter().map(|(name, _)| *name).collect();
-        let count = names.len();
-        warnings.push(format!("{at}: ignored {count} folder(s) with images beside {beside} ({})", named(&names)));
+        let folders = many(names.len(), "folder");
+        warnings.push(format!("{at}: ignored {folders} with images beside {beside} ({})", named(&names)));
     }
 }
 
@@ -282,12 +283,12 @@ fn compare_classes(
         let (at, name) = (Shown(&folder.path), printable(name));
         warnings.push(format!("{at}: class `{name}` of {of} is missing, so it is never {never}"));
     }
-    let known = classes.join(", ");
+    let known = listed(classes);
     for (name, path) in &folder.classes {
         if !classes.contains(name) {
             // A train without any class was refused for that.
             if !known.is_empty() {
-                let wrong = format!("train has no class `{name}`");
+                let wrong = format!("train has no class `{}`", printable(name));
                 refusals.push(DataError::unfit(path, wrong, format!("one of {known}")));
             }
             classes.push(name.clone());

@@ -14,6 +14,7 @@ mod tests;
 
 use super::fit::Raw;
 use super::{DataError, Found, Listing, Part, Reader};
+use crate::counts::many;
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -219,7 +220,7 @@ impl<'a> Input<'a> {
         let magic = self.word("magic number")?;
         let wanted = 0x0800 | kind.dims() as u32;
         if magic != wanted {
-            let expected = format!("{wanted:#010x}, unsigned bytes in {} dimension(s)", kind.dims());
+            let expected = format!("{wanted:#010x}, unsigned bytes in {}", many(kind.dims(), "dimension"));
             return Err(DataError::unfit(self.path, format!("magic number {magic:#010x}"), expected));
         }
         for (i, what) in

@@ -163,7 +163,7 @@ fn headers_that_lie() {
             assert!(message.contains(what), "{message} (looking for {what})");
         }
     };
-    wrong(0, [0, 0, 8, 1], "magic number 0x00000801; expected 0x00000803, unsigned bytes in 3 dimension(s)");
+    wrong(0, [0, 0, 8, 1], "magic number 0x00000801; expected 0x00000803, unsigned bytes in 3 dimensions");
     wrong(0, [0, 0, 13, 3], "magic number 0x00000d03");
     wrong(4, [0; 4], "number of items 0; expected 1 to 2147483647");
     wrong(4, [0xFF; 4], "number of items 4294967295");
