@@ -62,6 +62,11 @@ fn a_sweep_trains_each_run_once_and_tells_the_difference() {
     let other = stdout(&sweep(folder.path(), &["--seed", "1", "--dry-run"]));
     assert!(other.contains("4 combinations without all seeds yet"), "seed 2 is to train: {other}");
     assert!(other.contains("not asked for now, but counted, as the ledger has them: seed 0 ("), "{other}");
+    let fewer = [&SWEEP[..SWEEP.len() - 1], &["lambda=0.1", "--dry-run"]].concat();
+    let fewer = stdout(&small(folder.path(), &fewer).output().unwrap());
+    let left_out = "not asked for now, hence not in this table: 1 finished combination of the ledger\n";
+    assert!(fewer.contains(left_out), "{fewer}");
+    assert!(!other.contains(left_out), "{other}");
     // The ledger alone is enough.
     fs::remove_dir_all(folder.path().join("s/runs")).unwrap();
     assert!(trains(folder.path(), &[]).ends_with("of which 0 to train here"));

@@ -1,12 +1,13 @@
 //! The ledger: a line of JSON for each cell all of whose seeds are done. It grows over time and machines, a sweep skips what
 //! is in it, and tables are made from it.
 
-use super::{Identity, Outcome};
+use super::{Cell, Identity, Outcome};
 use crate::Error;
 use crate::regular_file::read_if_there;
 use crate::run_folder::where_there_are_locks;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -39,7 +40,7 @@ impl Line {
     ///
     /// # Panics
     /// Without an outcome.
-    pub fn new(cell: &super::Cell, seeds: &[u64], outcomes: &[Outcome]) -> Self {
+    pub fn new(cell: &Cell, seeds: &[u64], outcomes: &[Outcome]) -> Self {
         let first = &outcomes[0].summary;
         let round = |value: f64, places: i32| (value * 10f64.powi(places)).round() / 10f64.powi(places);
         let list = |of: fn(&Outcome) -> Option<f64>| outcomes.iter().map(|o| of(o).map(|v| round(v, 4))).collect();
@@ -127,6 +128,12 @@ impl Ledger {
         let mut lines = self.lines_of(identity);
         let first = lines.next()?.clone();
         Some(lines.fold(first, Line::with))
+    }
+
+    /// How many other combinations it has than these cells.
+    pub(super) fn beside(&self, cells: &[Cell]) -> usize {
+        let is_other = |line: &&Line| cells.iter().all(|cell| cell.identity() != &line.settings);
+        self.lines.iter().filter(is_other).map(|line| line.settings.to_string()).collect::<HashSet<_>>().len()
     }
 
     /// Adds a line, to the file too, in the place of a last one without its end; none where another process has added the same

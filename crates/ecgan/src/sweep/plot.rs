@@ -124,7 +124,14 @@ mod tests {
     #[test]
     fn every_cell_is_a_dot_with_its_bar_within_the_picture() {
         let rows = vec![row("bare", &[80.0, 82.0], false), row("a <gan> & more", &[70.0, 78.0], true)];
-        let table = Table { by: By::Test, axes: vec!["arm".into()], rows, unfinished: 0, other_seeds: Vec::new() };
+        let table = Table {
+            by: By::Test,
+            axes: vec!["arm".into()],
+            rows,
+            unfinished: 0,
+            other_seeds: Vec::new(),
+            other_combinations: 0,
+        };
         let svg = table.svg().expect("two cells");
         assert_eq!((svg.matches("<circle").count(), svg.matches("class=\"base\"").count()), (2, 1));
         assert!(svg.contains("a &lt;gan&gt; &amp; more") && svg.contains("of 2 seeds"));

@@ -77,6 +77,8 @@ pub struct Table {
     pub unfinished: usize,
     /// Seeds that count though they were not asked for, as the ledger has them.
     pub other_seeds: Vec<u64>,
+    /// Combinations that the ledger has beside these.
+    pub other_combinations: usize,
 }
 
 impl Table {
@@ -99,7 +101,8 @@ impl Table {
         let unfinished = cells.iter().filter(|cell| !ledger.has(cell.identity(), seeds)).count();
         let of_rows: BTreeSet<u64> = rows.iter().flat_map(|row| &row.seeds).copied().collect();
         let other_seeds = of_rows.into_iter().filter(|seed| !seeds.contains(seed)).collect();
-        Self { axes: axes.unwrap_or_default(), by, rows, unfinished, other_seeds }
+        let other_combinations = ledger.beside(cells);
+        Self { axes: axes.unwrap_or_default(), by, rows, unfinished, other_seeds, other_combinations }
     }
 
     /// As Markdown.

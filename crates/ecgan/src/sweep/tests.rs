@@ -168,6 +168,8 @@ fn differences_are_paired_by_seed() {
     assert_eq!(of(&[0, 1, 2, 3]), (1, vec![], vec![0, 1, 2, 3]));
     assert_eq!(of(&[1, 2]), (0, vec![0, 3], vec![0, 1, 2, 3]));
     assert_eq!(of(&[4]).0, 2);
+    let beside = |cells: &[Cell]| Table::new(cells, &[0], None, By::Test, &ledger).other_combinations;
+    assert_eq!((beside(&cells), beside(&cells[1..]), beside(&[])), (0, 1, 2));
 }
 
 #[test]

@@ -312,6 +312,11 @@ fn show(args: &SweepArgs, output: Output, sweep: &Sweep, table: &Table, written:
             "not asked for now, but counted, as the ledger has them: {seeds} {others} (a ledger of its own, --ledger, leaves them out)"
         ))?;
     }
+    // A ledger that was named may well be that of many sweeps.
+    if args.ledger.is_none() && table.other_combinations > 0 {
+        let others = many(table.other_combinations, "finished combination");
+        output.line(format!("not asked for now, hence not in this table: {others} of the ledger"))?;
+    }
     if let Some(path) = written.filter(|_| !table.rows.is_empty()) {
         output.line(format!("the same in {} (.csv, .json), as a picture plot.svg", path.display()))?;
     }
