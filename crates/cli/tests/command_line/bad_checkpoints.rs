@@ -51,13 +51,19 @@ fn a_truncated_checkpoint_and_one_of_other_classes() {
 fn settings_files_that_cannot_be_read() {
     let here = tempfile::tempdir().unwrap();
     refused(here.path(), &["train", "--config", "none.toml"], 3, "none.toml: cannot read: ");
+    fs::create_dir_all(here.path().join("folder/run")).unwrap();
+    fs::write(here.path().join("folder/run/config.toml"), "").unwrap();
+    for (folder, meant) in [("folder", ""), ("folder/run", ", did you mean folder/run/config.toml?")] {
+        let message = format!("error: {folder}: cannot read: a folder; expected a settings file{meant}\n");
+        refused(here.path(), &["train", "--config", folder], 3, &message);
+    }
     fs::write(here.path().join("broken.toml"), "seed = 1\nlambda = = 3\n").unwrap();
     refused(here.path(), &["train", "--config", "broken.toml"], 3, "broken.toml: TOML parse error at line 2");
     fs::write(here.path().join("binary.toml"), b"\xFF\xFE\0").unwrap();
     refused(here.path(), &["train", "--config", "binary.toml"], 3, "binary.toml: cannot read: ");
     fs::write(here.path().join("kind.toml"), "epochs = \"many\"\n").unwrap();
     refused(here.path(), &["train", "--config", "kind.toml"], 2, "kind.toml: line 1: epochs: expected a whole number");
-    assert_eq!(entries(here.path()), 3);
+    assert_eq!(entries(here.path()), 4);
 }
 
 #[test]

@@ -6,6 +6,8 @@ use super::{
     FakesFrom, GanLoss, Method, NormD, Precision, Preset, Sampling, Schedule, Subset, TimeLimit, nearest,
 };
 use crate::Error;
+use crate::printable::Shown;
+use crate::run_folder::names::CONFIG;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read};
@@ -227,6 +229,11 @@ fn wrong_value(text: &str, table: &DeTable<'_>, error: &toml::de::Error) -> Stri
 
 /// Reads no more than [`LARGEST_FILE`], be it a pipe or a device.
 fn read(path: &Path) -> io::Result<String> {
+    if path.is_dir() {
+        let own = path.join(CONFIG);
+        let meant = if own.is_file() { format!(", did you mean {}?", Shown(&own)) } else { String::new() };
+        return Err(io::Error::other(format!("a folder; expected a settings file{meant}")));
+    }
     let mut text = String::new();
     let read = File::open(path)?.take(LARGEST_FILE + 1).read_to_string(&mut text)?;
     if read as u64 > LARGEST_FILE {

@@ -31,8 +31,8 @@ A data folder is recognised by what is in it:
                      a side, on white where they are transparent; with
                      DIR/val/<class>/* (or valid/, validation/), those images
                      validate; files of other names are passed over with a warning
-  DIR/<class>/*      the same without a split: a fifth of each class, always the same
-                     one, is kept for the test
+  DIR/<class>/*      the same without a split: about a fifth of each class, always
+                     the same one, is kept for the test
   SVHN               train_32x32.mat and test_32x32.mat
   CIFAR-10, -100     the binary version's .bin and .txt files, or the folder with them
   MNIST              train-images-idx3-ubyte and its like, gzipped or not

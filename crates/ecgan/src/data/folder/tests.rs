@@ -308,7 +308,7 @@ fn without_a_split_a_fifth_of_each_class_is_the_test() {
     let count = |list: &[(i32, String)], label| list.iter().filter(|(of, _)| *of == label).count();
     assert_eq!([0, 1, 2].map(|label| (count(&train, label), count(&test, label))), [(8, 2), (24, 6), (1, 0)]);
     let [kept] = source.warnings() else { panic!("{:?}", source.warnings()) };
-    assert!(kept.contains("so 8 of its 41 images, a fifth of each class"), "{kept}");
+    assert!(kept.contains("so 8 of its 41 images, about a fifth of each class"), "{kept}");
     assert!(kept.ends_with("; class `lonely` has a single image, which trains, so it is never tested"), "{kept}");
     assert!(train.is_sorted_by_key(|(label, _)| *label), "file order");
     // Elsewhere the same, and with another image of a class all but one of the test images stay.

@@ -49,7 +49,7 @@ pub fn recognise(path: &Path, least: usize) -> Result<Option<Found>, DataError> 
     let total = all.files.len();
     let (train, test) = hold_out(all);
     warnings.push(format!(
-        "{}: {KEPT} {} of its {total} images, a fifth of each class, are kept for the test: \
+        "{}: {KEPT} {} of its {total} images, about a fifth of each class, are kept for the test: \
          always the same ones, by their file names, whatever the seed{}",
         Shown(path),
         test.files.len(),
