@@ -252,8 +252,10 @@ impl SettingsArgs {
         let variables = self.variables(matches)?;
         let config = run.join(names::CONFIG);
         let names_data = flags.data.is_none().then(|| config.clone());
-        let (settings, warnings) = Partial::from_file(&config)?.resumed(flags, &variables)?;
-        Ok(Resolved { settings: Settings::resolve(settings)?, names_data, warnings })
+        let (file, warnings) = Partial::from_file(&config)?.resumed(flags.clone(), &variables)?;
+        // The file is blamed for what no flag gave.
+        let settings = Lower { file, path: Some(config), ..Lower::default() }.resolve(flags)?;
+        Ok(Resolved { settings, names_data, warnings })
     }
 
     fn variables(&self, matches: &ArgMatches) -> Result<Partial, Error> {

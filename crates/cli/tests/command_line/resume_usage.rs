@@ -134,6 +134,13 @@ fn other_data_and_other_checkpoints_are_refused() {
     fs::copy(here.path().join("wide/checkpoints/last.safetensors"), &last).unwrap();
     refused("its settings are not those of config.toml: width: expected 2, as the run was begun with");
     fs::write(&last, good).unwrap();
+    let config = here.path().join("run/config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("batch = ", "batch = 0 # ")).unwrap();
+    let edited = command(here.path(), &["train", "--resume", "run"]).output().unwrap();
+    let message = "error: run/config.toml: batch: expected ";
+    assert!(edited.status.code() == Some(2) && stderr(&edited).contains(message), "{}", stderr(&edited));
+    fs::write(&config, text).unwrap();
     let output = command(here.path(), &["train", "--resume", "run", "--epochs", "2", "--json"]).output().unwrap();
     assert_eq!(json(&output)["epochs"], 2, "nothing that was refused has harmed the run");
 }
