@@ -16,6 +16,7 @@ pub use profile::ProfileRow;
 pub use tally::{BINS, Guess, MOST_CLASSES, Tally};
 
 use crate::settings::Method;
+use nn::BatchNorm2d;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -105,6 +106,16 @@ pub struct Summary {
     pub best_val_accuracy: Option<f64>,
     /// Time of the whole run, in seconds; of processes that were stopped before it what they trained, without reading and validation.
     pub seconds: f64,
+}
+
+impl Summary {
+    /// The part of batch norm's running statistics, by which a classifier is evaluated, that is still what they began with, mean 0 and
+    /// variance 1: 0.9 to the power of the iterations. `None` where it is below 1 %, as after 44.
+    pub fn statistics_of_the_beginning(&self) -> Option<f64> {
+        let part = (1.0 - BatchNorm2d::MOMENTUM).powi(i32::try_from(self.steps).unwrap_or(i32::MAX));
+        // Summaries of old runs do not have their iterations.
+        (self.steps > 0 && part >= 0.01).then_some(part)
+    }
 }
 
 /// Where a run diverged: `diverged.json`, until it goes on.

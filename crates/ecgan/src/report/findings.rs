@@ -3,6 +3,7 @@
 use super::html::short;
 use super::run::Run;
 use super::wilson::wilson;
+use crate::counts::many;
 use crate::metrics::{CalibrationBin, EpochMetrics, Evaluation};
 use crate::run_folder::names::BEST_CHECKPOINT;
 use crate::settings::{Augment, DiffAugment, FakeStatistics, Sampling, Schedule, Settings};
@@ -42,6 +43,17 @@ pub fn findings(run: &Run) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut add = |what: String, suggestion: &str| found.push(Finding { what, suggestion: suggestion.to_owned() });
     let longer = longer_helps(run);
+    if let Some((steps, part)) = young(run) {
+        add(
+            format!(
+                "After {} batch norm's running statistics, by which the classifier is tested, are to {:.0} % still what they \
+                 began with.",
+                many(steps, "iteration"),
+                100.0 * part
+            ),
+            "Its accuracy in validation and test says little yet. Train for more --epochs: a hundred iterations or more.",
+        );
+    }
     if let Some(last) = run.last() {
         fakes(run, last, longer, &mut add);
         classifier(run, last, &mut add);
@@ -52,8 +64,17 @@ pub fn findings(run: &Run) -> Vec<Finding> {
     found
 }
 
+/// The iterations of a run that was too short for batch norm, and the part of its running statistics that is not the data's.
+fn young(run: &Run) -> Option<(usize, f64)> {
+    let summary = run.summary.as_ref()?;
+    Some((summary.steps as usize, summary.statistics_of_the_beginning()?))
+}
+
 /// Whether more epochs are worth a try: not where the training images are known already, nor where fewer are proposed.
 fn longer_helps(run: &Run) -> bool {
+    if young(run).is_some() {
+        return true;
+    }
     let knows = run.last().and_then(|last| last.train_accuracy).is_some_and(|train| train >= BY_HEART);
     !knows && fallen(run).is_none()
 }
@@ -65,8 +86,11 @@ fn is_below(accuracy: f64, images: usize, other: f64) -> bool {
 }
 
 /// The best epoch and its validation accuracy, and the last one, where that is worse. Of an unfinished run nobody has
-/// written how many images validate.
+/// written how many images validate. Nor does it say anything where the statistics are not the data's.
 fn fallen(run: &Run) -> Option<(usize, f64, f64)> {
+    if young(run).is_some() {
+        return None;
+    }
     let ((epoch, best), val) = (run.best()?, run.last()?.val_accuracy?);
     (best - val > FALLEN && is_below(val, run.summary.as_ref()?.n_val, best)).then_some((epoch, best, val))
 }
@@ -139,6 +163,7 @@ fn classifier(run: &Run, last: &EpochMetrics, add: &mut impl FnMut(String, &str)
         && train >= BY_HEART
         && train - accuracy > OVERFIT
         && is_below(accuracy, images, train)
+        && young(run).is_none()
     {
         let suggestion = match run.settings.augment {
             Augment::None => {

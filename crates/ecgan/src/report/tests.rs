@@ -259,6 +259,27 @@ fn a_gap_or_a_fall_of_few_images_is_no_finding() {
     assert_eq!((found(10), found(5), found(1000)), (1, 0, 2));
 }
 
+/// What a run knows by heart, and how its accuracy moves, can only be told once the running statistics are those of the data.
+#[test]
+fn a_run_too_short_for_batch_norm_is_told() {
+    let here = tempfile::tempdir().unwrap();
+    let last = EpochMetrics { train_accuracy: Some(99.0), val_accuracy: Some(30.0), ..epoch(2) };
+    folder(here.path(), "", &[epoch(1), last], &names(&["cat", "dog"]));
+    let found = |steps| {
+        let mut run = Run::read(here.path()).unwrap();
+        run.summary.as_mut().unwrap().steps = steps;
+        findings(&run)
+    };
+    let [young] = &found(12)[..] else { panic!("{:?}", found(12)) };
+    let what = "After 12 iterations batch norm's running statistics, by which the classifier is tested, are to 28 % still what";
+    assert!(young.what.starts_with(what) && young.suggestion.contains("more --epochs"), "{young:?}");
+    assert!(found(43)[0].what.contains("are to 1 % still") && found(1)[0].what.starts_with("After 1 iteration batch"));
+    for settled in [found(44), found(0)] {
+        assert!(settled.iter().any(|finding| finding.suggestion.contains("by heart")), "{settled:?}");
+        assert!(!settled.iter().any(|finding| finding.what.contains("batch norm")), "{settled:?}");
+    }
+}
+
 /// More epochs and fewer are never proposed together.
 #[test]
 fn advice_does_not_contradict_itself() {
