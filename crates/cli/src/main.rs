@@ -7,6 +7,7 @@
 mod any_arguments;
 mod bar;
 mod checkpoint_args;
+mod columns;
 mod commands;
 mod compute;
 mod exit;

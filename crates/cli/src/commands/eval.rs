@@ -1,6 +1,7 @@
 //! `ecgan eval`.
 
 use crate::checkpoint_args::CheckpointArgs;
+use crate::columns::{padded, widest};
 use crate::compute::ComputeArgs;
 use crate::output::{Output, warn};
 use clap::Args;
@@ -109,7 +110,7 @@ fn surest(mistakes: &Mistakes) -> Vec<String> {
 fn lines(evaluation: &Evaluation) -> Vec<String> {
     let Evaluation { accuracy, correct, total, per_class, confusion, .. } = evaluation;
     let names: Vec<_> = per_class.iter().map(|class| printable(&class.class)).collect();
-    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("class".len());
+    let width = widest(&names, "class");
     let mut lines = vec![
         format!("accuracy {accuracy:.2} % ({correct} of {total})"),
         format!("macro F1 {:.3}", evaluation.macro_f1),
@@ -124,14 +125,14 @@ fn lines(evaluation: &Evaluation) -> Vec<String> {
         let [precision, recall, f1] = [class.precision, class.recall, class.f1]
             .map(|figure| figure.map_or_else(|| "-".into(), |figure| format!("{figure:.3}")));
         let (correct, total) = (class.correct, class.total);
-        lines.push(format!("  {name:width$}  {precision:>9}  {recall:>6}  {f1:>5}  {correct} of {total}"));
+        lines.push(format!("  {}  {precision:>9}  {recall:>6}  {f1:>5}  {correct} of {total}", padded(name, width)));
     }
     if confusion.len() <= SHOWN_CLASSES {
         lines.extend([String::new(), "actual (rows) against predicted, in the order above:".into()]);
         let column = confusion.iter().flatten().map(|count| count.to_string().len()).max().unwrap_or(1) + 1;
         for (name, row) in names.iter().zip(confusion) {
             let row: String = row.iter().map(|count| format!("{count:column$}")).collect();
-            lines.push(format!("  {:width$} {row}", name));
+            lines.push(format!("  {} {row}", padded(name, width)));
         }
     }
     lines

@@ -1,5 +1,6 @@
 //! `ecgan measure`.
 
+use crate::columns::{padded, widest};
 use crate::compute::ComputeArgs;
 use crate::output::Output;
 use crate::progress::Counted;
@@ -173,10 +174,10 @@ fn labels(measures: &Measures) -> Vec<String> {
     let labels = &measures.pseudo_labels;
     let percent = |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value:.2}"));
     let names: Vec<_> = labels.per_class.iter().map(|class| printable(&class.class)).collect();
-    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("in total".len());
+    let width = widest(&names, "in total");
     let row = |name: &str, labelled: usize, kept: usize, agreement: &Agreement| {
         let (of_kept, of_all) = (percent(agreement.kept_accuracy), percent(agreement.all_accuracy));
-        format!("  {name:width$}  {labelled:>8}  {kept:>6}  {of_kept:>13}  {of_all:>12}")
+        format!("  {}  {labelled:>8}  {kept:>6}  {of_kept:>13}  {of_all:>12}", padded(name, width))
     };
     let kept = labels.per_class.iter().map(|class| class.kept).sum();
     let mut lines = vec![

@@ -1,6 +1,7 @@
 //! `ecgan predict`.
 
 use crate::checkpoint_args::CheckpointArgs;
+use crate::columns::{padded, widest};
 use crate::compute::ComputeArgs;
 use crate::output::{Output, Rows, many, warn};
 use crate::values::within;
@@ -164,16 +165,16 @@ struct Widths {
 
 impl Widths {
     fn new(files: &[PathBuf], classes: &[String]) -> Self {
-        let chars = |text: &str| printable(text).chars().count();
-        let path = files.iter().map(|path| chars(&path.to_string_lossy())).max().unwrap_or(0).min(60);
-        Self { path, class: classes.iter().map(|class| chars(class)).max().unwrap_or(0) }
+        let paths: Vec<_> = files.iter().map(|path| printable(&path.to_string_lossy()).into_owned()).collect();
+        let classes: Vec<_> = classes.iter().map(|class| printable(class)).collect();
+        Self { path: widest(&paths, "").min(60), class: widest(&classes, "") }
     }
 
     fn row(&self, path: &Path, top: &[Candidate]) -> String {
         let path = path.to_string_lossy();
-        let mut line = format!("{:width$}", printable(&path), width = self.path);
+        let mut line = padded(&printable(&path), self.path);
         for Candidate { class, confidence } in top {
-            line += &format!("  {:width$} {confidence:.3}", printable(class), width = self.class);
+            line += &format!("  {} {confidence:.3}", padded(&printable(class), self.class));
         }
         line + "\n"
     }

@@ -1,5 +1,6 @@
 //! `ecgan data inspect`.
 
+use crate::columns::{padded, widest};
 use crate::output::Output;
 use clap::Args;
 use ecgan::Error;
@@ -147,9 +148,9 @@ fn describe(part: &PartReport) -> Vec<String> {
 /// Images of each class, a column for each part.
 fn table(found: &Inspection) -> Vec<String> {
     let names: Vec<_> = found.classes.iter().map(|class| printable(class)).collect();
-    let width = names.iter().map(|class| class.chars().count()).max().unwrap_or(0).max(5);
+    let width = widest(&names, "class");
     let row = |name: &str, cells: Vec<String>| {
-        format!("{name:width$}{}", cells.iter().map(|cell| format!("{cell:>9}")).collect::<String>())
+        format!("{}{}", padded(name, width), cells.iter().map(|cell| format!("{cell:>9}")).collect::<String>())
     };
     let mut lines = vec![String::new(), row("class", found.parts.iter().map(|part| part.part.to_owned()).collect())];
     for (label, class) in names.iter().enumerate().take(LISTED_CLASSES) {
