@@ -136,8 +136,9 @@ fn describe(part: &PartReport) -> Vec<String> {
     if part.transparent > 0 {
         lines.push(format!("  {} with transparent places, which are laid on white", part.transparent));
     }
-    if part.duplicates > 0 {
-        lines.push(format!("  {} equal an earlier one, pixel by pixel", part.duplicates));
+    if let Some([again, first]) = &part.duplicate_example {
+        let (count, again, first) = (part.duplicates, printable(again), printable(first));
+        lines.push(format!("  {count} equal an earlier one, pixel by pixel, as {again} does {first}"));
     }
     if part.unreadable > 0 {
         lines.push(format!("  {} cannot be read (listed below)", part.unreadable));
