@@ -248,13 +248,10 @@ fn closing(settings: &Settings, run: &Path, checkpoint: &Path, summary: &Summary
     };
     let mut suggest =
         |what: &str, arguments: String| lines.extend([format!("- {what}:"), format!("    {program} {arguments}")]);
-    if summary.ended_by == Ending::Epochs && summary.statistics_of_the_beginning().is_some() {
-        let so_far = many(summary.steps as usize, "iteration");
+    if let Some(short) = summary.too_short().filter(|_| summary.ended_by == Ending::Epochs) {
         let epochs = summary.epochs * (100 / summary.steps as usize + 1);
         suggest(
-            &format!(
-                "more iterations: after {so_far} batch norm's running statistics, which the test goes by, are not yet the data's"
-            ),
+            &format!("more iterations: {short}"),
             format!("train --config {config} --epochs {epochs}{}", beside("longer")),
         );
     }

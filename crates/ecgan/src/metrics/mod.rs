@@ -15,6 +15,7 @@ pub use observer::{Observer, Started, StepMetrics};
 pub use profile::ProfileRow;
 pub use tally::{BINS, Guess, MOST_CLASSES, Tally};
 
+use crate::counts::many;
 use crate::settings::Method;
 use nn::BatchNorm2d;
 use serde::{Deserialize, Serialize};
@@ -109,12 +110,18 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// The part of batch norm's running statistics, by which a classifier is evaluated, that is still what they began with, mean 0 and
-    /// variance 1: 0.9 to the power of the iterations. `None` where it is below 1 %, as after 44.
-    pub fn statistics_of_the_beginning(&self) -> Option<f64> {
+    /// What to say of a run too short for batch norm: its running statistics, by which a classifier is evaluated, began as mean 0 and
+    /// variance 1, of which 0.9 to the power of the iterations is left, below 1 % from 44 on.
+    pub fn too_short(&self) -> Option<String> {
         let part = (1.0 - BatchNorm2d::MOMENTUM).powi(i32::try_from(self.steps).unwrap_or(i32::MAX));
         // Summaries of old runs do not have their iterations.
-        (self.steps > 0 && part >= 0.01).then_some(part)
+        (self.steps > 0 && part >= 0.01).then(|| {
+            format!(
+                "after {} batch norm's running statistics, which the test goes by, are to {:.0} % still what they began with",
+                many(self.steps as usize, "iteration"),
+                100.0 * part
+            )
+        })
     }
 }
 

@@ -3,7 +3,6 @@
 use super::html::short;
 use super::run::Run;
 use super::wilson::wilson;
-use crate::counts::many;
 use crate::metrics::{CalibrationBin, EpochMetrics, Evaluation};
 use crate::run_folder::names::BEST_CHECKPOINT;
 use crate::settings::{Augment, DiffAugment, FakeStatistics, Sampling, Schedule, Settings};
@@ -43,14 +42,9 @@ pub fn findings(run: &Run) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut add = |what: String, suggestion: &str| found.push(Finding { what, suggestion: suggestion.to_owned() });
     let longer = longer_helps(run);
-    if let Some((steps, part)) = young(run) {
+    if let Some(young) = too_short(run) {
         add(
-            format!(
-                "After {} batch norm's running statistics, by which the classifier is tested, are to {:.0} % still what they \
-                 began with.",
-                many(steps, "iteration"),
-                100.0 * part
-            ),
+            format!("It is a short run: {young}."),
             "Its accuracy in validation and test says little yet. Train for more --epochs: a hundred iterations or more.",
         );
     }
@@ -64,15 +58,14 @@ pub fn findings(run: &Run) -> Vec<Finding> {
     found
 }
 
-/// The iterations of a run that was too short for batch norm, and the part of its running statistics that is not the data's.
-fn young(run: &Run) -> Option<(usize, f64)> {
-    let summary = run.summary.as_ref()?;
-    Some((summary.steps as usize, summary.statistics_of_the_beginning()?))
+/// That a run was too short for batch norm, whose running statistics are not the data's yet.
+fn too_short(run: &Run) -> Option<String> {
+    run.summary.as_ref()?.too_short()
 }
 
 /// Whether more epochs are worth a try: not where the training images are known already, nor where fewer are proposed.
 fn longer_helps(run: &Run) -> bool {
-    if young(run).is_some() {
+    if too_short(run).is_some() {
         return true;
     }
     let knows = run.last().and_then(|last| last.train_accuracy).is_some_and(|train| train >= BY_HEART);
@@ -88,7 +81,7 @@ fn is_below(accuracy: f64, images: usize, other: f64) -> bool {
 /// The best epoch and its validation accuracy, and the last one, where that is worse. Of an unfinished run nobody has
 /// written how many images validate. Nor does it say anything where the statistics are not the data's.
 fn fallen(run: &Run) -> Option<(usize, f64, f64)> {
-    if young(run).is_some() {
+    if too_short(run).is_some() {
         return None;
     }
     let ((epoch, best), val) = (run.best()?, run.last()?.val_accuracy?);
@@ -163,7 +156,7 @@ fn classifier(run: &Run, last: &EpochMetrics, add: &mut impl FnMut(String, &str)
         && train >= BY_HEART
         && train - accuracy > OVERFIT
         && is_below(accuracy, images, train)
-        && young(run).is_none()
+        && too_short(run).is_none()
     {
         let suggestion = match run.settings.augment {
             Augment::None => {

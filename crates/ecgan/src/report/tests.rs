@@ -271,9 +271,9 @@ fn a_run_too_short_for_batch_norm_is_told() {
         findings(&run)
     };
     let [young] = &found(12)[..] else { panic!("{:?}", found(12)) };
-    let what = "After 12 iterations batch norm's running statistics, by which the classifier is tested, are to 28 % still what";
-    assert!(young.what.starts_with(what) && young.suggestion.contains("more --epochs"), "{young:?}");
-    assert!(found(43)[0].what.contains("are to 1 % still") && found(1)[0].what.starts_with("After 1 iteration batch"));
+    let what = "after 12 iterations batch norm's running statistics, which the test goes by, are to 28 % still what they began with.";
+    assert!(young.what.ends_with(what) && young.suggestion.contains("more --epochs"), "{young:?}");
+    assert!(found(43)[0].what.contains("are to 1 % still") && found(1)[0].what.contains("after 1 iteration batch"));
     for settled in [found(44), found(0)] {
         assert!(settled.iter().any(|finding| finding.suggestion.contains("by heart")), "{settled:?}");
         assert!(!settled.iter().any(|finding| finding.what.contains("batch norm")), "{settled:?}");

@@ -59,6 +59,9 @@ pub fn train_all(
                     duration(left)
                 ));
                 told = told.and(line);
+                if let Some(short) = summary.too_short() {
+                    quiet.about_input(&format!("{short}: more --epochs, or the test says little"));
+                }
                 tell_first(&mut unsettled, settle(&[run.cell]));
             }
             Err(error @ Error::Interrupted) => return Err(error.into()),
