@@ -146,7 +146,7 @@ pub struct SettingsArgs {
     /// The seed of everything random
     #[arg(long, value_name = "S", value_parser = integer::<u64>(), env = "ECGAN_SEED", help_heading = "Optimisation")]
     seed: Option<u64>,
-    /// Adam's learning rate, all three networks
+    /// Adam's learning rate, all three networks: also in place of a --lr-c that comes from further down, as a preset's
     #[arg(long, value_name = "R", value_parser = number(), env = "ECGAN_LR", help_heading = "Optimisation")]
     lr: Option<f64>,
     /// Adam's learning rate of the classifier, where it differs
@@ -155,7 +155,7 @@ pub struct SettingsArgs {
     /// How the learning rates change over the run: not at all, or down to 0 along half a cosine
     #[arg(long, value_parser = choice::<Schedule>(), env = "ECGAN_SCHEDULE", help_heading = "Optimisation")]
     schedule: Option<Schedule>,
-    /// Weight decay of discriminator and classifier
+    /// Weight decay of discriminator and classifier: also in place of a --weight-decay-c that comes from further down
     #[arg(long, value_name = "W", value_parser = number(), env = "ECGAN_WEIGHT_DECAY", help_heading = "Optimisation")]
     weight_decay: Option<f64>,
     /// Weight decay of the classifier, where it differs

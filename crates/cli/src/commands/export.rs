@@ -32,6 +32,8 @@ pub struct ExportArgs {
 const EXAMPLES: &str = "\
 Images go in and come out as [N,C,H,W] in [-1,1], noise as [N,100]; N is free. Batch norm uses the
 running statistics. A classifier's ONNX file has logits and probabilities, its metadata the class names.
+Of --method conditional, generator and discriminator have a second input, `class` as int64 [N]: the
+classes' numbers, from 0 on.
 
 Examples:
   ecgan export --checkpoint RUN/checkpoints/best.safetensors --net classifier \\

@@ -22,7 +22,7 @@ use tensor::Device;
 pub struct PredictArgs {
     #[command(flatten)]
     checkpoint: CheckpointArgs,
-    /// Images, PNG or JPEG, and folders of which every file below that is named as an image is taken
+    /// Images, PNG or JPEG, and folders of which every file below that is named as an image, and not hidden, is taken
     #[arg(value_name = "IMAGE|DIR", required = true)]
     paths: Vec<PathBuf>,
     /// How many classes to show an image, the most probable first
@@ -41,8 +41,8 @@ pub struct PredictArgs {
 const EXAMPLES: &str = "\
 A confidence is a probability, in 0..1. What cannot be read, as a path that is not there, a folder
 without images, a damaged file, WebP, GIF, BMP, TIFF, AVIF and HEIC, is told of on stderr, the
-others are still predicted, and the exit code is 3. In folders what is not named as an image is
-passed over. What is transparent is laid on white.
+others are still predicted, and the exit code is 3. In folders what is hidden or not named as an
+image is passed over. What is transparent is laid on white.
 
 Examples:
   ecgan predict --checkpoint RUN/checkpoints/best.safetensors cat.jpg

@@ -131,7 +131,12 @@ fn after(error: &Error, folder: RunFolder, resumed: bool) {
     }
     // Diverging, it would diverge again.
     let again = matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Data | ErrorKind::Device);
-    if resumed && matches!(error, Error::BadFile { .. } | Error::Dataset(_) | Error::Setting { .. }) {
+    if resumed
+        && matches!(
+            error,
+            Error::BadFile { .. } | Error::OtherImages { .. } | Error::Dataset(_) | Error::Setting { .. }
+        )
+    {
         // It did not go on at all, and the error says why.
     } else if again && config.exists() {
         tell(format!("what was written until then is in {}; to go on:", path.display()));

@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
 /// The files named, and of the folders named every PNG and JPEG below them, by its name's end, in the order of the names.
-/// Hidden files, what operating systems leave beside images, and links to folders are passed over. What is not there, a folder
+/// Links to folders are followed, but not back to one that the search is in. Hidden files and what operating systems leave beside
+/// images are passed over. What is not there, a folder
 /// that cannot be read, one named that has no image below it, and an image of a format that is not read, are taken too: each fails
 /// as one file, and the others are read.
 pub fn image_files(paths: &[PathBuf]) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for path in paths {
         let before = files.len();
-        let searched = path.is_dir() && below(path, &mut files).is_ok();
+        let searched = path.is_dir() && below(path, &mut Vec::new(), &mut files).is_ok();
         if !searched || files.len() == before {
             files.push(path.clone());
         }
@@ -22,16 +23,24 @@ pub fn image_files(paths: &[PathBuf]) -> Vec<PathBuf> {
     files
 }
 
-fn below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
-    for (_, path) in entries(folder)? {
-        if path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
-            if below(&path, files).is_err() {
+/// The search of a folder that lies in these, by their real names.
+fn below(folder: &Path, within: &mut Vec<PathBuf>, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
+    let real = folder.canonicalize().map_err(|e| DataError::io(folder, e))?;
+    if within.contains(&real) {
+        return Ok(());
+    }
+    let inside = entries(folder)?;
+    within.push(real);
+    for (_, path) in inside {
+        if path.is_dir() {
+            if below(&path, within, files).is_err() {
                 files.push(path);
             }
-        } else if is_named_as_any_image(&path) && !path.is_dir() {
+        } else if is_named_as_any_image(&path) {
             files.push(path);
         }
     }
+    within.pop();
     Ok(())
 }
 
@@ -102,10 +111,27 @@ mod tests {
         let hidden = ["a/.hidden.png", "a/notes.txt", "a/__MACOSX/1.png"];
         let found = ["a/2.PNG", "a/b/1.jpeg", "a/1.jpg", "a/b/3.WebP", "odd.name"];
         hidden.iter().chain(&found).for_each(|name| fs::write(at(name), "x").unwrap());
-        #[cfg(unix)]
-        std::os::unix::fs::symlink(at("a"), at("a/round")).unwrap();
         let found = image_files(&[at("odd.name"), at("a")]);
         assert_eq!(found, ["odd.name", "a/1.jpg", "a/2.PNG", "a/b/1.jpeg", "a/b/3.WebP"].map(at));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_to_folders_are_followed_and_end() {
+        use std::os::unix::fs::symlink;
+        let here = tempfile::tempdir().unwrap();
+        let at = |name: &str| here.path().join(name);
+        fs::create_dir_all(at("a/b")).unwrap();
+        fs::create_dir(at("far")).unwrap();
+        ["a/1.png", "a/b/2.png", "far/3.png"].iter().for_each(|name| fs::write(at(name), "x").unwrap());
+        symlink(at("a"), at("a/b/round")).unwrap();
+        symlink(at("far"), at("a/linked")).unwrap();
+        symlink(at("a"), at("far/back")).unwrap();
+        assert_eq!(image_files(&[at("a")]), ["a/1.png", "a/b/2.png", "a/linked/3.png"].map(at));
+        assert_eq!(
+            image_files(&[at("a/linked")]),
+            ["a/linked/3.png", "a/linked/back/1.png", "a/linked/back/b/2.png"].map(at)
+        );
     }
 
     #[test]

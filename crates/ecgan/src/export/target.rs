@@ -1,6 +1,6 @@
 //! Names that a file may be written under: of its own kind, and not of anything else that is there.
 
-use crate::run_folder::is_our_png;
+use crate::run_folder::{check_can_write, is_our_png};
 use crate::{Error, mistakes};
 use std::fs::{self, File};
 use std::io::Read;
@@ -60,16 +60,17 @@ impl FileKind {
 }
 
 /// Checks, before the work, that a file of this kind may be written to `path`, which the setting `name` gives: the name has
-/// the kind's ending, and nothing is there but a file of the same kind, or an empty one.
+/// the kind's ending, nothing is there but a file of the same kind, or an empty one, and the folder takes files.
 ///
 /// # Errors
-/// [`Error::Setting`] where it may not; [`Error::Io`] where the file that is there cannot be read.
+/// [`Error::Setting`] where it may not; [`Error::Io`] where the file that is there cannot be read, and where none can be written.
 pub fn check_file(name: &'static str, path: &Path, kind: FileKind) -> Result<(), Error> {
     let wrong = |expected: String, got: String| Err(Error::Setting { name, expected, got });
     let shown = path.display();
     if extension(path).as_deref() != Some(kind.extension()) {
         return wrong(format!("a name that ends in .{}", kind.extension()), shown.to_string());
     }
+    check_can_write(path)?;
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
     let expected = format!("a new file, or {} to replace", kind.name());
     if !found.is_file() {

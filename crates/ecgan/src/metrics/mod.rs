@@ -93,7 +93,7 @@ pub struct Summary {
     pub n_test: usize,
     /// The seed.
     pub seed: u64,
-    /// Epochs run.
+    /// Epochs run, also one that was cut short.
     pub epochs: usize,
     /// Iterations run.
     #[serde(default)]

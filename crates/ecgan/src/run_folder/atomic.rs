@@ -33,6 +33,17 @@ fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<(
     sync_folder(folder)
 }
 
+/// Whether a file can be written there, as far as the folder tells, or the nearest one on the way to it that is there: asked before the
+/// work whose outcome it is to hold. Leaves nothing.
+///
+/// # Errors
+/// [`Error::Io`] naming `path`.
+pub(crate) fn check_can_write(path: &Path) -> Result<(), Error> {
+    let there = beside(path).ancestors().find(|folder| folder.as_os_str().is_empty() || folder.exists());
+    let folder = there.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    temporary(0o666).tempfile_in(folder).map_err(reason).map_err(Error::io(path, "write")).map(drop)
+}
+
 /// Writes a file of these bytes as [`write_atomically`] does.
 ///
 /// # Errors
@@ -75,6 +86,20 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whether_a_file_can_be_written_is_known_beforehand() {
+        let here = tempfile::tempdir().unwrap();
+        fs::write(here.path().join("file"), "x").unwrap();
+        for name in ["a", "new/a", "new/er/a"] {
+            assert!(check_can_write(&here.path().join(name)).is_ok(), "{name}");
+        }
+        let below = here.path().join("file/a");
+        let error = check_can_write(&below).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{}: cannot write: ", below.display())), "{error}");
+        assert!(check_can_write(Path::new("no-folder")).is_ok() && check_can_write(Path::new("no/folder")).is_ok());
+        assert_eq!(fs::read_dir(here.path()).unwrap().count(), 1);
+    }
 
     #[test]
     fn a_failed_write_leaves_the_old_file_and_nothing_else() {

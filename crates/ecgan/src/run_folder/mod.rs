@@ -10,7 +10,7 @@ mod png;
 mod read;
 mod reopen;
 
-pub(crate) use atomic::sync_folder;
+pub(crate) use atomic::{check_can_write, sync_folder};
 pub use atomic::{write_atomically, write_bytes};
 pub(crate) use lock::{is_at, where_there_are_locks};
 pub use new_folder::NewFolder;

@@ -4,7 +4,7 @@ use super::{Runs, Table};
 use crate::Error;
 use crate::run_folder::{check_new_or_empty, write_atomically};
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// The folder of the runs' folders.
@@ -13,6 +13,8 @@ pub(super) const RUNS: &str = "runs";
 const LEDGER: &str = "ledger.jsonl";
 /// The table, for people.
 const TABLE: &str = "table.md";
+/// The same as a picture, where there is a row.
+const PLOT: &str = "plot.svg";
 /// The same for programs.
 const TABLE_JSON: &str = "table.json";
 
@@ -49,7 +51,15 @@ impl Table {
     /// [`Error::Io`].
     pub fn write(&self, folder: &Path) -> Result<PathBuf, Error> {
         let json = serde_json::to_string_pretty(self).expect("numbers and words are JSON") + "\n";
-        let plot = self.svg().map(|svg| ("plot.svg", svg));
+        let plot = self.svg().map(|svg| (PLOT, svg));
+        // That of a table with rows would stay beside one without.
+        if plot.is_none() {
+            let old = folder.join(PLOT);
+            match fs::remove_file(&old) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io(&old, "remove")(error)),
+                _ => {}
+            }
+        }
         let tables = [(TABLE, self.markdown()), ("table.csv", self.csv()), (TABLE_JSON, json)];
         for (name, text) in tables.into_iter().chain(plot) {
             write_atomically(&folder.join(name), |file| file.write_all(text.as_bytes()))?;

@@ -199,6 +199,13 @@ fn parse(text: &[u8]) -> serde_json::Result<Line> {
     if seeds.is_empty() || lengths.iter().any(|&length| length != seeds.len()) {
         return Err(serde::de::Error::custom("its lists have not one value for each of its seeds"));
     }
+    if seeds.iter().collect::<HashSet<_>>().len() != seeds.len() {
+        return Err(serde::de::Error::custom("a seed is there twice"));
+    }
+    let accuracies = test_accuracy.iter().chain(val_accuracy.iter().flatten());
+    if let Some(wrong) = accuracies.copied().find(|accuracy| !(0.0..=100.0).contains(accuracy)) {
+        return Err(serde::de::Error::custom(format!("an accuracy of {wrong} %")));
+    }
     Ok(line)
 }
 

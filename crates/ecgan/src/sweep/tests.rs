@@ -188,6 +188,18 @@ fn markdown_is_a_table_whatever_the_axes_and_labels() {
     assert!(table.contains("\n| a\\|b\\\\ | 30 |"), "{table}");
 }
 
+#[test]
+fn a_table_without_rows_leaves_no_plot() {
+    let cells = grid(&["method=classifier,ec-gan"]);
+    let here = tempfile::tempdir().unwrap();
+    let written = |ledger: &Ledger| {
+        Table::new(&cells, &[0], None, By::Test, ledger).write(here.path()).unwrap();
+        here.path().join("plot.svg").exists()
+    };
+    assert!(written(&ledger_of(&[(&cells[0], &[11.25]), (&cells[1], &[13.25])])));
+    assert!(!written(&Ledger::default()) && !written(&Ledger::default()));
+}
+
 /// By validation the test accuracy stays unseen, in every form of the table.
 #[test]
 fn settings_are_chosen_by_validation_without_the_test() {
@@ -281,6 +293,15 @@ fn a_ledger_reads_back_and_skips_what_it_has() {
     fs::write(&path, short).unwrap();
     let message = Ledger::open(&path).unwrap_err().to_string();
     assert!(message.contains("line 1: its lists have not one value for each of its seeds"), "{message}");
+    for (from, to, wrong) in [
+        ("\"seeds\":[0,1]", "\"seeds\":[1,1]", "a seed is there twice"),
+        ("\"test_accuracy\":[", "\"test_accuracy\":[-", "an accuracy of -"),
+        ("\"test_accuracy\":[", "\"test_accuracy\":[99", "an accuracy of 991 %"),
+    ] {
+        fs::write(&path, whole.replace(from, to)).unwrap();
+        let message = Ledger::open(&path).unwrap_err().to_string();
+        assert!(message.contains(&format!("line 1: {wrong}")), "{message}");
+    }
     fs::write(&path, "{}\n").unwrap();
     let message = Ledger::open(&path).unwrap_err().to_string();
     assert!(message.contains("l.jsonl: line 1: missing field"), "{message}");

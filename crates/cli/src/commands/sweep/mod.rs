@@ -9,6 +9,7 @@ use crate::{compute, interrupt};
 use clap::{ArgMatches, Args};
 use ecgan::Error;
 use ecgan::data_place::{check_apart, check_there};
+use ecgan::printable::printable;
 use ecgan::settings::{Lower, Method, Partial};
 use ecgan::sweep::{Axis, Baseline, By, Cell, Ledger, Runs, Sets, Table, cells, check_folder, distinct, ledger_in};
 use runs::{Quiet, expected, train_all};
@@ -325,7 +326,7 @@ fn show(args: &SweepArgs, output: Output, sweep: &Sweep, table: &Table, written:
 
 fn label(cell: &Cell) -> String {
     let labels: Vec<String> = cell.labels.iter().map(|(name, label)| format!("{name} {label}")).collect();
-    if labels.is_empty() { "the settings given".into() } else { labels.join(", ") }
+    if labels.is_empty() { "the settings given".into() } else { printable(&labels.join(", ")).into_owned() }
 }
 
 #[cfg(test)]

@@ -48,26 +48,28 @@ pub fn recognise(path: &Path, least: usize) -> Result<Option<Found>, DataError> 
     warnings.extend(aside.warning(path));
     let total = all.files.len();
     let (train, test) = hold_out(all);
-    warnings.push(format!(
-        "{}: {KEPT} {} of its {total} images, about a fifth of each class, are kept for the test: \
-         always the same ones, by their file names, whatever the seed{}",
-        Shown(path),
-        test.files.len(),
-        untested(&classes, &train, &test),
-    ));
+    // Without any, what needs a test refuses the data.
+    if !test.files.is_empty() {
+        warnings.push(format!(
+            "{}: {KEPT} {} of its {total} images, about a fifth of each class but at least one, are kept for the test: \
+             always the same ones, by their file names, whatever the seed{}",
+            Shown(path),
+            test.files.len(),
+            untested(&classes, &train, &test),
+        ));
+    }
     let parts = vec![(Part::Train, Arc::new(train)), (Part::Test, Arc::new(test))];
     let reader = Box::new(ImageFolder { path: path.into(), parts });
     let Aside { refusals, unread, .. } = aside;
     Ok(Some(Found { warnings, refusals, unread, ..Found::new(UNSPLIT, classes, reader) }))
 }
 
-/// What to say of the classes whose only image trains. Where nothing is left for a test at all, that is refused.
+/// What to say of the classes whose only image trains.
 fn untested(classes: &[String], train: &List, test: &List) -> String {
     let [trained, tested]: [BTreeSet<i32>; 2] = [train, test].map(|list| list.labels.iter().copied().collect());
     let names: Vec<&str> = trained.difference(&tested).map(|&label| classes[label as usize].as_str()).collect();
     match names.len() {
         0 => String::new(),
-        _ if tested.is_empty() => String::new(),
         1 => format!("; class {} has a single image, which trains, so it is never tested", named(&names)),
         count => {
             format!("; {count} classes have a single image, which trains, so they are never tested ({})", named(&names))
