@@ -168,6 +168,11 @@ fn a_value_out_of_range_names_setting_expectation_and_value() {
         ("lr_c = inf", "lr_c: expected a number > 0, got inf"),
         ("weight_decay = -0.1", "weight_decay: expected a number >= 0, got -0.1"),
         ("weight_decay_c = -0.1", "weight_decay_c: expected a number >= 0, got -0.1"),
+        (
+            "lambda = 1e40",
+            "lambda: expected a number up to 3.4e38, as f32 has it, got 10000000000000000000000000000000000000000",
+        ),
+        ("lr = 4e38", "lr: expected a number up to 3.4e38, as f32 has it, got 400000000000000000000000000000000000000"),
         ("threads = 0", "threads: expected a whole number from 1 to 4096, got 0"),
         ("data = \"\"", "data: expected a folder or `synthetic`, got nothing"),
         ("samples = 3\nper_class = 4", "samples and per_class: expected at most one of them"),

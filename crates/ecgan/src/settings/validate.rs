@@ -58,6 +58,7 @@ impl Settings {
         check("threshold", (0.0..=1.0).contains(&self.threshold), "a number from 0 to 1", self.threshold)?;
         for (name, lr) in [("lr", self.lr), ("lr_c", self.lr_c)] {
             check(name, lr.is_finite() && lr > 0.0, "a number > 0", lr)?;
+            not_too_large(name, lr)?;
         }
         let part = "a number >= 0 and below 1";
         let decays = [("ema_g", self.ema_g), ("ema_c", self.ema_c), ("label_smoothing", self.label_smoothing)];
@@ -126,5 +127,11 @@ fn at_least_one(name: &'static str, n: usize) -> Result<(), Error> {
 }
 
 fn at_least_zero(name: &'static str, value: f64) -> Result<(), Error> {
-    check(name, value.is_finite() && value >= 0.0, "a number >= 0", value)
+    check(name, value.is_finite() && value >= 0.0, "a number >= 0", value)?;
+    not_too_large(name, value)
+}
+
+/// Networks have f32: a number beyond would be infinite there, as if training had diverged.
+fn not_too_large(name: &'static str, value: f64) -> Result<(), Error> {
+    check(name, (value as f32).is_finite(), "a number up to 3.4e38, as f32 has it", value)
 }
