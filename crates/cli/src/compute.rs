@@ -59,10 +59,6 @@ pub fn use_threads(threads: Option<usize>) -> anyhow::Result<()> {
 pub fn simd_variable() -> Result<Option<Simd>, Error> {
     let Some(name) = std::env::var_os("ECGAN_SIMD") else { return Ok(None) };
     let name = name.to_string_lossy();
-    let wrong = |_| Error::Setting {
-        name: "ECGAN_SIMD",
-        expected: "portable, avx2 or avx512".into(),
-        got: name.clone().into_owned(),
-    };
+    let wrong = |_| Error::Setting { name: "ECGAN_SIMD", expected: Simd::NAMES.into(), got: name.clone().into_owned() };
     name.parse().map(Some).map_err(wrong)
 }

@@ -8,6 +8,8 @@ use std::str::FromStr;
 pub enum Simd {
     /// What the compiler makes of plain Rust for the build target.
     Portable,
+    /// AArch64 NEON, which each such processor has.
+    Neon,
     /// x86-64 AVX2 and FMA.
     Avx2,
     /// x86-64 AVX-512 (F, VL, DQ, BW) and FMA.
@@ -15,6 +17,9 @@ pub enum Simd {
 }
 
 impl Simd {
+    /// The names there are, to say what was expected.
+    pub const NAMES: &'static str = "portable, neon, avx2 or avx512";
+
     /// The widest path this machine has.
     pub fn detect() -> Self {
         *Self::available().last().expect("portable is always there")
@@ -22,28 +27,25 @@ impl Simd {
 
     /// Every path this machine can run, narrowest first.
     pub fn available() -> Vec<Self> {
-        let mut paths = vec![Simd::Portable];
+        #[cfg(not(target_arch = "x86_64"))]
+        let paths = [Some(Simd::Portable), cfg!(target_arch = "aarch64").then_some(Simd::Neon)];
         #[cfg(target_arch = "x86_64")]
-        {
+        let paths = {
             let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
             let avx512 = is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512dq")
                 && is_x86_feature_detected!("avx512bw");
-            if avx2 {
-                paths.push(Simd::Avx2);
-                if avx512 {
-                    paths.push(Simd::Avx512);
-                }
-            }
-        }
-        paths
+            [Some(Simd::Portable), avx2.then_some(Simd::Avx2), (avx2 && avx512).then_some(Simd::Avx512)]
+        };
+        paths.into_iter().flatten().collect()
     }
 
     /// The name as written in `config.toml` and read from `ECGAN_SIMD`.
     pub fn name(self) -> &'static str {
         match self {
             Simd::Portable => "portable",
+            Simd::Neon => "neon",
             Simd::Avx2 => "avx2",
             Simd::Avx512 => "avx512",
         }
@@ -60,10 +62,10 @@ impl FromStr for Simd {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        [Simd::Portable, Simd::Avx2, Simd::Avx512]
+        [Simd::Portable, Simd::Neon, Simd::Avx2, Simd::Avx512]
             .into_iter()
             .find(|path| path.name() == name)
-            .ok_or_else(|| format!("unknown SIMD path `{name}`: expected portable, avx2 or avx512"))
+            .ok_or_else(|| format!("unknown SIMD path `{name}`: expected {}", Self::NAMES))
     }
 }
 
@@ -101,6 +103,7 @@ macro_rules! vectorized {
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
                 $crate::Simd::Avx512 => unsafe { avx512($($arg),*) },
+                // Plain Rust is compiled for NEON where there is NEON.
                 _ => body($($arg),*),
             }
         }
@@ -117,6 +120,7 @@ mod tests {
         assert_eq!(Simd::available()[0], Simd::Portable);
         for path in Simd::available() {
             assert_eq!(path.name().parse::<Simd>(), Ok(path));
+            assert!(Simd::NAMES.contains(path.name()));
         }
         assert!("sse9".parse::<Simd>().unwrap_err().contains("sse9"));
     }

@@ -42,7 +42,7 @@ pub struct TrainArgs {
 const EXAMPLES: &str = "\
 A setting is a flag (--per-class 100), or else a variable (ECGAN_PER_CLASS=100), or
 else a line of --config (per_class = 100), or else what --preset says. --dry-run
-shows the outcome. ECGAN_SIMD (portable, avx2, avx512) takes a narrower path of the
+shows the outcome. ECGAN_SIMD (portable, neon, avx2, avx512) takes another path of the
 processor, as the settings of another machine may need.
 
 A run that was stopped, by Ctrl-C (once: after the iteration; twice: at once), by

@@ -125,7 +125,7 @@ fn help_says_what_a_value_means() {
     }
     assert!(help("eval", "--split").contains("[default: test]"));
     let here = tempfile::tempdir().unwrap();
-    assert!(stdout(&ecgan(here.path(), &["train", "--help"])).contains("ECGAN_SIMD (portable, avx2, avx512)"));
+    assert!(stdout(&ecgan(here.path(), &["train", "--help"])).contains("ECGAN_SIMD (portable, neon, avx2, avx512)"));
 }
 
 /// What the examples of help show can be parsed: each as far as the settings, without computing anything.

@@ -297,5 +297,5 @@ fn devices_as_json_is_one_object() {
     let output = command.env("ECGAN_SIMD", "sse9").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.contains("ECGAN_SIMD: expected portable, avx2 or avx512, got sse9"), "{stderr}");
+    assert!(stderr.contains("ECGAN_SIMD: expected portable, neon, avx2 or avx512, got sse9"), "{stderr}");
 }

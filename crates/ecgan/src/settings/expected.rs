@@ -1,6 +1,7 @@
 //! What a setting's value is, in the words of messages.
 
 use super::{Choice, DeviceChoice, SimdChoice, TimeLimit};
+use kernels::Simd;
 use std::path::PathBuf;
 
 /// A whole number as a setting: TOML's integers end there.
@@ -42,7 +43,7 @@ values! {
     String: "a folder or `synthetic`", true;
     PathBuf: "a path", true;
     DeviceChoice: "auto, cpu, cuda or cuda:N", true;
-    SimdChoice: "portable, avx2 or avx512", true;
+    SimdChoice: Simd::NAMES, true;
     TimeLimit: "a time such as 90s, 30m, 2h or 1h30m", true;
     usize: WHOLE_NUMBER, false;
     u64: WHOLE_NUMBER, false;

@@ -307,7 +307,7 @@ mod tests {
             ("data = 5", "data: expected a folder or `synthetic`, in quotes, got 5".into()),
             ("max_time = 90", "max_time: expected a time such as 90s, 30m, 2h or 1h30m, in quotes, got 90".into()),
             ("device = \"gpu\"", "device: expected auto, cpu, cuda or cuda:N, got \"gpu\"".into()),
-            ("simd = \"sse9\"", "simd: expected portable, avx2 or avx512, got \"sse9\"".into()),
+            ("simd = \"sse9\"", "simd: expected portable, neon, avx2 or avx512, got \"sse9\"".into()),
         ] {
             let error = read(text).unwrap_err();
             assert_eq!(error.kind(), crate::ErrorKind::Usage);

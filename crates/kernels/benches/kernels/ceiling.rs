@@ -53,7 +53,7 @@ pub fn copies(bench: &mut Bench) {
 /// Numbers in a register of this path. Portable code is SSE2 or NEON on the targets there are.
 fn lanes(simd: Simd) -> usize {
     match simd {
-        Simd::Portable => 4,
+        Simd::Portable | Simd::Neon => 4,
         Simd::Avx2 => 8,
         Simd::Avx512 => 16,
     }
@@ -67,6 +67,8 @@ fn fma(simd: Simd) {
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Simd::Avx512 => unsafe { x86::avx512() },
+        #[cfg(target_arch = "aarch64")]
+        Simd::Neon => neon(),
         _ => portable(),
     }
 }
@@ -80,6 +82,20 @@ fn portable() {
         for chain in &mut acc {
             for lane in chain {
                 *lane = *lane * a + b;
+            }
+        }
+    }
+    black_box(acc);
+}
+
+#[cfg(target_arch = "aarch64")]
+fn neon() {
+    let mut acc = [[0.0f32; 4]; CHAINS];
+    let (a, b) = black_box((A, B));
+    for _ in 0..STEPS {
+        for chain in &mut acc {
+            for lane in chain {
+                *lane = lane.mul_add(a, b);
             }
         }
     }

@@ -2,7 +2,7 @@
 //! of this machine, which the same run measures; and on the first GPU, where there is one (`gpu`).
 //!
 //! `cargo bench -p kernels` runs all and ends with one table (see `report`); `cargo bench -p kernels -- conv2d_forward`
-//! shows one group. `ECGAN_SIMD` chooses the SIMD path (portable, avx2, avx512) and `RAYON_NUM_THREADS` the threads.
+//! shows one group. `ECGAN_SIMD` chooses the SIMD path (portable, neon, avx2, avx512) and `RAYON_NUM_THREADS` the threads.
 
 mod batch_norm;
 mod ceiling;

@@ -2,6 +2,7 @@
 
 use super::Side;
 use super::plan::Class;
+use crate::vector::ask;
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
@@ -66,10 +67,7 @@ impl Ahead {
 /// Asks for `len` elements from `start`, which need not be valid, to be in L1 soon.
 #[inline]
 fn prefetch<T>(start: *const T, len: usize) {
-    #[cfg(target_arch = "x86_64")]
     for at in (0..len * size_of::<T>()).step_by(LINE) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: SSE is in every x86-64; a prefetch never faults.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.cast::<i8>().wrapping_add(at)) };
+        ask(start.cast::<u8>().wrapping_add(at));
     }
 }

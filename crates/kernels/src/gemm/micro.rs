@@ -133,8 +133,8 @@ impl<T: Real> Micro<T> {
 /// The table of one path. For each number of registers across: rows of a product over rows, of one over lines, and of an outer one as of
 /// the first; for each number of columns, rows of inner products; pixels of a strip.
 macro_rules! table {
-    ($vector:ty, $lanes:expr, rows [$($across:literal: [$($row:literal)*])*], lines [$($line_across:literal: [$($line:literal)*])*],
-     dots [$($column:literal: [$($dot:literal)*])*], strips $strips:tt) => {
+    ($vector:ty, $lanes:expr, {rows [$($across:literal: [$($row:literal)*])*], lines [$($line_across:literal: [$($line:literal)*])*],
+     dots [$($column:literal: [$($dot:literal)*])*], strips $strips:tt}) => {
         Micro {
             lanes: $lanes,
             rows: &[$(&[$(rows::<$vector, $row, $across>),*]),*],
@@ -159,14 +159,18 @@ struct Portable<T>(PhantomData<T>);
 impl<T: Real> Portable<T> {
     const MICRO: &'static Micro<T> = {
         use tiles::{dots, line, outer, rows, strip};
-        &table!(Lanes<T>, 8, rows [1: [1 2 3 4 5 6]], lines [1: [1 2 3 4 5 6]], dots [1: [1 2 3] 2: [1 2] 3: [1] 4: [1]], strips [1 2 3])
+        &table!(
+            Lanes<T>,
+            8,
+            { rows [1: [1 2 3 4 5 6]], lines [1: [1 2 3 4 5 6]], dots [1: [1 2 3] 2: [1 2] 3: [1] 4: [1]], strips [1 2 3] }
+        )
     };
 }
 
-/// One module of kernels compiled for one instruction set.
+/// Modules of kernels, each compiled for one instruction set, which have one table: it depends on how many registers there are.
 macro_rules! instances {
-    ($name:ident, $features:literal, $vector:ty, $lane:ty, $($table:tt)*) => {
-        #[cfg(target_arch = "x86_64")]
+    ($lane:ty, $table:tt, $($name:ident: $arch:literal, $features:literal, $vector:ty;)*) => {$(
+        #[cfg(target_arch = $arch)]
         mod $name {
             use super::{Dots, Line, Micro, Outer, Rows, Strip, Vector, tiles};
 
@@ -178,36 +182,50 @@ macro_rules! instances {
                 strip(Strip) [M K];
             );
 
-            pub(super) static MICRO: Micro<$lane> = table!($vector, <$vector as Vector>::LANES, $($table)*);
+            pub(super) static MICRO: Micro<$lane> = table!($vector, <$vector as Vector>::LANES, $table);
         }
-    };
+    )*};
 }
 
 instances!(
-    avx512, "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma", std::arch::x86_64::__m512, f32,
-    rows [1: [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24] 2: [1 2 3 4 5 6 7 8 9 10 11 12 13 14]],
-    lines [1: [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16] 2: [1 2 3 4 5 6 7 8 9 10 11 12 13]],
-    dots [1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8] 4: [1 2 3 4 5 6]],
-    strips [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24]
+    f32,
+    {
+        rows [1: [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24] 2: [1 2 3 4 5 6 7 8 9 10 11 12 13 14]],
+        lines [1: [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16] 2: [1 2 3 4 5 6 7 8 9 10 11 12 13]],
+        dots [1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8] 4: [1 2 3 4 5 6]],
+        strips [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24]
+    },
+    avx512: "x86_64", "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma", std::arch::x86_64::__m512;
 );
 instances!(
-    avx512_f64, "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma", std::arch::x86_64::__m512d, f64,
-    rows [1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8]],
-    lines [1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8]],
-    dots [1: [1 2 3 4] 2: [1 2 3 4] 3: [1 2 3 4] 4: [1 2 3 4]],
-    strips [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24]
+    f64,
+    {
+        rows [1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8]],
+        lines [1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8]],
+        dots [1: [1 2 3 4] 2: [1 2 3 4] 3: [1 2 3 4] 4: [1 2 3 4]],
+        strips [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24]
+    },
+    avx512_f64: "x86_64", "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma", std::arch::x86_64::__m512d;
 );
 instances!(
-    avx2, "avx2,fma", std::arch::x86_64::__m256, f32,
-    rows [1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6]],
-    lines [1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6]],
-    dots [1: [1 2 3 4 5 6] 2: [1 2 3 4 5] 3: [1 2 3] 4: [1 2]],
-    strips [1 2 3 4 5 6 7 8 9 10]
+    f32,
+    {
+        rows [1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6]],
+        lines [1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6]],
+        dots [1: [1 2 3 4 5 6] 2: [1 2 3 4 5] 3: [1 2 3] 4: [1 2]],
+        strips [1 2 3 4 5 6 7 8 9 10]
+    },
+    avx2: "x86_64", "avx2,fma", std::arch::x86_64::__m256;
+    neon: "aarch64", "neon", crate::vector::arm::Pair<std::arch::aarch64::float32x4_t>;
 );
 instances!(
-    avx2_f64, "avx2,fma", std::arch::x86_64::__m256d, f64,
-    rows [1: [1 2 3 4 5 6] 2: [1 2 3 4 5 6]],
-    lines [1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6]],
-    dots [1: [1 2 3 4] 2: [1 2 3 4] 3: [1 2 3] 4: [1 2]],
-    strips [1 2 3 4 5 6 7 8 9 10]
+    f64,
+    {
+        rows [1: [1 2 3 4 5 6] 2: [1 2 3 4 5 6]],
+        lines [1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6]],
+        dots [1: [1 2 3 4] 2: [1 2 3 4] 3: [1 2 3] 4: [1 2]],
+        strips [1 2 3 4 5 6 7 8 9 10]
+    },
+    avx2_f64: "x86_64", "avx2,fma", std::arch::x86_64::__m256d;
+    neon_f64: "aarch64", "neon", crate::vector::arm::Pair<std::arch::aarch64::float64x2_t>;
 );

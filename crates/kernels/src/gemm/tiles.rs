@@ -147,12 +147,10 @@ unsafe fn write<V: Vector, const N: usize>(acc: [V; N], c: *mut V::Lane, columns
             let c = c.add(j * V::LANES);
             // Without AVX-512 a store under a mask may take tens of cycles.
             let whole = j + 1 < N || columns == N * V::LANES;
-            let mask = || V::mask(columns - j * V::LANES);
             match (store, whole) {
                 (Store::Set, true) => value.store(c),
                 (Store::Add, true) => V::load(c).add(value).store(c),
-                (Store::Set, false) => value.store_masked(c, mask()),
-                (Store::Add, false) => V::load_masked(c, mask()).add(value).store_masked(c, mask()),
+                (_, false) => value.write_masked(c, V::mask(columns - j * V::LANES), store),
             }
         }
     }

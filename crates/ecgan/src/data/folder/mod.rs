@@ -12,6 +12,7 @@ mod list;
 mod png;
 #[cfg(test)]
 mod tests;
+mod twins;
 mod unread;
 mod unsplit;
 
@@ -33,6 +34,7 @@ use std::io::Cursor;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use twins::{alike, warn_of_twins};
 pub(super) use unread::{is_named_as_any_image, is_named_as_unread};
 
 pub(super) const LOOKED_FOR: &str =
@@ -248,6 +250,7 @@ pub(super) fn recognise(path: &Path, least: usize) -> Result<Option<Found>, Data
     let known = if there[0].part == Part::Train { &there[..1] } else { &there[..] };
     let names: BTreeSet<&String> = known.iter().flat_map(|folder| &folder.classes).map(|(name, _)| name).collect();
     let mut classes: Vec<String> = names.into_iter().cloned().collect();
+    warn_of_twins(&there[0].path, &classes, &mut warnings);
     let mut aside = Aside::default();
     if classes.len() < least {
         aside.refusals.push(there[0].too_few(classes.len(), least));
@@ -283,13 +286,15 @@ fn compare_classes(
         let (at, name) = (Shown(&folder.path), printable(name));
         warnings.push(format!("{at}: class `{name}` of {of} is missing, so it is never {never}"));
     }
-    let known = listed(classes);
+    let (count, known) = (classes.len(), listed(classes));
     for (name, path) in &folder.classes {
         if !classes.contains(name) {
             // A train without any class was refused for that.
             if !known.is_empty() {
                 let wrong = format!("train has no class `{}`", printable(name));
-                refusals.push(DataError::unfit(path, wrong, format!("one of {known}")));
+                let twin = classes[..count].iter().find_map(|known| alike(name, known));
+                let expected = format!("one of {known}") + &twin.map_or(String::new(), |how| format!(" ({how})"));
+                refusals.push(DataError::unfit(path, wrong, expected));
             }
             classes.push(name.clone());
         }

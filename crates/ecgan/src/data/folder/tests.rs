@@ -356,3 +356,17 @@ fn folders_without_images_are_no_classes() {
     let folder = folder(&["a/1.png", "b/1.png", "b/c/1.png"]);
     assert!(refusal(&folder).contains("b/c: a folder inside a class folder; expected images only"));
 }
+
+#[test]
+#[cfg(unix)] // Windows has no name that ends in a space.
+fn classes_that_read_alike_are_told_of() {
+    let alone = "`a ` and `a` differ in the spaces around them alone";
+    let apart = folder(&["train/a/1.png", "train/b/1.png", "test/a /1.png", "test/b/1.png"]);
+    assert!(refusal(&apart).ends_with(&format!("train has no class `a `; expected one of a, b ({alone})")));
+    let alone = "classes `a` and `a ` differ in the spaces around them alone";
+    for prefix in ["train/", ""] {
+        let twins = ["a/1.png", "a /1.png", "b/1.png", "b/2.png"].map(|path| format!("{prefix}{path}"));
+        let source = open(&folder(&twins.each_ref().map(String::as_str))).unwrap();
+        assert!(source.warnings().iter().any(|warning| warning.ends_with(alone)), "{:?}", source.warnings());
+    }
+}

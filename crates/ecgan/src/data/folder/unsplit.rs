@@ -4,6 +4,7 @@
 //! images, on every machine, and images added later leave most of them where they are.
 
 use super::list::{Aside, List, class_folders, entries, is_named_as_image, list};
+use super::twins::warn_of_twins;
 use super::{DataError, Found, ImageFolder, Part, named};
 use crate::printable::Shown;
 use md5::{Digest, Md5};
@@ -43,6 +44,7 @@ pub fn recognise(path: &Path, least: usize) -> Result<Option<Found>, DataError> 
         return Err(error);
     }
     let classes: Vec<String> = folders.iter().map(|(name, _)| name.clone()).collect();
+    warn_of_twins(path, &classes, &mut warnings);
     let mut aside = Aside::default();
     let all = list(path, Part::Train, &folders, &classes, &mut aside);
     warnings.extend(aside.warning(path));

@@ -122,10 +122,10 @@ impl<T: Real> Portable<T> {
     const MICRO: &'static Micro<T> = &table!(Lanes<T>, 8, 6, [1: [1 2 3 4 5 6] 4]);
 }
 
-/// One module of kernels compiled for one instruction set.
+/// Modules of kernels, each compiled for one instruction set, which have one table: it depends on how many registers there are.
 macro_rules! instances {
-    ($name:ident, $features:literal, $vector:ty, $lane:ty, $rows:literal, $products:tt) => {
-        #[cfg(target_arch = "x86_64")]
+    ($lane:ty, $rows:literal, $products:tt, $($name:ident: $arch:literal, $features:literal, $vector:ty;)*) => {$(
+        #[cfg(target_arch = $arch)]
         mod $name {
             use super::{Gather, Input, Map, Micro, Outer, Output, OutputGradient, Product, Scatter, Square};
             use super::{Transforms, Vector, Weight, WeightGradient, steps};
@@ -140,20 +140,24 @@ macro_rules! instances {
 
             pub(super) static MICRO: Micro<$lane> = table!($vector, <$vector as Vector>::LANES, $rows, $products);
         }
-    };
+    )*};
 }
 
 instances!(
-    avx512, "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma", std::arch::x86_64::__m512, f32, 13,
-    [1: [1 2 3 4 5 6 7 8 9 10 11 12 13] 16 2: [1 2 3 4 5 6 7 8 9 10 11 12 13] 8]
+    f32, 13, [1: [1 2 3 4 5 6 7 8 9 10 11 12 13] 16 2: [1 2 3 4 5 6 7 8 9 10 11 12 13] 8],
+    avx512: "x86_64", "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma", std::arch::x86_64::__m512;
 );
 instances!(
-    avx512_f64, "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma", std::arch::x86_64::__m512d, f64, 8,
-    [1: [1 2 3 4 5 6 7 8] 8 2: [1 2 3 4 5 6 7 8] 8]
+    f64, 8, [1: [1 2 3 4 5 6 7 8] 8 2: [1 2 3 4 5 6 7 8] 8],
+    avx512_f64: "x86_64", "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma", std::arch::x86_64::__m512d;
 );
 instances!(
-    avx2, "avx2,fma", std::arch::x86_64::__m256, f32, 6, [1: [1 2 3 4 5 6] 8 2: [1 2 3 4 5 6] 4]
+    f32, 6, [1: [1 2 3 4 5 6] 8 2: [1 2 3 4 5 6] 4],
+    avx2: "x86_64", "avx2,fma", std::arch::x86_64::__m256;
+    neon: "aarch64", "neon", crate::vector::arm::Pair<std::arch::aarch64::float32x4_t>;
 );
 instances!(
-    avx2_f64, "avx2,fma", std::arch::x86_64::__m256d, f64, 6, [1: [1 2 3 4 5 6] 4 2: [1 2 3 4 5 6] 4]
+    f64, 6, [1: [1 2 3 4 5 6] 4 2: [1 2 3 4 5 6] 4],
+    avx2_f64: "x86_64", "avx2,fma", std::arch::x86_64::__m256d;
+    neon_f64: "aarch64", "neon", crate::vector::arm::Pair<std::arch::aarch64::float64x2_t>;
 );
