@@ -24,15 +24,31 @@ pub fn devices() -> Vec<Device> {
     devices.into_iter().map(open).collect()
 }
 
+/// The same with tensor cores, whose kernels are others: of the stand-in in TF32, of a GPU in BF16 too.
+pub fn tensor_cores() -> Vec<Device> {
+    let mut devices = Vec::new();
+    #[cfg(feature = "cuda-host")]
+    devices.push((Cuda::host(kernels::cuda::Order::Ascending), Precision::Tf32));
+    for precision in [Precision::Tf32, Precision::Bf16] {
+        devices.extend(gpu().map(|cuda| (cuda, precision)));
+    }
+    if devices.is_empty() {
+        println!("skipped: neither the feature cuda-host nor ECGAN_CUDA_TESTS=1");
+    }
+    let open = |(cuda, precision)| Device::cuda(cuda, precision).expect("8.0 or newer").poisoned();
+    devices.into_iter().map(open).collect()
+}
+
 /// The first GPU, with `ECGAN_CUDA_TESTS=1`.
 pub fn gpu() -> Option<Cuda> {
     let wanted = std::env::var_os("ECGAN_CUDA_TESTS").is_some_and(|value| value == "1");
     wanted.then(|| Cuda::open(0).unwrap_or_else(|error| panic!("ECGAN_CUDA_TESTS=1, but {error}")))
 }
 
-/// Small networks by these settings.
+/// Networks by these settings, small where they do not say.
 pub fn networks(device: &Device, given: &Partial) -> Networks {
-    let settings = Settings::resolve(Partial { width: Some(4), ..given.clone() }).expect("settings in their range");
+    let settings = Settings::resolve(Partial { width: given.width.or(Some(4)), ..given.clone() })
+        .expect("settings in their range");
     Networks::new(device, &settings, &settings.classifier(), IMAGE, CLASSES)
 }
 

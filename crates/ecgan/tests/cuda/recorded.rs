@@ -1,6 +1,6 @@
 //! A recorded iteration, replayed, gives the bits that launching gives; a checkpoint goes from either device to the other.
 
-use crate::devices::{CLASSES, IMAGE, devices, images, networks};
+use crate::devices::{CLASSES, IMAGE, devices, images, networks, tensor_cores};
 use ecgan::checkpoint::{self, Checkpoint, Meta, Position};
 use ecgan::generate::draw;
 use ecgan::methods::Thresholds;
@@ -108,6 +108,20 @@ fn a_replay_gives_the_bits_of_launching() {
             assert_eq!(launched.counts[1..3], [6, if threshold == 0.0 { 6 } else { 3 }], "batches and steps");
             assert!(launched.bits.iter().all(|&v| f32::from_bits(v).is_finite()), "{device}");
         }
+    }
+}
+
+/// Between lanes, with memory full of NaN, the kernels too that only tensor cores have, for 16 and 32 channels.
+#[test]
+fn a_replay_on_tensor_cores_gives_the_bits_of_launching() {
+    for device in tensor_cores() {
+        let given =
+            Partial { preset: Some(Preset::Paper), threshold: Some(0.0), width: Some(16), ..Partial::default() };
+        let (launched, _) = train(&device, &given, false, None);
+        let (recorded, _) = train(&device.poisoned(), &given, true, None);
+        assert_eq!((&launched.found, &launched.counts), (&recorded.found, &recorded.counts), "{device}");
+        assert!(launched.bits == recorded.bits, "{device}: bits");
+        assert!(launched.bits.iter().all(|&v| f32::from_bits(v).is_finite()), "{device}");
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Driver {
     parting: sys::CUevent,
     meeting: sys::CUevent,
     info: DeviceInfo,
+    /// Whether the GPU reads the host's pageable memory where it lies (Grace), perhaps after the call that asks for it.
+    reads_in_place: bool,
     loaded: Mutex<Loaded>,
     capturing: AtomicBool,
 }
@@ -64,7 +66,10 @@ impl Driver {
             let (name, found) = (info.name, info.compute_capability);
             return Err(CudaError::OldDevice { name, what: "the backend", found, needed: CAPABILITY });
         }
+        let attribute = sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES;
         // SAFETY: `device` is one that the driver gave.
+        let in_place = unsafe { result::device::get_attribute(device, attribute) };
+        // SAFETY: as above.
         let context = call("cuDevicePrimaryCtxRetain", unsafe { result::primary_ctx::retain(device) })?;
         let mut this = Self {
             device,
@@ -74,6 +79,7 @@ impl Driver {
             parting: std::ptr::null_mut(),
             meeting: std::ptr::null_mut(),
             info,
+            reads_in_place: call("cuDeviceGetAttribute", in_place)? != 0,
             loaded: Mutex::default(),
             capturing: AtomicBool::new(false),
         };
@@ -187,8 +193,9 @@ impl Runtime for Driver {
 
     unsafe fn upload(&self, from: &[u8], to: u64) -> Result<(), CudaError> {
         self.enter()?;
-        // SAFETY: the caller's. From pageable memory the call returns when `from` has been read.
-        call("cuMemcpyHtoDAsync", unsafe { result::memcpy_htod_async(to, from, self.stream()) })
+        // SAFETY: the caller's. The call returns when `from` has been staged, so read, unless there is no need to stage it.
+        call("cuMemcpyHtoDAsync", unsafe { result::memcpy_htod_async(to, from, self.stream()) })?;
+        if self.reads_in_place { self.synchronize() } else { Ok(()) }
     }
 
     unsafe fn download(&self, from: u64, to: &mut [u8]) -> Result<(), CudaError> {

@@ -53,87 +53,23 @@ pub enum Statistics<'a, T: Real> {
 }
 
 /// x `[.., c]` (all but the last dimension are the batch), gamma and beta `[c]`, residual of x's shape.
-pub fn batch_norm<'a, T: Real>(
+pub fn batch_norm<T: Real>(
     x: &Var<T>,
     gamma: &Var<T>,
     beta: &Var<T>,
     residual: Option<&Var<T>>,
-    statistics: Statistics<'a, T>,
+    statistics: Statistics<'_, T>,
     activation: Activation,
     eps: f64,
 ) -> Result<Var<T>> {
+    let groups = checked([x, gamma, beta], residual, &statistics, activation)?;
     let s = x.shape();
-    let c = s.last().copied().unwrap_or(0);
-    let rows = s.numel() / c.max(1);
-    let per_channel = |v: &Var<T>| v.shape()[..] == [c];
-    let lengths = match &statistics {
-        Statistics::Batch(Some(r)) | Statistics::Groups(_, Some((r, _))) => [r.mean.len(), r.var.len()],
-        Statistics::Given(mean, var) => [mean.len(), var.len()],
-        Statistics::Batch(None) | Statistics::Groups(_, None) => [c; 2],
-    };
-    let fits = c > 0
-        && per_channel(gamma)
-        && per_channel(beta)
-        && residual.is_none_or(|r| r.shape() == s)
-        && lengths == [c; 2];
-    check(
-        fits,
-        "batch_norm",
-        "[..,c], [c], [c], residual as x, statistics of c channels",
-        &[&s, &gamma.shape(), &beta.shape()],
-    )?;
-    let positive =
-        !matches!(activation, Activation::LeakyRelu(slope) if slope.is_nan() || T::from_f64(slope) <= T::ZERO);
-    check(positive, "batch_norm", format!("a slope above 0 in {activation:?}"), &[&s])?;
-    let groups = if let Statistics::Groups(groups, _) = statistics { groups } else { 1 };
-    check(
-        rows > 0 && groups > 0 && rows.is_multiple_of(groups),
-        "batch_norm",
-        format!("rows for {groups} groups"),
-        &[&s],
-    )?;
-    if !matches!(statistics, Statistics::Given(..)) {
-        // PyTorch refuses this too: the variance of one value is 0, and every output would be beta.
-        check(rows > groups, "batch_norm", "more than one value per channel to take statistics of", &[&s])?;
-    }
-
-    let device = x.device();
-    let normalize = Normalize { channels: c, eps: T::from_f64(eps), slope: T::from_f64(activation.slope()) };
-    let (mut mean, mut var) = (x.output([groups * c]), x.output([groups * c]));
-    let running_of = |r: RunningStatistics<'a, T>, groups| Running {
-        momentum: T::from_f64(r.momentum),
-        mean: r.mean,
-        var: r.var,
-        groups,
-    };
-    // By the batch's own, which come with x where they were found on the way.
-    let mut own = |running: Option<Running<T>>| {
-        match x.moments() {
-            Some(Moments::Whole { mean: of_mean, var: of_var }) if groups == 1 => {
-                (mean, var) = (of_mean.clone(), of_var.clone());
-                if let Some(Running { momentum, mean: to_mean, var: to_var, groups: 1.. }) = running {
-                    kernel::update_running(device, rows, momentum, &mean, &var, to_mean, to_var);
-                }
-            }
-            Some(Moments::Parts { parts, rows: rows_of_part, groups: of_groups }) if groups == *of_groups => {
-                kernel::statistics_of_parts(device, c, rows, parts, *rows_of_part, &mut mean, &mut var, running);
-            }
-            _ => kernel::statistics(device, c, x.view(), &mut mean, &mut var, running),
-        }
-        BatchStatistics::Batch
-    };
-    let kind = match statistics {
-        Statistics::Batch(running) => own(running.map(|r| running_of(r, 1))),
-        Statistics::Groups(_, running) => own(running.map(|(r, moving)| running_of(r, moving))),
-        Statistics::Given(running_mean, running_var) => {
-            kernels::fill::copy(device, running_mean, &mut mean);
-            kernels::fill::copy(device, running_var, &mut var);
-            BatchStatistics::Running
-        }
-    };
+    let normalize =
+        Normalize { channels: s[s.len() - 1], eps: T::from_f64(eps), slope: T::from_f64(activation.slope()) };
+    let (kind, [mean, var]) = normalizing(x, groups, statistics);
     let mut y = x.output(s);
     kernel::forward(
-        device,
+        x.device(),
         normalize,
         x.view(),
         [mean.view(), var.view(), gamma.view(), beta.view()],
@@ -152,6 +88,84 @@ pub fn batch_norm<'a, T: Real>(
         gamma: gamma.value().clone(),
         beta: beta.value().clone(),
     }))
+}
+
+/// How many groups have statistics of their own, if all of it fits.
+fn checked<T: Real>(
+    [x, gamma, beta]: [&Var<T>; 3],
+    residual: Option<&Var<T>>,
+    statistics: &Statistics<'_, T>,
+    activation: Activation,
+) -> Result<usize> {
+    let s = x.shape();
+    let c = s.last().copied().unwrap_or(0);
+    let rows = s.numel() / c.max(1);
+    let per_channel = |v: &Var<T>| v.shape()[..] == [c];
+    let lengths = match statistics {
+        Statistics::Batch(Some(r)) | Statistics::Groups(_, Some((r, _))) => [r.mean.len(), r.var.len()],
+        Statistics::Given(mean, var) => [mean.len(), var.len()],
+        Statistics::Batch(None) | Statistics::Groups(_, None) => [c; 2],
+    };
+    let fits = c > 0
+        && per_channel(gamma)
+        && per_channel(beta)
+        && residual.is_none_or(|r| r.shape() == s)
+        && lengths == [c; 2];
+    check(
+        fits,
+        "batch_norm",
+        "[..,c], [c], [c], residual as x, statistics of c channels",
+        &[&s, &gamma.shape(), &beta.shape()],
+    )?;
+    let positive =
+        !matches!(activation, Activation::LeakyRelu(slope) if slope.is_nan() || T::from_f64(slope) <= T::ZERO);
+    check(positive, "batch_norm", format!("a slope above 0 in {activation:?}"), &[&s])?;
+    let groups = if let Statistics::Groups(groups, _) = *statistics { groups } else { 1 };
+    check(
+        rows > 0 && groups > 0 && rows.is_multiple_of(groups),
+        "batch_norm",
+        format!("rows for {groups} groups"),
+        &[&s],
+    )?;
+    if !matches!(statistics, Statistics::Given(..)) {
+        // PyTorch refuses this too: the variance of one value is 0, and every output would be beta.
+        check(rows > groups, "batch_norm", "more than one value per channel to take statistics of", &[&s])?;
+    }
+    Ok(groups)
+}
+
+/// Mean and variance that normalise, `[groups * c]` each, and whose they are; the batch's own move the running ones.
+fn normalizing<T: Real>(x: &Var<T>, groups: usize, statistics: Statistics<'_, T>) -> (BatchStatistics, [Tensor<T>; 2]) {
+    let (device, s) = (x.device(), x.shape());
+    let c = s[s.len() - 1];
+    let rows = s.numel() / c;
+    let [mut mean, mut var] = [(); 2].map(|()| x.output([groups * c]));
+    let (running, moving) = match statistics {
+        Statistics::Given(running_mean, running_var) => {
+            kernels::fill::copy(device, running_mean, &mut mean);
+            kernels::fill::copy(device, running_var, &mut var);
+            return (BatchStatistics::Running, [mean, var]);
+        }
+        Statistics::Batch(running) => (running, 1),
+        Statistics::Groups(_, None) => (None, 0),
+        Statistics::Groups(_, Some((running, moving))) => (Some(running), moving),
+    };
+    let running =
+        running.map(|r| Running { momentum: T::from_f64(r.momentum), mean: r.mean, var: r.var, groups: moving });
+    // They come with x where they were found on the way.
+    match x.moments() {
+        Some(Moments::Whole { mean: of_mean, var: of_var }) if groups == 1 => {
+            (mean, var) = (of_mean.clone(), of_var.clone());
+            if let Some(Running { momentum, mean: to_mean, var: to_var, groups: 1.. }) = running {
+                kernel::update_running(device, rows, momentum, &mean, &var, to_mean, to_var);
+            }
+        }
+        Some(Moments::Parts { parts, rows: rows_of_part, groups: of_groups }) if groups == *of_groups => {
+            kernel::statistics_of_parts(device, c, rows, parts, *rows_of_part, &mut mean, &mut var, running);
+        }
+        _ => kernel::statistics(device, c, x.view(), &mut mean, &mut var, running),
+    }
+    (BatchStatistics::Batch, [mean, var])
 }
 
 struct BatchNorm<T: Real> {
