@@ -68,34 +68,22 @@ fn fma(simd: Simd) {
         #[cfg(target_arch = "x86_64")]
         Simd::Avx512 => unsafe { x86::avx512() },
         #[cfg(target_arch = "aarch64")]
-        Simd::Neon => neon(),
-        _ => portable(),
+        Simd::Neon => plain(f32::mul_add),
+        // No path fuses on its own, so plain code multiplies, then adds.
+        _ => plain(|y, a, b| y * a + b),
     }
 }
 
-/// No path fuses on its own, so plain code multiplies, then adds.
-fn portable() {
+/// The chains in plain Rust, whose step the caller says.
+#[inline(always)]
+fn plain(step: impl Fn(f32, f32, f32) -> f32) {
     let mut acc = [[0.0f32; 4]; CHAINS];
     let (a, b) = black_box((A, B));
     for _ in 0..STEPS {
         // Nested, not flattened: so the compiler makes registers of the chains.
         for chain in &mut acc {
             for lane in chain {
-                *lane = *lane * a + b;
-            }
-        }
-    }
-    black_box(acc);
-}
-
-#[cfg(target_arch = "aarch64")]
-fn neon() {
-    let mut acc = [[0.0f32; 4]; CHAINS];
-    let (a, b) = black_box((A, B));
-    for _ in 0..STEPS {
-        for chain in &mut acc {
-            for lane in chain {
-                *lane = lane.mul_add(a, b);
+                *lane = step(*lane, a, b);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Side;
 use super::plan::Class;
-use crate::vector::ask;
+use crate::vector;
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
@@ -68,6 +68,6 @@ impl Ahead {
 #[inline]
 fn prefetch<T>(start: *const T, len: usize) {
     for at in (0..len * size_of::<T>()).step_by(LINE) {
-        ask(start.cast::<u8>().wrapping_add(at));
+        vector::prefetch(start.cast::<u8>().wrapping_add(at));
     }
 }

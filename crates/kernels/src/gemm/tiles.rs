@@ -12,7 +12,7 @@
 //! `p`). In the third it is one such sum a lane, in the fourth taps come after channels. None depends on how rows make tiles.
 
 use crate::Store;
-use crate::vector::Vector;
+use crate::vector::{Vector, prefetch};
 
 /// Most columns of a [`Dots`] tile.
 pub(crate) const MAX_DOTS: usize = 4;
@@ -219,7 +219,7 @@ pub(super) unsafe fn line<V: Vector, const M: usize, const N: usize>(t: &Line<V:
                 let mut bs = [V::zero(); N];
                 for n in 0..N {
                     if (k * N + n).is_multiple_of(V::OF_LINE) {
-                        V::prefetch(b.wrapping_add(((AHEAD + k) * N + n) * V::LANES));
+                        prefetch(b.wrapping_add(((AHEAD + k) * N + n) * V::LANES));
                     }
                     bs[n] = V::load(b.add((k * N + n) * V::LANES));
                 }

@@ -33,25 +33,6 @@ pub(crate) unsafe trait Vector: Copy {
     unsafe fn add(self, b: Self) -> Self;
     unsafe fn sub(self, b: Self) -> Self;
     unsafe fn mul(self, b: Self) -> Self;
-    /// Asks for the line at `p`, which need not be valid, to be in L1 soon.
-    #[inline(always)]
-    unsafe fn prefetch(p: *const Self::Lane) {
-        ask(p);
-    }
-    /// Asks for the line at `p`, which need not be valid, to be in L2 soon.
-    #[inline(always)]
-    unsafe fn prefetch_l2(p: *const Self::Lane) {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: SSE is in every x86-64; a prefetch never faults.
-        unsafe {
-            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(p.cast())
-        };
-        #[cfg(target_arch = "aarch64")]
-        // SAFETY: a prefetch never faults.
-        unsafe {
-            std::arch::asm!("prfm pldl2keep, [{}]", in(reg) p, options(readonly, nostack, preserves_flags))
-        };
-    }
     /// The sum of the lanes, halves first.
     unsafe fn sum(self) -> Self::Lane;
     /// The first `n` lanes, 1 to `LANES`.
@@ -73,22 +54,36 @@ pub(crate) unsafe trait Vector: Copy {
     }
 }
 
-/// Asks for the line at `p`, which need not be valid, to be in L1 soon.
-#[inline(always)]
-pub(crate) fn ask<T>(p: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: SSE is in every x86-64; a prefetch never faults.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(p.cast())
+/// A function that asks for a line, by the hint of each instruction set.
+macro_rules! prefetch {
+    ($(#[$meta:meta])* $name:ident, $x86:ident, $arm:literal) => {
+        $(#[$meta])*
+        #[inline(always)]
+        pub(crate) fn $name<T>(p: *const T) {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: SSE is in every x86-64; a prefetch never faults.
+            unsafe {
+                std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::$x86 }>(p.cast())
+            };
+            #[cfg(target_arch = "aarch64")]
+            // SAFETY: a prefetch never faults.
+            unsafe {
+                std::arch::asm!(concat!("prfm ", $arm, ", [{}]"), in(reg) p, options(readonly, nostack, preserves_flags))
+            };
+            #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+            let _ = p;
+        }
     };
-    #[cfg(target_arch = "aarch64")]
-    // SAFETY: a prefetch never faults.
-    unsafe {
-        std::arch::asm!("prfm pldl1keep, [{}]", in(reg) p, options(readonly, nostack, preserves_flags))
-    };
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let _ = p;
 }
+
+prefetch!(
+    /// Asks for the line at `p`, which need not be valid, to be in L1 soon.
+    prefetch, _MM_HINT_T0, "pldl1keep"
+);
+prefetch!(
+    /// Asks for the line at `p`, which need not be valid, to be in L2 soon.
+    prefetch_l2, _MM_HINT_T1, "pldl2keep"
+);
 
 /// Eight numbers that the compiler keeps in whatever registers the target has.
 #[derive(Clone, Copy)]

@@ -7,7 +7,7 @@
 
 use super::transform::Map;
 use crate::Store;
-use crate::vector::Vector;
+use crate::vector::{Vector, prefetch, prefetch_l2};
 use std::sync::atomic::{Ordering, compiler_fence};
 
 /// Pixels of a square, transformed to a tile of a group, plane by plane.
@@ -202,13 +202,13 @@ pub(super) unsafe fn product<V: Vector, const M: usize, const N: usize>(t: &Prod
             for k in 0..V::LANES {
                 if k.is_multiple_of(V::OF_LINE) {
                     // The next plane's rows, one line at a time: too far apart for the hardware to foresee.
-                    V::prefetch(a.wrapping_add(t.a_plane).wrapping_add(k * (V::LANES - 1)));
-                    V::prefetch_l2(t.soon.wrapping_add((plane * V::LANES + k) * V::LANES));
+                    prefetch(a.wrapping_add(t.a_plane).wrapping_add(k * (V::LANES - 1)));
+                    prefetch_l2(t.soon.wrapping_add((plane * V::LANES + k) * V::LANES));
                 }
                 let mut bs = [V::zero(); N];
                 for n in 0..N {
                     if (k * N + n).is_multiple_of(V::OF_LINE) {
-                        V::prefetch(b.wrapping_add((AHEAD * N + n) * V::LANES));
+                        prefetch(b.wrapping_add((AHEAD * N + n) * V::LANES));
                     }
                     bs[n] = V::load(b.add(n * V::LANES));
                 }
@@ -245,9 +245,9 @@ pub(super) unsafe fn outer<V: Vector, const M: usize, const N: usize, const R: u
             for tile in 0..R.min(t.tiles - group * R) {
                 if tile.is_multiple_of(V::OF_LINE) {
                     for n in 0..N {
-                        V::prefetch(b.wrapping_add(n * t.b_plane + t.b_group));
+                        prefetch(b.wrapping_add(n * t.b_plane + t.b_group));
                     }
-                    V::prefetch(a.wrapping_add(t.a_group));
+                    prefetch(a.wrapping_add(t.a_group));
                 }
                 let mut bs = [V::zero(); N];
                 for n in 0..N {
